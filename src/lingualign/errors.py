@@ -1,0 +1,10 @@
+"""The one exception that a user is meant to read."""
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used.
+
+    The message is complete by itself: it names the parameter or the file and row, the value got, what is
+    allowed, and the cure. The command line prints it as one line and exits with status 2; a library caller
+    catches it as a ``ValueError``.
+    """
