@@ -1,0 +1,45 @@
+"""Honest evaluation: bitext retrieval, xSIM and semantic similarity, each with its uncertainty.
+
+`load_suites` reads files into suites (translation pairs, n-way parallel sets, graded sentence pairs),
+`evaluate` encodes each distinct sentence once and scores every suite in the form of ``scores.json``,
+`print_scores` shows it and `save_scores` keeps it. `BitextEvaluator` is the quick form for the middle of a
+training run. The metrics themselves, `bitext_accuracy`, `xsim` and `sts_spearman`, are functions of plain
+vectors.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
+from lingualign.evaluation.evaluate import evaluate, save_scores
+from lingualign.evaluation.sts import sts_spearman
+from lingualign.evaluation.suites import Suite, load_suites
+from lingualign.evaluation.table import print_scores
+from lingualign.evaluation.xsim import xsim, xsim_errors
+
+if TYPE_CHECKING:
+    from lingualign.evaluation.evaluator import BitextEvaluator
+
+__all__ = [
+    "BitextAccuracy",
+    "BitextEvaluator",
+    "Suite",
+    "bitext_accuracy",
+    "evaluate",
+    "load_suites",
+    "print_scores",
+    "save_scores",
+    "sts_spearman",
+    "xsim",
+    "xsim_errors",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Its base class costs an import of torch, which reading suites or a metric on vectors does not need.
+    if name == "BitextEvaluator":
+        from lingualign.evaluation.evaluator import BitextEvaluator
+
+        return BitextEvaluator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

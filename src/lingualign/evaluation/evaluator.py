@@ -1,0 +1,100 @@
+"""Two-way bitext accuracy in the middle of a training run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sentence_transformers.base.evaluation import BaseEvaluator
+
+from lingualign.embedding import encode
+from lingualign.errors import InputError
+from lingualign.evaluation.bitext import bitext_accuracy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sentence_transformers import SentenceTransformer
+
+
+class BitextEvaluator(BaseEvaluator):
+    """Score a model by two-way retrieval accuracy, averaged over the language pairs of a pair table.
+
+    A sentence-transformers evaluator: give it to a trainer, or call it with a model. It returns
+    ``{"accuracy": ..., "accuracy_en-fr": ..., ...}`` in [0, 1]; the first, the plain mean of the others, is
+    its primary metric. The pairs are chosen once, so scores of different steps compare.
+
+    Parameters
+    ----------
+    pairs
+        A table with the columns of `lingualign.pairs.table.PAIR_SCHEMA`. A language pair needs at least two
+        rows; ``en-fr`` and ``fr-en`` count apart.
+    limit
+        Pairs taken of each language pair: the first ones in the table's order.
+    prompt
+        Put before every sentence.
+    name
+        Put before each metric's name, as ``name_accuracy``.
+
+    Raises
+    ------
+    InputError
+        If ``limit`` is below 2, the table is empty, or a language pair has a single row.
+    """
+
+    def __init__(self, pairs: pa.Table, *, limit: int = 1000, prompt: str = "", name: str = "") -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if limit < 2:
+            raise InputError(f"limit = {limit} leaves nothing to choose from: expected 2 pairs or more")
+        self.primary_metric = "accuracy"
+        self.prompt = prompt
+        self.name = name
+        self.limit = limit
+        self._sentences: dict[str, int] = {}
+        self._pairs = self._take(pairs)
+
+    def _take(self, pairs: pa.Table) -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        languages = zip(pairs["lang1"].to_pylist(), pairs["lang2"].to_pylist(), strict=True)
+        rows: dict[str, list[int]] = {}
+        for row, (lang1, lang2) in enumerate(languages):
+            taken = rows.setdefault(f"{lang1}-{lang2}", [])
+            if len(taken) < self.limit:
+                taken.append(row)
+        if not rows:
+            raise InputError("no pairs to evaluate on: the table is empty")
+        for pair, taken in rows.items():
+            if len(taken) < 2:
+                raise InputError(
+                    f"cannot evaluate on {pair}: it has 1 pair, expected at least 2; leave it out"
+                )
+        return {
+            pair: (self._places(pairs["sentence1"], rows[pair]), self._places(pairs["sentence2"], rows[pair]))
+            for pair in sorted(rows)
+        }
+
+    def _places(self, column: pa.ChunkedArray, rows: list[int]) -> np.ndarray[Any, Any]:
+        texts = column.take(rows).to_pylist()
+        return np.array([self._sentences.setdefault(text, len(self._sentences)) for text in texts])
+
+    def __call__(  # type: ignore[override]
+        self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
+    ) -> dict[str, float]:
+        """Encode each distinct sentence once and score every language pair; nothing is written to a file."""
+        vectors = encode(model, list(self._sentences), prompt=self.prompt)
+        of_pair = {
+            pair: bitext_accuracy(vectors[source], vectors[target]).accuracy
+            for pair, (source, target) in self._pairs.items()
+        }
+        metrics = {"accuracy": float(np.mean(list(of_pair.values())))}
+        metrics |= {f"accuracy_{pair}": accuracy for pair, accuracy in of_pair.items()}
+        metrics = self.prefix_name_to_metrics(metrics, self.name)
+        self.store_metrics_in_model_card_data(model, metrics, epoch, steps)
+        return metrics
+
+    @property
+    def description(self) -> str:
+        """What the model card calls it."""
+        return "Bitext retrieval"
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Give what the model card says of the settings."""
+        return {"limit": self.limit, "prompt": self.prompt}

@@ -1,0 +1,145 @@
+"""95% intervals: Wilson's for one proportion, the percentile bootstrap over sentences for everything else.
+
+A bootstrap here draws `RESAMPLES` times n rows out of n with replacement and takes the 2.5th and 97.5th
+percentile of the statistic. The draws depend on n alone, so whatever is measured on the same rows is
+resampled together: both directions of a bitext, all language pairs of an n-way set, and files that hold the
+same rows in several languages. The correlation between them enters the interval of their mean by itself; for
+files of unrelated rows it is nil on average and so are its effects.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+RESAMPLES = 1000
+SEED = 20240607
+CONFIDENCE = 0.95
+
+_BLOCK = 1 << 20
+"""Drawn rows held at once."""
+
+Interval = tuple[float, float]
+
+
+def wilson(successes: float, n: int) -> Interval:
+    """Give Wilson's score interval of a proportion, which stays sensible at 0% and 100%.
+
+    Parameters
+    ----------
+    successes
+        Out of ``n``; need not be whole.
+    n
+        At least 1.
+
+    References
+    ----------
+    Wilson (1927), "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
+    from scipy.special import ndtri
+
+    z2 = float(ndtri((1 + CONFIDENCE) / 2)) ** 2
+    rate = successes / n
+    centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
+    half = (z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)
+    # Rounding must not exclude the rate itself at the ends.
+    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
+
+
+def bootstrap_means(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Resample rows and take the means.
+
+    Parameters
+    ----------
+    values
+        (n,) or (n, m): one row a sentence, one column a quantity measured on it.
+
+    Returns
+    -------
+    numpy.ndarray
+        (`RESAMPLES`,) or (`RESAMPLES`, m), float64; row b of two calls with the same n is the same resample.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    return np.concatenate([weights @ values for weights in _resamples(len(values))]) / len(values)
+
+
+def bootstrap_spearman(x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Resample rows and take Spearman's correlation of two columns.
+
+    A resample only repeats or omits rows, so one sort serves all of them: a value's midrank in a resample is
+    the number of drawn rows with smaller values plus half of one more than those that share it, which
+    cumulative sums over the sorted rows give. The result is exactly Spearman's correlation of each resample,
+    ties included.
+
+    Parameters
+    ----------
+    x, y
+        (n,), float.
+
+    Returns
+    -------
+    numpy.ndarray
+        (`RESAMPLES`,), float64. A resample where one column is constant has no correlation and counts as 0.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    n = len(x)
+    orders = [_Order(x), _Order(y)]
+    correlations = []
+    for weights in _resamples(n):
+        # Midranks have the mean (n + 1) / 2 whatever the ties.
+        a, b = (order.midranks(weights) - (n + 1) / 2 for order in orders)
+        covariance = np.einsum("bi,bi,bi->b", weights, a, b)
+        variance_a = np.einsum("bi,bi,bi->b", weights, a, a)
+        variance_b = np.einsum("bi,bi,bi->b", weights, b, b)
+        scale = np.sqrt(variance_a * variance_b)
+        correlations.append(covariance / np.where(scale > 0, scale, 1))
+    return np.concatenate(correlations)
+
+
+def interval(replicates: npt.NDArray[np.float64]) -> Interval:
+    """Take the percentile interval of the bootstrap's replicates, (`RESAMPLES`,)."""
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(replicates, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def rate_interval(rate: float, replicates: npt.NDArray[np.float64], n: int) -> Interval:
+    """Take the percentile interval of a rate in [0, 1] over ``n`` rows.
+
+    Where every row has the same outcome the bootstrap sees no variation and would claim certainty; Wilson's
+    interval for ``n`` trials stands in.
+    """
+    if rate <= 0 or rate >= 1:
+        return wilson(rate * n, n)
+    return interval(replicates)
+
+
+class _Order:
+    """The sorted order of a column, and which of its values are ties."""
+
+    def __init__(self, values: npt.NDArray[np.float64]) -> None:
+        _, self.group = np.unique(values, return_inverse=True)
+        self.order = np.argsort(self.group, kind="stable")
+        self.starts = np.flatnonzero(np.diff(self.group[self.order], prepend=-1))
+
+    def midranks(self, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Rank of each row in each resample, from (b, n) counts of how often a row was drawn."""
+        drawn = np.add.reduceat(weights[:, self.order], self.starts, axis=1)
+        ranks = np.cumsum(drawn, axis=1) - (drawn - 1) / 2
+        return ranks[:, self.group]
+
+
+def _resamples(n: int) -> Iterator[npt.NDArray[np.float64]]:
+    """Give, in blocks, how often each of n rows is drawn in each resample: (b, n)."""
+    random = np.random.default_rng([SEED, n])
+    step = max(1, _BLOCK // n)
+    for start in range(0, RESAMPLES, step):
+        size = min(step, RESAMPLES - start)
+        drawn = random.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)

@@ -1,0 +1,44 @@
+"""Semantic textual similarity: how far the cosine orders sentence pairs as people do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lingualign.evaluation.neighbours import unit_rows
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+def cosines(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Cosine of row i with row i: (n,). A zero vector has cosine 0 with anything."""
+    cosine: npt.NDArray[np.float64] = np.einsum(
+        "id,id->i", unit_rows(vectors1), unit_rows(vectors2), dtype=np.float64
+    )
+    return cosine
+
+
+def sts_spearman(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike, gold: npt.ArrayLike) -> float:
+    """Spearman's rank correlation of the cosines and people's scores.
+
+    Parameters
+    ----------
+    vectors1, vectors2
+        (n, d), float; they need not be normalised.
+    gold
+        (n,), finite and not all equal.
+
+    Returns
+    -------
+    float
+        In [-1, 1]. Where all cosines are equal the correlation is undefined; such an encoder orders nothing,
+        so it is given as 0.
+    """
+    from scipy.stats import spearmanr
+
+    predicted = cosines(vectors1, vectors2)
+    if np.all(predicted == predicted[0]):
+        return 0.0
+    return float(spearmanr(predicted, gold).statistic)
