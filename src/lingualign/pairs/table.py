@@ -13,7 +13,7 @@ PAIR_SCHEMA = pa.schema(
         pa.field("corpus", pa.dictionary(pa.int32(), pa.string()), nullable=False),
     ]
 )
-"""Columns of a pair table. ``lang1`` and ``lang2`` are codes as `lingualign.languages.language_code` gives them.
+"""Columns of a pair table. ``lang1`` and ``lang2`` are as `lingualign.languages.language_code` gives them.
 
 After orientation ``sentence1`` is the anchor: the side whose language has priority.
 """

@@ -1,0 +1,133 @@
+"""The leak filter: no side of a training pair may equal a sentence of an evaluation suite.
+
+Equal means equal after `normalise`. The cost is linear: every sentence becomes a 64-bit key once, and keys
+are looked up.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.errors import InputError
+from lingualign.languages import is_language
+from lingualign.pairs.discovery import Skipped, tabular_files
+from lingualign.pairs.normalisation import Keys, sentence_keys
+from lingualign.pairs.tabular import is_tabular, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_NOT_SENTENCES = frozenset({"id", "ids", "key", "set", "lang", "lang1", "lang2", "split", "source", "corpus"})
+"""Columns that hold no sentences, though some are language codes too (``id`` is Indonesian)."""
+
+
+@dataclass(frozen=True)
+class SuiteSentences:
+    """The sentences of evaluation suites, as sorted distinct keys of their normalised form."""
+
+    keys: Keys
+    files: dict[str, int]
+    """Sentences taken, by file."""
+    skipped: list[Skipped]
+
+
+def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
+    """Read every sentence of evaluation suites.
+
+    All rows of every text column that holds sentences are taken, whatever their ``split``: ``sentence1``,
+    ``sentence2``, and columns named by a language (``eng_Latn``, ``ko``). Blank cells are no sentences.
+
+    Parameters
+    ----------
+    suites
+        Files or folders (read recursively) of parquet, CSV, TSV and JSONL.
+
+    Raises
+    ------
+    InputError
+        If a path does not exist, holds no sentences, or a file is damaged.
+    """
+    keys: list[Keys] = []
+    files: dict[str, int] = {}
+    skipped: list[Skipped] = []
+    for suite in suites:
+        taken = 0
+        for path in _suite_files(Path(suite), skipped):
+            table = read_table(path, _sentence_columns)
+            if not table.num_columns:
+                skipped.append(
+                    Skipped(str(path), "no column of sentences (sentence1, sentence2, or a language)")
+                )
+                continue
+            filled = [column.filter(pc.invert(blank(column))) for column in table.columns]
+            keys += [sentence_keys(column) for column in filled]
+            files[str(path)] = sum(map(len, filled))
+            taken += files[str(path)]
+        if not taken:
+            raise InputError(
+                f"decontaminate: suite {os.fspath(suite)!r} holds no sentences; expected parquet, CSV, TSV "
+                "or JSONL files with columns sentence1 and sentence2, or one column a language (eng_Latn)"
+            )
+    return SuiteSentences(np.unique(np.concatenate(keys)) if keys else np.empty(0, np.uint64), files, skipped)
+
+
+def leaked(table: pa.Table, suites: SuiteSentences) -> npt.NDArray[np.bool_]:
+    """Which pairs have a side that equals, normalised, a sentence of the suites.
+
+    Parameters
+    ----------
+    table
+        Any table with text columns ``sentence1`` and ``sentence2``, no nulls.
+    suites
+        From `read_suites`.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``bool``, shape (pairs,).
+    """
+    return among(suites.keys, sentence_keys(table["sentence1"]), sentence_keys(table["sentence2"]))
+
+
+def among(known: Keys, keys1: Keys, keys2: Keys) -> npt.NDArray[np.bool_]:
+    """Which pairs have a side whose key is among the known ones."""
+    known_keys = pa.array(known)
+    found = (
+        pc.is_in(pa.array(keys), value_set=known_keys).to_numpy(zero_copy_only=False)
+        for keys in (keys1, keys2)
+    )
+    return np.asarray(np.logical_or(*found), np.bool_)
+
+
+def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which cells are null, empty or white space alone."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    return pc.fill_null(pc.equal(pc.binary_length(trimmed), 0), True)
+
+
+def _suite_files(suite: Path, skipped: list[Skipped]) -> list[Path]:
+    if suite.is_dir():
+        paths, others = tabular_files(suite)
+        skipped += others
+        return paths
+    if not suite.exists():
+        raise InputError(
+            f"decontaminate: suite {str(suite)!r} does not exist; give the folder or file of the suite"
+        )
+    return [suite] if is_tabular(suite) else []
+
+
+def _sentence_columns(found: Sequence[str]) -> list[str]:
+    return [
+        name
+        for name in found
+        if name in ("sentence1", "sentence2") or (name.lower() not in _NOT_SENTENCES and is_language(name))
+    ]

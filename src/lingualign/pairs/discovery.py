@@ -1,0 +1,231 @@
+"""What a source is made of: the files that hold pairs, and those that are passed over with the reason."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lingualign.errors import InputError
+from lingualign.languages import is_language, language_code
+from lingualign.pairs.compression import COMPRESSIONS, without_compression
+from lingualign.pairs.tabular import is_tabular
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KINDS = (
+    ".parquet, .csv, .tsv, .jsonl (text also .gz, .zst, .xz), or Moses pairs NAME.en-fr.en + NAME.en-fr.fr"
+)
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(:[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that lies in a source and was not read."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file with columns."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class MosesFiles:
+    """Two text files whose lines translate each other."""
+
+    name: str
+    path1: Path
+    path2: Path
+    lang1: str
+    lang2: str
+    corpus: str
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """A data set of the Hugging Face hub, with its configuration where one is named."""
+
+    name: str
+    id: str
+    config: str | None
+
+
+PairFile = TableFile | MosesFiles | HubDataset
+
+
+@dataclass
+class Listing:
+    """The content of one or more sources."""
+
+    files: list[PairFile] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def find_pairs(source: str | os.PathLike[str]) -> Listing:
+    """List what a source holds, without reading it.
+
+    Parameters
+    ----------
+    source
+        A folder (searched recursively in sorted order; hidden files and folders are ignored), a file, or the
+        id of a hub data set, ``owner/name`` or ``owner/name:configuration``. What exists on the disk is never
+        taken for a hub id. Of a Moses pair either file may be named.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is of no known kind, or a folder holds no file with pairs.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _find_in_folder(path)
+    if path.exists():
+        return _find_file(path)
+    text = os.fspath(source)
+    if text.startswith("opus:"):
+        raise InputError(
+            f"source {text!r}: opus: sources are not supported yet; download the corpus in Moses form from "
+            "opus.nlpl.eu, unpack it, and give the folder"
+        )
+    if isinstance(source, str) and _HUB_ID.fullmatch(text) and not _looks_like_file(path):
+        hub_id, _, config = text.partition(":")
+        return Listing(files=[HubDataset(text, hub_id, config or None)])
+    raise InputError(
+        f"source {text!r}: no such file or folder; give a folder, a file ({KINDS}) or a hub data set id"
+    )
+
+
+def tabular_files(folder: Path) -> tuple[list[Path], list[Skipped]]:
+    """All files below a folder that have columns, sorted, and the others."""
+    paths, skipped = _walk(folder)
+    others = [
+        Skipped(str(path), "not a parquet, CSV, TSV or JSONL file") for path in paths if not is_tabular(path)
+    ]
+    return [path for path in paths if is_tabular(path)], skipped + others
+
+
+def language_pair(name: str) -> tuple[str, str, str] | None:
+    """Split a file name into what stands before the language pair and its two codes.
+
+    ``TED.en-fr.tsv.gz`` gives ``("TED", "en", "fr")``, ``en-fr.parquet`` gives ``("", "en", "fr")``; None
+    where the last part of the name is no language pair.
+    """
+    stem, _, pair = Path(without_compression(name)).stem.rpartition(".")
+    languages = pair.split("-")
+    if len(languages) != 2 or not all(map(is_language, languages)):
+        return None
+    return stem, language_code(languages[0]), language_code(languages[1])
+
+
+def _looks_like_file(path: Path) -> bool:
+    return is_tabular(path) or path.suffix.lower() in COMPRESSIONS or _moses_parts(path) is not None
+
+
+def _find_in_folder(folder: Path) -> Listing:
+    listing = Listing()
+    paths, listing.skipped = _walk(folder)
+    halves: dict[tuple[Path, str, str, str], dict[str, Path]] = {}
+    for path in paths:
+        moses = _moses_parts(path)
+        if is_tabular(path):
+            listing.files.append(TableFile(str(path), path))
+        elif moses is None:
+            listing.skipped.append(Skipped(str(path), f"no file of pairs; known are {KINDS}"))
+        else:
+            name, lang1, lang2, side = moses
+            sides = halves.setdefault((path.parent, name, lang1, lang2), {})
+            if side in sides:
+                listing.skipped.append(
+                    Skipped(str(path), f"the same text as {sides[side].name}, which is read")
+                )
+            else:
+                sides[side] = path
+    for (_, name, lang1, lang2), sides in halves.items():
+        if len(sides) == 2:
+            listing.files.append(_moses_files(name, lang1, lang2, sides))
+        else:
+            [path] = sides.values()
+            missing = lang2 if lang1 in sides else lang1
+            listing.skipped.append(Skipped(str(path), f"its other side, ending in .{missing}, is missing"))
+    if not listing.files:
+        found = ", ".join(sorted(Path(file.file).name for file in listing.skipped)[:5])
+        raise InputError(
+            f"source {str(folder)!r}: no file of pairs in this folder (found: {found or 'nothing'}); "
+            f"known are {KINDS}"
+        )
+    listing.files.sort(key=lambda file: file.name)
+    return listing
+
+
+def _find_file(path: Path) -> Listing:
+    if is_tabular(path):
+        return Listing(files=[TableFile(str(path), path)])
+    moses = _moses_parts(path)
+    if moses is None:
+        raise InputError(f"source {str(path)!r}: not a kind of file that holds pairs; known are {KINDS}")
+    name, lang1, lang2, side = moses
+    other = lang2 if side == lang1 else lang1
+    base = Path(without_compression(str(path)))
+    candidates = [
+        base.with_name(f"{base.stem}.{other}{ending}") for ending in (path.suffix, "", *COMPRESSIONS)
+    ]
+    partner = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if partner is None:
+        raise InputError(
+            f"source {str(path)!r}: its other side {base.stem}.{other} is not beside it (nor compressed)"
+        )
+    return Listing(files=[_moses_files(name, lang1, lang2, {side: path, other: partner})])
+
+
+def _moses_parts(path: Path) -> tuple[str, str, str, str] | None:
+    """Name, both languages and the side of ``NAME.en-fr.fr``, as they are written; None for other names."""
+    rest, _, side = without_compression(path.name).rpartition(".")
+    name, _, pair = rest.rpartition(".")
+    for lang1, lang2 in ((side, pair.removeprefix(f"{side}-")), (pair.removesuffix(f"-{side}"), side)):
+        if pair == f"{lang1}-{lang2}" and lang1 != lang2 and is_language(lang1) and is_language(lang2):
+            return name, lang1, lang2, side
+    return None
+
+
+def _moses_files(name: str, lang1: str, lang2: str, sides: dict[str, Path]) -> MosesFiles:
+    path1, path2 = sides[lang1], sides[lang2]
+    corpus = name or path1.resolve().parent.name
+    return MosesFiles(
+        f"{path1} + {path2.name}", path1, path2, language_code(lang1), language_code(lang2), corpus
+    )
+
+
+def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
+    """Files below a folder in sorted order, and the linked folders that are not followed."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
+
+    paths: list[Path] = []
+    skipped: list[Skipped] = []
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        visible = sorted(name for name in folders if not name.startswith("."))
+        linked = [Path(parent, name) for name in visible if Path(parent, name).is_symlink()]
+        skipped += [Skipped(str(path), "a link to a folder, which is not followed") for path in linked]
+        folders[:] = [name for name in visible if Path(parent, name) not in linked]
+        paths += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(paths), skipped
+
+
+def check_columns(columns: Sequence[str]) -> None:
+    """Raise `InputError` for a column mapping with a key that is no column of a pair table."""
+    allowed = ("sentence1", "sentence2", "lang1", "lang2", "corpus")
+    unknown = [name for name in columns if name not in allowed]
+    if unknown:
+        raise InputError(
+            f"columns: {unknown[0]!r} is not a column of a pair table; allowed are {', '.join(allowed)}"
+        )

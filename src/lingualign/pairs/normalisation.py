@@ -1,0 +1,170 @@
+"""When two sentences count as the same: NFKC, lower-cased, without punctuation and white space.
+
+`normalise` says it in plain Python. `sentence_keys` gives each sentence a 64-bit number, equal where `normalise`
+is equal, at several times the speed of Arrow's string kernels: most characters normalise on their own, whatever
+stands beside them, so a table from code point to number replaces the work. Sentences with a character that
+depends on its neighbours (combining marks, capital sigma) or becomes several take the plain path.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import unicodedata
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Keys = npt.NDArray[np.uint64]
+
+_CHARACTERS_AT_ONCE = 1 << 20  # temporary arrays stay near the size of the processor's cache
+_DROPPED, _IN_CONTEXT, _UNSEEN = np.uint64(0), np.uint64(1), np.uint64(2)
+
+
+def normalise(text: str) -> str:
+    """Reduce a sentence to what identifies it.
+
+    NFKC, then lower case, then every character of the Unicode categories P* (punctuation) and Z* (separators)
+    and all white space removed. Symbols (S*: ``+``, ``<``, ``$``, emoji) stay, for "a < b" and "a > b"
+    differ, and so do digits, combining marks and format characters.
+
+    Examples
+    --------
+    >>> normalise("Ｈello,  “World”!")
+    'helloworld'
+    """
+    lowered = unicodedata.normalize("NFKC", text).lower()
+    return "".join(char for char in lowered if not (char.isspace() or unicodedata.category(char)[0] in "PZ"))
+
+
+def sentence_keys(sentences: pa.Array | pa.ChunkedArray) -> Keys:
+    """Give sentences a number, the same to those that `normalise` to the same text.
+
+    Parameters
+    ----------
+    sentences
+        Strings, no nulls.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``uint64``, one key a sentence, the same on every machine. Two different texts share a key with
+        a chance of about 2**-64.
+    """
+    chunks = sentences.chunks if isinstance(sentences, pa.ChunkedArray) else [sentences]
+    parts = [_keys_of(part) for chunk in chunks for part in _slices(chunk.cast(pa.large_string()))]
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+
+def mix(values: Keys) -> Keys:
+    """Scatter 64-bit numbers, one to one (the finaliser of SplitMix64, Steele et al. 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _slices(sentences: pa.LargeStringArray) -> list[pa.LargeStringArray]:
+    """Cut into runs of about `_CHARACTERS_AT_ONCE` bytes."""
+    ends = np.cumsum(pc.binary_length(sentences).to_numpy(zero_copy_only=False))
+    if not len(ends):
+        return []
+    cuts = np.searchsorted(ends, np.arange(_CHARACTERS_AT_ONCE, ends[-1] + 1, _CHARACTERS_AT_ONCE))
+    bounds = np.unique(np.concatenate([[0], cuts, [len(ends)]]))
+    return [sentences.slice(a, b - a) for a, b in itertools.pairwise(bounds)]
+
+
+def _keys_of(sentences: pa.LargeStringArray) -> Keys:
+    lengths = pc.utf8_length(sentences).to_numpy(zero_copy_only=False).astype(np.int64)
+    ends = np.cumsum(lengths)
+    points = np.frombuffer(_text(sentences).encode("utf-32-le"), np.uint32)
+    values = _values(points)
+    keys = _hash(values, lengths, ends)
+
+    in_context = np.flatnonzero(values == _IN_CONTEXT)
+    for row in np.unique(np.searchsorted(ends, in_context, side="right")):
+        plain = normalise(sentences[int(row)].as_py())
+        own = _normalised_values(np.frombuffer(plain.encode("utf-32-le"), np.uint32))
+        keys[row] = _hash(own, np.array([len(own)]), np.array([len(own)]))[0]
+    return keys
+
+
+def _text(sentences: pa.LargeStringArray) -> str:
+    """Concatenate the sentences."""
+    _, offsets, characters = sentences.buffers()
+    first, last = np.frombuffer(offsets, np.int64)[[sentences.offset, sentences.offset + len(sentences)]]
+    return str(characters[int(first) : int(last)].to_pybytes(), "utf-8") if characters else ""
+
+
+def _hash(values: Keys, lengths: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> Keys:
+    """Multilinear hash (Lemire and Kaser 2014) of each run of values, the dropped ones left out.
+
+    Each kept value is multiplied by a fixed odd number that belongs to its position among the kept; the sum
+    counts.
+    """
+    kept = np.cumsum(values != _DROPPED, dtype=np.int32)
+    kept_before = np.concatenate([[0], kept])[ends - lengths].astype(np.int32)
+    positions = kept - np.repeat(kept_before, lengths)
+    terms = values * _multipliers(int(positions.max(initial=0)))[positions]
+    sums = np.zeros(len(lengths), np.uint64)
+    filled = np.flatnonzero(lengths)
+    if len(filled):
+        sums[filled] = np.add.reduceat(terms, (ends - lengths)[filled])
+    return mix(sums)
+
+
+@lru_cache(maxsize=4)
+def _multipliers_of(count: int) -> Keys:
+    return mix(np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1)
+
+
+def _multipliers(last: int) -> Keys:
+    return _multipliers_of(1 << max(10, last.bit_length()))
+
+
+@lru_cache(maxsize=1)
+def _value_table() -> Keys:
+    """Hold what each code point met so far stands for: see `_value`."""
+    return np.full(sys.maxunicode + 1, _UNSEEN, np.uint64)
+
+
+def _values(points: npt.NDArray[np.uint32]) -> Keys:
+    table = _value_table()
+    values = table[points]
+    unseen = np.unique(points[values == _UNSEEN])
+    if len(unseen):
+        table[unseen] = [_value(chr(point)) for point in unseen.tolist()]
+        values = table[points]
+    return values
+
+
+def _normalised_values(points: npt.NDArray[np.uint32]) -> Keys:
+    """Values of characters that are normalised already: each stands for itself."""
+    return mix(points.astype(np.uint64) + np.uint64(0x5EED)) | np.uint64(4)
+
+
+def _value(char: str) -> np.uint64:
+    """Give a character's value, or why it has none: it is dropped, or its context matters."""
+    composed = unicodedata.normalize("NFKC", char)
+    if composed[0] in _composing() or any(map(unicodedata.combining, composed)) or "Σ" in composed:
+        return _IN_CONTEXT
+    normalised = normalise(char)
+    if not normalised:
+        return _DROPPED
+    if len(normalised) > 1:
+        return _IN_CONTEXT
+    return np.uint64(_normalised_values(np.array([ord(normalised)], np.uint32))[0])
+
+
+@lru_cache(maxsize=1)
+def _composing() -> frozenset[str]:
+    """Characters that may fuse with the one before them (NFC_Quick_Check = Maybe)."""
+    jamo = [chr(point) for point in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
+    seconds = []
+    for point in range(sys.maxunicode + 1):
+        parts = unicodedata.decomposition(chr(point)).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            seconds.append(chr(int(parts[1], 16)))
+    return frozenset([*jamo, *seconds])

@@ -1,0 +1,185 @@
+"""Pairs from any source, as one table in the project's schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.errors import InputError
+from lingualign.languages import is_language, language_code
+from lingualign.pairs.compression import read_text, without_compression
+from lingualign.pairs.discovery import (
+    HubDataset,
+    MosesFiles,
+    PairFile,
+    Skipped,
+    TableFile,
+    check_columns,
+    find_pairs,
+    language_pair,
+)
+from lingualign.pairs.hub import read_hub
+from lingualign.pairs.table import PAIR_SCHEMA
+from lingualign.pairs.tabular import Choice, read_table, text_lines
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class PairsRead:
+    """One file's pairs, every row of the file; a missing side is the empty string."""
+
+    file: str
+    table: pa.Table
+
+
+def read_source(
+    source: str | os.PathLike[str], *, columns: Mapping[str, str] | None = None
+) -> tuple[list[PairsRead], list[Skipped]]:
+    """Read every pair of a source.
+
+    Where a file has no ``lang1`` and ``lang2`` columns the languages come from its name: ``en-fr.parquet``,
+    ``TED.en-fr.tsv``. Where it has no ``corpus`` column the corpus is what the name says before the language
+    pair and the endings (``TED``), and where that is nothing, the folder's name.
+
+    Parameters
+    ----------
+    source
+        A folder, a file or a hub data set id: see `find_pairs`.
+    columns
+        Which column holds ``sentence1``, ``sentence2``, ``lang1``, ``lang2`` or ``corpus``, where that is not
+        its name: ``{"sentence1": "english", "sentence2": "non_english"}``.
+
+    Returns
+    -------
+    list of PairsRead
+        A table of `PAIR_SCHEMA` for each file, in sorted order.
+    list of Skipped
+        Files that were passed over, with the reason.
+
+    Raises
+    ------
+    InputError
+        If the source is missing or a file cannot be used; the message names the file, the row and the cure.
+    """
+    check_columns(list(columns or {}))
+    listing = find_pairs(source)
+    return [
+        PairsRead(file.name, read_pairs(file, columns=columns)) for file in listing.files
+    ], listing.skipped
+
+
+def read_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) -> pa.Table:
+    """Read the pairs of one entry of a `Listing` to a table of `PAIR_SCHEMA`. See `read_source`."""
+    columns = columns or {}
+    if isinstance(file, MosesFiles):
+        return _read_moses(file)
+    if isinstance(file, HubDataset):
+        table = read_hub(file, _pair_columns(file.name, columns))
+        named = language_pair(f"{file.config}.hub") if file.config else None
+        return _conform(table, file.name, columns, named, corpus=file.id.rpartition("/")[2])
+    table = read_table(file.path, _pair_columns(file.name, columns))
+    named = language_pair(file.path.name)
+    return _conform(table, file.name, columns, named, corpus=_corpus(file, named))
+
+
+def _corpus(file: TableFile, named: tuple[str, str, str] | None) -> str:
+    stem = named[0] if named else Path(without_compression(file.path.name)).stem
+    return stem or file.path.resolve().parent.name
+
+
+def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:
+    def choose(found: Sequence[str]) -> list[str]:
+        wanted = {name: columns.get(name, name) for name in PAIR_SCHEMA.names}
+        required = {"sentence1", "sentence2", *columns}
+        missing = [
+            wanted[name] for name in PAIR_SCHEMA.names if name in required and wanted[name] not in found
+        ]
+        if missing:
+            raise InputError(
+                f"{origin}: no column {' and no column '.join(map(repr, missing))}; found "
+                f"{', '.join(map(repr, found)) or 'none'}. A CSV or TSV begins with a header line; other names "
+                'are mapped with columns, for example columns={"sentence1": "english"}'
+            )
+        return list(dict.fromkeys(column for column in wanted.values() if column in found))
+
+    return choose
+
+
+def _conform(
+    table: pa.Table,
+    origin: str,
+    columns: Mapping[str, str],
+    named: tuple[str, str, str] | None,
+    corpus: str,
+) -> pa.Table:
+    present = {
+        name: columns.get(name, name)
+        for name in PAIR_SCHEMA.names
+        if columns.get(name, name) in table.column_names
+    }
+    if not {"lang1", "lang2"} <= present.keys() and named is None:
+        raise InputError(
+            f"{origin}: the languages are not known; add columns lang1 and lang2, or name the pair as in "
+            "en-fr.parquet or NAME.en-fr.tsv (a hub data set: owner/name:en-fr)"
+        )
+    made = []
+    for field in PAIR_SCHEMA:
+        if field.name in ("sentence1", "sentence2"):
+            made.append(pc.fill_null(table[present[field.name]], ""))
+        elif field.name in present:
+            made.append(_coded(table[present[field.name]], origin, field.name))
+        else:
+            same = (
+                corpus
+                if field.name == "corpus"
+                else named[1 if field.name == "lang1" else 2]
+                if named
+                else ""
+            )
+            made.append(constant(same, table.num_rows))
+    return pa.table(made, schema=PAIR_SCHEMA)
+
+
+def _coded(column: pa.ChunkedArray, origin: str, name: str) -> pa.DictionaryArray:
+    encoded = column.combine_chunks().dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    row = pc.index(pc.is_null(column), True).as_py()
+    if row >= 0:
+        raise InputError(f"{origin}, row {row + 1}: {name} is missing")
+    if name != "corpus":
+        for place, value in enumerate(values):
+            if not is_language(value):
+                row = pc.index(encoded.indices, pa.scalar(place, pa.int32())).as_py()
+                try:
+                    language_code(value)
+                except InputError as error:
+                    raise InputError(f"{origin}, row {row + 1}: {name}: {error}") from None
+        values = [language_code(value) for value in values]
+    distinct = list(dict.fromkeys(values))
+    places = np.array([distinct.index(value) for value in values], np.int32)
+    indices = places[encoded.indices.to_numpy(zero_copy_only=False)] if len(values) else np.empty(0, np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(distinct, pa.string()))
+
+
+def constant(value: str, rows: int) -> pa.DictionaryArray:
+    """Give a dictionary-coded column that holds one value."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value], pa.string()))
+
+
+def _read_moses(file: MosesFiles) -> pa.Table:
+    side1, side2 = text_lines(read_text(file.path1)), text_lines(read_text(file.path2))
+    if len(side1) != len(side2):
+        raise InputError(
+            f"{file.path1} has {len(side1):,} lines, {file.path2} has {len(side2):,}: line i of one must "
+            "translate line i of the other; fetch both again, or align them"
+        )
+    made = [side1, side2, *(constant(value, len(side1)) for value in (file.lang1, file.lang2, file.corpus))]
+    return pa.table(made, schema=PAIR_SCHEMA)

@@ -1,0 +1,116 @@
+"""What was read, kept and dropped, by file and reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from lingualign.pairs.discovery import Skipped
+
+
+REASONS = (
+    "empty side",
+    "one language",
+    "other language",
+    "not selected",
+    "duplicate",
+    "in a suite",
+    "not sampled",
+    "in validation",
+)
+"""Why a pair is dropped, in the order in which the reasons are looked at."""
+
+
+@dataclass
+class Tally:
+    """Where the rows that were read have gone: ``read == train + validation + sum(dropped.values())``."""
+
+    read: int = 0
+    train: int = 0
+    validation: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class DataReport:
+    """Account of a preparation of pairs. Each row read is in ``train``, ``validation`` or under one reason."""
+
+    files: dict[str, Tally]
+    """By file, in the order of the data."""
+    language_pairs: dict[str, Tally]
+    """By language pair, ``anchor-other``; pairs that were not selected in alphabetical order."""
+    skipped: list[Skipped]
+    """Files that were not read, with the reason."""
+    suites: dict[str, int]
+    """Evaluation sentences that the pairs were decontaminated against, by file."""
+
+    @property
+    def total(self) -> Tally:
+        """The sum over all files."""
+        total = Tally()
+        for tally in self.files.values():
+            total.read += tally.read
+            total.train += tally.train
+            total.validation += tally.validation
+            for reason, count in tally.dropped.items():
+                total.dropped[reason] = total.dropped.get(reason, 0) + count
+        return total
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as JSON types."""
+        return {"total": asdict(self.total), **asdict(self)}
+
+    def save(self, path: str | Path) -> None:
+        """Write the report as JSON."""
+        text = json.dumps(self.to_json(), ensure_ascii=False, indent=2) + "\n"
+        Path(path).write_text(text, encoding="utf-8")
+
+
+def print_report(report: DataReport, console: Console | None = None) -> None:
+    """Print the report as tables: by file, by language pair, and the files that were passed over."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = console or Console()
+    dropped = report.total.dropped
+    reasons = [reason for reason in REASONS if reason in dropped]
+    for title, tallies in (("file", report.files), ("language pair", report.language_pairs)):
+        table = Table(title=f"Pairs by {title}", title_justify="left", box=box.SIMPLE, show_footer=True)
+        table.add_column(title, footer="total", no_wrap=True)
+        for name, figure in zip(
+            ("read", "train", "validation", *reasons), _figures(report.total, reasons), strict=True
+        ):
+            table.add_column(name, footer=figure, justify="right")
+        for name, tally in _shortened(tallies).items():
+            table.add_row(name, *_figures(tally, reasons))
+        console.print(table)
+    for skipped in report.skipped:
+        console.print(f"not read: {skipped.file}: {skipped.reason}", markup=False, highlight=False)
+
+
+def _figures(tally: Tally, reasons: list[str]) -> list[str]:
+    counts = (
+        tally.read,
+        tally.train,
+        tally.validation,
+        *(tally.dropped.get(reason, 0) for reason in reasons),
+    )
+    return [f"{count:,}" for count in counts]
+
+
+def _shortened(tallies: Mapping[str, Tally]) -> dict[str, Tally]:
+    """Names without the folders that all of them share."""
+    names = list(tallies)
+    parents = [name.split("/")[:-1] for name in names]
+    shared = 0
+    while parents and all(len(p) > shared and p[shared] == parents[0][shared] for p in parents):
+        shared += 1
+    return {"/".join(name.split("/")[shared:]): tally for name, tally in tallies.items()}

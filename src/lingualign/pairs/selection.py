@@ -1,0 +1,227 @@
+"""Which pairs are taken, which side is the anchor, and which pairs are held out for validation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.errors import InputError
+from lingualign.languages import language_code
+from lingualign.pairs.normalisation import Keys, mix
+from lingualign.pairs.table import PAIR_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int64]
+LanguagePair = tuple[str, str]
+
+_ANY = "xx"
+
+
+def parse_patterns(select: str | Sequence[str]) -> list[LanguagePair]:
+    """Read language-pair patterns.
+
+    Parameters
+    ----------
+    select
+        ``all``, or patterns such as ``en-xx``, ``en-ko``: separated by commas, or a list. ``xx`` is any
+        language; the order of the two does not matter.
+
+    Returns
+    -------
+    list of tuple
+        Both sides of each pattern; ``("xx", "xx")`` for ``all``.
+
+    Raises
+    ------
+    InputError
+        If a pattern is none of these.
+    """
+    texts = (
+        select.split(",")
+        if isinstance(select, str)
+        else [part for text in select for part in text.split(",")]
+    )
+    patterns = []
+    for text in map(str.strip, texts):
+        sides = [_ANY, _ANY] if text == "all" else text.split("-")
+        if len(sides) != 2:
+            raise InputError(
+                f"select: {text!r} is no language-pair pattern; expected 'all', 'en-xx', 'en-ko', or "
+                "several with commas"
+            )
+        try:
+            first, second = (side if side == _ANY else language_code(side) for side in sides)
+        except InputError as error:
+            raise InputError(f"select: {text!r}: {error}") from None
+        if first == second != _ANY:
+            raise InputError(f"select: {text!r} names one language twice; a pair has two languages")
+        patterns.append((first, second))
+    if not patterns:
+        raise InputError("select: no pattern given; expected 'all', 'en-xx', 'en-ko', or several with commas")
+    return patterns
+
+
+def select_language_pairs(counts: Counter[LanguagePair], select: str | Sequence[str]) -> set[LanguagePair]:
+    """Find the language pairs that the patterns ask for.
+
+    Parameters
+    ----------
+    counts
+        Number of pairs of each language pair there is, codes in alphabetical order.
+    select
+        See `parse_patterns`.
+
+    Raises
+    ------
+    InputError
+        If a pattern is malformed or matches no language pair; lists what there is.
+    """
+    selected: set[LanguagePair] = set()
+    for pattern in parse_patterns(select):
+        matching = {pair for pair in counts if _matches(pair, pattern)}
+        if not matching:
+            there = ", ".join(f"{a}-{b} ({counts[a, b]:,})" for a, b in sorted(counts)) or "none"
+            raise InputError(
+                f"select: '{'-'.join(pattern)}' selects nothing; the language pairs there are: {there}"
+            )
+        selected |= matching
+    return selected
+
+
+def _matches(pair: LanguagePair, pattern: LanguagePair) -> bool:
+    return any(
+        all(want in (_ANY, have) for want, have in zip(pattern, sides, strict=True))
+        for sides in (pair, pair[::-1])
+    )
+
+
+def resolve_priority(
+    counts: Counter[LanguagePair], priority: str | Sequence[str], *, reason: str = "priority"
+) -> list[str]:
+    """Order languages so that the first of a pair's two is the anchor.
+
+    Parameters
+    ----------
+    counts
+        Number of selected pairs of each language pair.
+    priority
+        Codes, the highest first, or ``volume``: the languages by their number of sentences in the selected
+        pairs, the largest first, equal ones alphabetically.
+
+    Raises
+    ------
+    InputError
+        If the list names a language twice or lacks one that is needed.
+    """
+    if priority == "volume":
+        volume: Counter[str] = Counter()
+        for pair, count in counts.items():
+            volume.update(dict.fromkeys(pair, count))
+        return sorted(volume, key=lambda language: (-volume[language], language))
+    codes = [language_code(code) for code in (priority.split(",") if isinstance(priority, str) else priority)]
+    twice = [code for code, times in Counter(codes).items() if times > 1]
+    if twice:
+        raise InputError(f"priority: {', '.join(twice)} named more than once")
+    missing = sorted({language for pair in counts for language in pair} - set(codes))
+    if missing:
+        raise InputError(
+            f"priority: {', '.join(missing)} not in the list ({', '.join(codes)}); add every language of the "
+            "selected pairs, or use 'volume'"
+        )
+    return codes
+
+
+def orient(table: pa.Table, priority: Sequence[str]) -> pa.Table:
+    """Swap sides where needed, so that ``sentence1`` is in the language of higher priority: the anchor.
+
+    Parameters
+    ----------
+    table
+        Table of `PAIR_SCHEMA`.
+    priority
+        Codes, the highest first; every language of the table is among them.
+    """
+    place1, place2 = (
+        pc.index_in(table[lang].cast(pa.string()), value_set=pa.array(priority, pa.string()))
+        for lang in ("lang1", "lang2")
+    )
+    swap = pc.greater(place1, place2)
+    table = table.unify_dictionaries()
+    columns = {name: table[name] for name in table.column_names}
+    for first, second in (("sentence1", "sentence2"), ("lang1", "lang2")):
+        kind = PAIR_SCHEMA.field(first).type
+        a, b = (
+            table[name].cast(kind.value_type if pa.types.is_dictionary(kind) else kind)
+            for name in (first, second)
+        )
+        columns[first] = _as_type(pc.if_else(swap, b, a), kind)
+        columns[second] = _as_type(pc.if_else(swap, a, b), kind)
+    return pa.table(columns, schema=table.schema)
+
+
+def _as_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    return column.dictionary_encode() if pa.types.is_dictionary(kind) else column
+
+
+def duplicates(table: pa.Table) -> Mask:
+    """Which pairs repeat an earlier one letter for letter, languages included, in whatever corpus."""
+    texts = pa.chunked_array([*table["sentence1"].chunks, *table["sentence2"].chunks], pa.large_string())
+    codes = texts.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    side1, side2 = codes[: table.num_rows], codes[table.num_rows :]
+    languages = group_numbers(table, ["lang1", "lang2"])
+    order = np.lexsort((side2, side1, languages))  # stable: of equal pairs the first stays first
+    same = np.ones(max(len(order) - 1, 0), np.bool_)
+    for column in (languages, side1, side2):
+        same &= np.diff(column[order]) == 0
+    repeats = np.zeros(table.num_rows, np.bool_)
+    repeats[order[1:]] = same
+    return repeats
+
+
+def group_numbers(table: pa.Table, columns: Sequence[str]) -> Numbers:
+    """Give rows a number, the same to those that agree in all the (dictionary-coded) columns."""
+    numbers = np.zeros(table.num_rows, np.int64)
+    for name in columns:
+        column = table[name].combine_chunks()
+        encoded = column if isinstance(column, pa.DictionaryArray) else column.chunk(0)
+        numbers = numbers * len(encoded.dictionary) + encoded.indices.to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def seeded_ranks(groups: Numbers, anchors: Keys, others: Keys, *, seed: int) -> Numbers:
+    """Give every pair its place, from 0, in a seeded shuffle of its group.
+
+    The shuffle orders by a hash of the anchor sentence and the seed alone, so neither the order of files nor
+    the machine matters, and groups that share anchors (n-way corpora) put them in the same order. The first n
+    of a group are a sample of it, and the first few of those its validation pairs: a larger sample contains a
+    smaller one and holds out the same pairs.
+
+    Parameters
+    ----------
+    groups
+        Which pairs belong together, as of `group_numbers`.
+    anchors, others
+        `sentence_keys` of both sides.
+    seed
+        Any integer.
+    """
+    salt = mix(np.array([seed % 2**64], np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+    order = np.lexsort((mix(others ^ salt), mix(anchors ^ salt), groups))
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    ranks = np.empty(len(groups), np.int64)
+    ranks[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
+    return ranks
+
+
+def held_out(groups: Numbers, ranks: Numbers, validation: int) -> Mask:
+    """Say which pairs are for validation: the first few of each group, but never more than a fifth of it."""
+    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return ranks < np.minimum(sizes // 5, validation)[inverse]
