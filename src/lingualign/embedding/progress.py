@@ -1,0 +1,35 @@
+"""The progress bar of everything that goes through sentences."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def progress_bar(task: str, total: int | None, *, enabled: bool) -> Iterator[Callable[[int], None]]:
+    """Show how far a task over sentences is, on standard error; yields the function that moves it on.
+
+    Parameters
+    ----------
+    task
+        What is being done, shown before the bar.
+    total
+        Number of sentences; ``None`` where it is not known beforehand.
+    enabled
+        Whether anything is shown.
+    """
+    if not enabled:
+        yield lambda _: None
+        return
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        shown = bar.add_task(task, total=total)
+        yield lambda count: bar.advance(shown, count)
