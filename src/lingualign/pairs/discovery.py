@@ -139,7 +139,7 @@ def _find_in_folder(folder: Path) -> Listing:
         if is_tabular(path):
             listing.files.append(TableFile(str(path), path))
         elif moses is None:
-            listing.skipped.append(Skipped(str(path), f"no file of pairs; known are {KINDS}"))
+            listing.skipped.append(Skipped(str(path), "not a kind of file that holds pairs"))
         else:
             name, lang1, lang2, side = moses
             sides = halves.setdefault((path.parent, name, lang1, lang2), {})

@@ -1,9 +1,9 @@
 """When two sentences count as the same: NFKC, lower-cased, without punctuation and white space.
 
-`normalise` says it in plain Python. `sentence_keys` gives each sentence a 64-bit number, equal where `normalise`
-is equal, at several times the speed of Arrow's string kernels: most characters normalise on their own, whatever
-stands beside them, so a table from code point to number replaces the work. Sentences with a character that
-depends on its neighbours (combining marks, capital sigma) or becomes several take the plain path.
+`normalise` says it in plain Python. `sentence_keys` gives each sentence a 64-bit number, equal where
+`normalise` is equal, at several times the speed of Arrow's string kernels: most characters normalise on their
+own, whatever stands beside them, so a table from code point to number replaces the work. Sentences with a
+character that depends on its neighbours (combining marks, capital sigma) or becomes several are done plainly.
 """
 
 from __future__ import annotations

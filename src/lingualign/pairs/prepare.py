@@ -91,7 +91,7 @@ def prepare_pairs(
     """
     _check_counts(per_corpus, validation)
     check_columns(list(columns or {}))
-    asked = {language_code(code) for code in languages} if languages is not None else None
+    asked = None if languages is None else _languages(languages)
     listing = _find_all(_as_list(sources))
     suites = read_suites(_as_list(decontaminate))
 
@@ -220,6 +220,13 @@ def _find_all(sources: Sequence[Source]) -> Listing:
     found = [find_pairs(source) for source in sources]
     files = sorted((file for listing in found for file in listing.files), key=lambda file: file.name)
     return Listing(files, [skipped for listing in found for skipped in listing.skipped])
+
+
+def _languages(codes: Sequence[str]) -> set[str]:
+    try:
+        return {language_code(code) for code in codes}
+    except InputError as error:
+        raise InputError(f"languages: {error}") from None
 
 
 def _as_list(sources: Source | Sequence[Source]) -> list[Source]:

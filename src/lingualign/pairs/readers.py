@@ -105,8 +105,8 @@ def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:
         if missing:
             raise InputError(
                 f"{origin}: no column {' and no column '.join(map(repr, missing))}; found "
-                f"{', '.join(map(repr, found)) or 'none'}. A CSV or TSV begins with a header line; other names "
-                'are mapped with columns, for example columns={"sentence1": "english"}'
+                f"{', '.join(map(repr, found)) or 'none'}. A CSV or TSV begins with a header line; "
+                'other names are mapped with columns, for example columns={"sentence1": "english"}'
             )
         return list(dict.fromkeys(column for column in wanted.values() if column in found))
 

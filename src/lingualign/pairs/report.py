@@ -40,7 +40,7 @@ class Tally:
 
 @dataclass
 class DataReport:
-    """Account of a preparation of pairs. Each row read is in ``train``, ``validation`` or under one reason."""
+    """Account of a preparation of pairs. Each row read is in train, in validation or under one reason."""
 
     files: dict[str, Tally]
     """By file, in the order of the data."""
@@ -77,23 +77,30 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
     """Print the report as tables: by file, by language pair, and the files that were passed over."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = console or Console()
     dropped = report.total.dropped
     reasons = [reason for reason in REASONS if reason in dropped]
     for title, tallies in (("file", report.files), ("language pair", report.language_pairs)):
-        table = Table(title=f"Pairs by {title}", title_justify="left", box=box.SIMPLE, show_footer=True)
-        table.add_column(title, footer="total", no_wrap=True)
+        table = Table(
+            title=f"Pairs by {title}",
+            title_justify="left",
+            box=box.SIMPLE,
+            padding=(0, 1, 0, 0),
+            show_footer=True,
+        )
+        table.add_column(title, footer="total", overflow="fold")
         for name, figure in zip(
             ("read", "train", "validation", *reasons), _figures(report.total, reasons), strict=True
         ):
-            table.add_column(name, footer=figure, justify="right")
+            table.add_column(name.replace(" ", "\n"), footer=figure, justify="right", no_wrap=True)
         for name, tally in _shortened(tallies).items():
-            table.add_row(name, *_figures(tally, reasons))
+            table.add_row(escape(name), *_figures(tally, reasons))
         console.print(table)
     for skipped in report.skipped:
-        console.print(f"not read: {skipped.file}: {skipped.reason}", markup=False, highlight=False)
+        console.print(f"not read: {skipped.file}: {skipped.reason}", markup=False, soft_wrap=True)
 
 
 def _figures(tally: Tally, reasons: list[str]) -> list[str]:

@@ -88,10 +88,9 @@ def select_language_pairs(counts: Counter[LanguagePair], select: str | Sequence[
     for pattern in parse_patterns(select):
         matching = {pair for pair in counts if _matches(pair, pattern)}
         if not matching:
+            text = "all" if pattern == (_ANY, _ANY) else "-".join(pattern)
             there = ", ".join(f"{a}-{b} ({counts[a, b]:,})" for a, b in sorted(counts)) or "none"
-            raise InputError(
-                f"select: '{'-'.join(pattern)}' selects nothing; the language pairs there are: {there}"
-            )
+            raise InputError(f"select: {text!r} selects nothing; the language pairs there are: {there}")
         selected |= matching
     return selected
 
@@ -103,9 +102,7 @@ def _matches(pair: LanguagePair, pattern: LanguagePair) -> bool:
     )
 
 
-def resolve_priority(
-    counts: Counter[LanguagePair], priority: str | Sequence[str], *, reason: str = "priority"
-) -> list[str]:
+def resolve_priority(counts: Counter[LanguagePair], priority: str | Sequence[str]) -> list[str]:
     """Order languages so that the first of a pair's two is the anchor.
 
     Parameters
@@ -126,7 +123,11 @@ def resolve_priority(
         for pair, count in counts.items():
             volume.update(dict.fromkeys(pair, count))
         return sorted(volume, key=lambda language: (-volume[language], language))
-    codes = [language_code(code) for code in (priority.split(",") if isinstance(priority, str) else priority)]
+    given = priority.split(",") if isinstance(priority, str) else priority
+    try:
+        codes = [language_code(code.strip()) for code in given]
+    except InputError as error:
+        raise InputError(f"priority: {error}; or 'volume'") from None
     twice = [code for code, times in Counter(codes).items() if times > 1]
     if twice:
         raise InputError(f"priority: {', '.join(twice)} named more than once")
