@@ -71,8 +71,8 @@ def evaluate(
     Raises
     ------
     InputError
-        If there are no suites or two of the same name, the model cannot be loaded, or it gives NaN or infinite
-        values.
+        If there are no suites or two of the same name, the model cannot be loaded, or it gives NaN or
+        infinite values.
     """
     if not suites:
         raise InputError("no suite to evaluate on: give at least one")
@@ -82,7 +82,9 @@ def evaluate(
     from lingualign.embedding import encode, fingerprint, load_model
 
     name = model if isinstance(model, str) else model.model_card_data.model_id or type(model).__name__
-    encoder = load_model(model, device=device) if isinstance(model, str) else model.to(device or model.device)
+    encoder = load_model(model, device=device) if isinstance(model, str) else model
+    if device is not None:
+        encoder = encoder.to(device)
 
     place: dict[str, int] = {}
     columns = [

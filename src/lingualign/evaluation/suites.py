@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
-import lzma
 import math
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import zstandard
+import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
 from lingualign.languages import is_language
+from lingualign.pairs.compression import read_text, without_compression
+from lingualign.pairs.discovery import tabular_files
+from lingualign.pairs.tabular import is_tabular, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -27,11 +27,8 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["bitext", "nway", "sts"]
 
-_COMPRESSIONS = ("", ".gz", ".xz", ".zst")
-ENDINGS = (".parquet", *(form + pressed for form in (".tsv", ".jsonl") for pressed in _COMPRESSIONS))
-"""What a suite's file may be called."""
-
-_KINDS = (
+_FILES = "parquet, TSV, JSONL or CSV (text also .gz, .zst or .xz)"
+_COLUMNS = (
     "'sentence1' and 'sentence2' (bitext), the same with 'score' (sts), "
     "or nothing but language columns such as 'eng_Latn' and 'kor_Hang' (nway)"
 )
@@ -79,12 +76,12 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
     Parameters
     ----------
     paths
-        Folders, read recursively in sorted order, and files: parquet, TSV (a header line, fields separated by
-        tabs, quotation marks are ordinary characters) or JSONL, the last two also as ``.gz``, ``.xz`` or
-        ``.zst``. A file's kind follows from its columns: ``sentence1, sentence2, score`` is sts, ``sentence1,
-        sentence2`` bitext, nothing but language columns nway. Where there is a ``split`` column the rows of
-        ``test`` are taken. Other columns are left alone. Hidden files are passed over; files with another
-        ending are named in a warning.
+        Folders, read recursively in sorted order, and files: parquet, TSV (no quoting), JSONL or CSV, text
+        also as ``.gz``, ``.xz`` or ``.zst``, as `lingualign.pairs.tabular.read_table` reads them. A file's
+        kind follows from its columns: ``sentence1, sentence2, score`` is sts, ``sentence1, sentence2``
+        bitext, nothing but language columns nway. Where there is a ``split`` column the rows of ``test`` are
+        taken. Other columns are left alone. Hidden files are passed over, those of other kinds named in a
+        warning.
 
     Returns
     -------
@@ -123,83 +120,83 @@ def _files(given: Path) -> list[Path]:
     if not given.exists():
         raise InputError(f"no such suite: {given} is neither a folder nor a file")
     if given.is_file():
-        if not given.name.endswith(ENDINGS):
-            raise InputError(f"{given} cannot be a suite: expected a file ending in {', '.join(ENDINGS)}")
+        if not is_tabular(given):
+            raise InputError(f"{given} cannot be a suite: expected a file of kind {_FILES}")
         return [given]
-    found = sorted(
-        path
-        for path in given.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(given).parts)
-    )
-    usable = [path for path in found if path.name.endswith(ENDINGS)]
-    other = [str(path.relative_to(given)) for path in found if not path.name.endswith(ENDINGS)]
-    listed = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
+    usable, skipped = tabular_files(given)
+    names = [str(Path(file.file).relative_to(given)) for file in skipped]
+    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     if not usable:
         raise InputError(
-            f"nothing to evaluate on in {given}: expected files ending in {', '.join(ENDINGS)}, "
-            f"found {listed or 'no files'}"
+            f"nothing to evaluate on in {given}: expected files of kind {_FILES}, "
+            f"found {listed or 'none at all'}"
         )
-    if other:
-        logger.warning("not read from %s, for their endings: %s", given, listed)
+    if skipped:
+        logger.warning("%s: no suites, and not read: %s", given, listed)
     return usable
 
 
 def _name(path: Path, given: Path) -> tuple[str, str]:
     """Give the name and group of a suite file reached through a given path."""
     relative = path.relative_to(given) if given.is_dir() else Path(path.name)
-    ending = max((e for e in ENDINGS if path.name.endswith(e)), key=len)
-    name = relative.as_posix().removesuffix(ending)
+    name = relative.with_name(Path(without_compression(path.name)).stem).as_posix()
     return name, relative.parts[0] if len(relative.parts) > 1 else path.resolve().parent.name
 
 
 def _load(path: Path, name: str, group: str) -> Suite:
-    columns = _read(path)
-    kind, text = _kind(path, list(columns))
-    rows = list(range(len(next(iter(columns.values())))))
-    if "split" in columns:
-        split = columns["split"]
+    found: list[str] = []
+
+    def choose(names: Sequence[str]) -> list[str]:
+        found.extend(names)
+        return [*_kind(path, names)[1], *(["split"] if "split" in names else [])]
+
+    table = read_table(path, choose)
+    kind, text = _kind(path, found)
+    rows = list(range(table.num_rows))
+    if "split" in found:
+        split = table["split"].to_pylist()
         rows = [row for row in rows if split[row] == "test"]
         if split and not rows:
-            found = ", ".join(sorted({str(value) for value in split}))
+            others = ", ".join(sorted(set(map(str, split))))
             raise InputError(
-                f"{path} has no rows to score: its column 'split' never says 'test', only {found}"
+                f"{path} has no rows to score: its column 'split' never says 'test', only {others}"
             )
     if len(rows) < 2:
         raise InputError(f"{path} has too few rows to score: {len(rows)}, expected at least 2")
+    sentences = {}
     for column in text:
-        for row in rows:
-            if not isinstance(value := columns[column][row], str):
-                raise InputError(
-                    f"{path}, row {row + 1} (header aside): {column!r} is {_shown(value)}, expected text"
-                )
-    sentences = {column: [columns[column][row] for row in rows] for column in text}
-    gold = _gold(path, columns["score"], rows) if kind == "sts" else None
-    return Suite(name, group, kind, path, sentences, gold)
+        values = table[column].take(rows)
+        if values.null_count:
+            row = rows[values.to_pylist().index(None)]
+            raise InputError(f"{path}, row {row + 1} (header aside): {column!r} is missing, expected text")
+        sentences[column] = values.to_pylist()
+    return Suite(name, group, kind, path, sentences, _gold(path, rows) if kind == "sts" else None)
 
 
-def _kind(path: Path, columns: list[str]) -> tuple[Kind, list[str]]:
+def _kind(path: Path, columns: Sequence[str]) -> tuple[Kind, list[str]]:
     """Tell from the column names what a file measures, and which columns hold the sentences."""
     if {"sentence1", "sentence2"} <= set(columns):
         return ("sts" if "score" in columns else "bitext"), ["sentence1", "sentence2"]
     languages = [column for column in columns if column != "split"]
     if len(languages) > 1 and all(map(is_language, languages)):
         return "nway", languages
-    raise InputError(
-        f"{path} fits no kind of suite: expected {_KINDS}, found the columns {', '.join(columns)}"
-    )
+    found = ", ".join(columns) or "none"
+    raise InputError(f"{path} fits no kind of suite: expected the columns {_COLUMNS}; found {found}")
 
 
-def _gold(path: Path, values: list[Any], rows: list[int]) -> npt.NDArray[np.float64]:
+def _gold(path: Path, rows: list[int]) -> npt.NDArray[np.float64]:
+    values = _scores(path)
     gold = np.empty(len(rows))
     for place, row in enumerate(rows):
         value = values[row]
         try:
             gold[place] = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             gold[place] = math.nan
         if not math.isfinite(gold[place]):
+            shown = "missing" if value is None else repr(value)
             raise InputError(
-                f"{path}, row {row + 1} (header aside): 'score' is {_shown(value)}, expected a finite number"
+                f"{path}, row {row + 1} (header aside): 'score' is {shown}, expected a finite number"
             )
     if np.all(gold == gold[0]):
         raise InputError(
@@ -208,87 +205,13 @@ def _gold(path: Path, values: list[Any], rows: list[int]) -> npt.NDArray[np.floa
     return gold
 
 
-def _shown(value: object) -> str:
-    return "missing" if value is None else repr(value)
-
-
-def _read(path: Path) -> dict[str, list[Any]]:
-    """Read a file's columns; what is missing is None."""
-    columns = _read_parquet(path) if path.suffix == ".parquet" else _read_text(path)
-    if not columns:
-        raise InputError(f"{path} is empty: expected the columns {_KINDS}")
-    return columns
-
-
-def _read_parquet(path: Path) -> dict[str, list[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} cannot be read as parquet: {error}") from error
-    return {name: table[name].to_pylist() for name in table.column_names}
-
-
-def _read_text(path: Path) -> dict[str, list[Any]]:
-    lines = _lines(path)
-    return _read_jsonl(path, lines) if ".jsonl" in path.suffixes[-2:] else _read_tsv(path, lines)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Give the non-empty lines of a text file with their numbers, without their ends."""
-    try:
-        with _open(path) as stream:
-            for number, line in enumerate(stream, start=1):
-                text = line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8")
-                if text:
-                    yield number, text
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}, line {number}: not UTF-8 ({error.reason}); convert the file to UTF-8"
-        ) from error
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-
-
-def _open(path: Path) -> Any:
-    if path.suffix == ".gz":
-        return gzip.open(path)
-    if path.suffix == ".xz":
-        return lzma.open(path)
-    if path.suffix == ".zst":
-        return zstandard.open(path)
-    return path.open("rb")
-
-
-def _read_tsv(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, list[Any]]:
-    header = next(lines, (0, ""))[1]
-    names = header.split("\t") if header else []
-    if len(set(names)) < len(names):
-        raise InputError(f"{path}: a column name stands twice in the header: {', '.join(names)}")
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for number, line in lines:
-        fields = line.split("\t")
-        if len(fields) != len(names):
-            raise InputError(
-                f"{path}, line {number}: {len(fields)} fields, but the header names {len(names)}: "
-                f"{', '.join(names)}"
-            )
-        for name, value in zip(names, fields, strict=True):
-            columns[name].append(value)
-    return columns
-
-
-def _read_jsonl(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, list[Any]]:
-    records = []
-    for number, line in lines:
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}, line {number}: not JSON ({error})") from error
-        if not isinstance(record, dict):
-            raise InputError(f"{path}, line {number}: expected a JSON object, found {type(record).__name__}")
-        records.append(record)
-    names = dict.fromkeys(name for record in records for name in record)
-    return {name: [record.get(name) for record in records] for name in names}
+def _scores(path: Path) -> list[Any]:
+    """Read the column ``score`` of a file that `read_table` has read, numbers as what they are."""
+    ending = Path(without_compression(path.name)).suffix.lower()
+    if ending == ".parquet":
+        with pq.ParquetFile(path) as file:
+            return list(file.read(columns=["score"])["score"].to_pylist())
+    if ending == ".jsonl":
+        lines = read_text(path).split(b"\n")
+        return [json.loads(line).get("score") for line in lines if line.strip()]
+    return list(read_table(path, lambda _: ["score"])["score"].to_pylist())

@@ -1,0 +1,225 @@
+"""From a model and files to scores.json."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import lingualign
+from lingualign.embedding import fingerprint
+from lingualign.errors import InputError
+from lingualign.evaluation import evaluate, load_suites, print_scores, save_scores
+from lingualign.evaluation.suites import Suite
+
+SIDES = {"sentence1", "sentence2"}
+ACCURACY = {"accuracy", "ci95", "forward", "forward_ci95", "backward", "backward_ci95"}
+
+
+def suite(name, sentences, gold=None):
+    kind = "sts" if gold is not None else "bitext" if set(sentences) == SIDES else "nway"
+    scores = None if gold is None else np.array(gold, dtype=float)
+    return Suite(name, name.split("/")[0], kind, None, sentences, scores)
+
+
+@pytest.fixture(scope="module")
+def model(lookup_model):
+    """Words of three languages around 30 meanings, noisier from the first to the third."""
+    random = np.random.default_rng(11)
+    meanings = random.normal(size=(30, 12))
+    return lookup_model(
+        {
+            f"{language}{row}": meaning + noise * random.normal(size=12)
+            for language, noise in (("en", 0.2), ("fr", 0.6), ("ko", 1.5))
+            for row, meaning in enumerate(meanings)
+        }
+    )
+
+
+def words(language):
+    return [f"{language}{row}" for row in range(30)]
+
+
+@pytest.fixture(scope="module")
+def suites():
+    random = np.random.default_rng(12)
+    return [
+        suite("tatoeba/fra-eng", {"sentence1": words("fr"), "sentence2": words("en")}),
+        suite("tatoeba/kor-eng", {"sentence1": words("ko"), "sentence2": words("en")}),
+        suite("ntrex/all", {"eng_Latn": words("en"), "fra_Latn": words("fr"), "kor_Hang": words("ko")}),
+        suite("sts/x", {"sentence1": words("en"), "sentence2": words("ko")}, random.integers(6, size=30)),
+        suite("sts/y", {"sentence1": words("fr"), "sentence2": words("ko")}, random.integers(6, size=30)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def scores(model, suites):
+    return evaluate(model, suites)
+
+
+def test_scores_have_the_form_of_the_contract(scores, model, suites):
+    assert set(scores) == {"model", "lingualign", "suites", "means"}
+    assert scores["lingualign"] == lingualign.__version__
+    assert scores["model"] == {
+        "name": "SentenceTransformer", "fingerprint": fingerprint(model), "dimensions": 12, "prompt": ""
+    }  # fmt: skip
+    assert list(scores["suites"]) == [suite.name for suite in suites]
+    for suite in suites:
+        entry = scores["suites"][suite.name]
+        assert (entry["kind"], entry["rows"]) == (suite.kind, 30)
+        figures = {
+            "bitext": ACCURACY, "nway": {"pairs", "mean"}, "sts": {"spearman", "ci95"}
+        }[suite.kind]  # fmt: skip
+        assert set(entry) == {"kind", "rows"} | figures
+    nway = scores["suites"]["ntrex/all"]
+    assert list(nway["pairs"]) == ["eng_Latn-fra_Latn", "eng_Latn-kor_Hang", "fra_Latn-kor_Hang"]
+    assert all(set(pair) == ACCURACY | {"xsim", "xsim_margin"} for pair in nway["pairs"].values())
+    assert set(nway["mean"]) == {"accuracy", "ci95", "xsim", "xsim_margin"}
+    assert {group: set(means) - {"ci95"} for group, means in scores["means"].items()} == {
+        "tatoeba": {"accuracy"}, "ntrex": {"accuracy", "xsim", "xsim_margin"}, "sts": {"spearman"}
+    }  # fmt: skip
+    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+
+
+def test_figures_agree_with_each_other(scores):
+    suites, means = scores["suites"], scores["means"]
+    for entry in (
+        suites["tatoeba/fra-eng"],
+        suites["tatoeba/kor-eng"],
+        *suites["ntrex/all"]["pairs"].values(),
+    ):
+        assert entry["accuracy"] == pytest.approx((entry["forward"] + entry["backward"]) / 2)
+        for figure in ("", "forward_", "backward_"):
+            low, high = entry[f"{figure}ci95"]
+            assert 0 <= low <= entry[figure.rstrip("_") or "accuracy"] <= high <= 1
+    pairs = suites["ntrex/all"]["pairs"]
+    # The n-way pair is the bitext seen from the other side.
+    assert pairs["eng_Latn-fra_Latn"]["accuracy"] == suites["tatoeba/fra-eng"]["accuracy"]
+    assert pairs["eng_Latn-fra_Latn"]["forward"] == suites["tatoeba/fra-eng"]["backward"]
+    assert pairs["eng_Latn-fra_Latn"]["ci95"] == suites["tatoeba/fra-eng"]["ci95"]
+    assert all(pair["xsim"] == pytest.approx(1 - pair["accuracy"]) for pair in pairs.values())
+    for metric in ("accuracy", "xsim", "xsim_margin"):
+        mean = np.mean([pair[metric] for pair in pairs.values()])
+        assert suites["ntrex/all"]["mean"][metric] == means["ntrex"][metric] == pytest.approx(mean)
+    assert means["tatoeba"]["accuracy"] == pytest.approx(
+        (suites["tatoeba/fra-eng"]["accuracy"] + suites["tatoeba/kor-eng"]["accuracy"]) / 2
+    )
+    assert means["sts"]["spearman"] == pytest.approx(
+        (suites["sts/x"]["spearman"] + suites["sts/y"]["spearman"]) / 2
+    )
+    for group in means.values():
+        for metric, (low, high) in group["ci95"].items():
+            assert low <= group[metric] <= high
+    assert 0.2 < suites["tatoeba/kor-eng"]["accuracy"] < suites["tatoeba/fra-eng"]["accuracy"] < 1
+
+
+def test_scores_repeat_and_do_not_depend_on_the_company(scores, model, suites):
+    alone = evaluate(model, suites[2:3])
+    assert alone["suites"]["ntrex/all"] == scores["suites"]["ntrex/all"]
+    assert alone["means"]["ntrex"] == scores["means"]["ntrex"]
+
+
+def test_prompt_is_put_before_every_sentence(lookup_model):
+    model = lookup_model(
+        {"q:": [5, 0, 0], "a": [0, 1, 0], "b": [0, 0, 1], "c": [0, 1, 0.1], "d": [0, 0.1, 1]}
+    )
+    pairs = suite("x/y", {"sentence1": ["a", "b"], "sentence2": ["c", "d"]})
+    scores = evaluate(model, [pairs], prompt="q: ")
+    assert scores["model"]["prompt"] == "q: "
+    unprompted = suite("x/y", {"sentence1": ["q: a", "q: b"], "sentence2": ["q: c", "q: d"]})
+    assert scores["suites"] == evaluate(model, [unprompted])["suites"]
+
+
+def test_same_vectors_on_both_sides_are_flagged(lookup_model):
+    vectors = np.random.default_rng(0).normal(size=(20, 8))
+    model = lookup_model({f"{side}{row}": vector for side in "xy" for row, vector in enumerate(vectors)})
+    sides = {"sentence1": [f"x{row}" for row in range(20)], "sentence2": [f"y{row}" for row in range(20)]}
+    nway = dict(zip(["en", "fr"], sides.values(), strict=True))
+    scores = evaluate(model, [suite("a", sides), suite("b", nway)])
+    for name in "ab":
+        (warning,) = scores["suites"][name]["warnings"]
+        assert "have the same vectors in 20 of the 20 rows whose texts differ" in warning
+    assert scores["suites"]["a"]["accuracy"] == 1
+    assert scores["suites"]["a"]["ci95"][0] < 1
+
+
+def test_untranslated_sides_are_flagged(model):
+    same = suite("a", {"sentence1": words("en"), "sentence2": words("en")[:20] + words("fr")[20:]})
+    (warning,) = evaluate(model, [same])["suites"]["a"]["warnings"]
+    assert "sentence1 and sentence2 are the same text in 20 of 30 rows" in warning
+
+
+def test_collapsed_encoder_is_flagged_and_scores_chance(lookup_model):
+    model = lookup_model({word: [0.3, 0.1, 0.9] for language in ("en", "fr") for word in words(language)})
+    sides = {"sentence1": words("en"), "sentence2": words("fr")}
+    scores = evaluate(model, [suite("a", sides), suite("b", sides, gold=range(30))])
+    for name in "ab":
+        (warning,) = scores["suites"][name]["warnings"]
+        assert "the encoder has collapsed" in warning
+    assert scores["suites"]["a"]["accuracy"] == pytest.approx(1 / 30)
+    assert scores["suites"]["b"]["spearman"] == 0
+    json.dumps(scores, allow_nan=False)
+
+
+def test_blank_sentences_and_zero_vectors_are_counted(model):
+    sides = {"sentence1": ["unknown", *words("en")[1:]], "sentence2": [*words("fr")[:-1], " "]}
+    warnings = evaluate(model, [suite("a", sides)])["suites"]["a"]["warnings"]
+    assert warnings == [
+        "1 of 60 sentences are blank",
+        "2 of 60 sentences have a zero vector, which is near nothing",
+    ]
+
+
+def test_bad_input(model, suites):
+    with pytest.raises(InputError, match="no suite to evaluate on"):
+        evaluate(model, [])
+    with pytest.raises(InputError, match="several suites have the name 'sts/x'"):
+        evaluate(model, [suites[3], suites[3]])
+    with pytest.raises(InputError, match="no-such-model"):
+        evaluate("./no-such-model", suites)
+
+
+def test_saved_scores_read_back_and_replace_older_ones_whole(tmp_path, scores):
+    path = tmp_path / "new" / "scores.json"
+    save_scores(scores, path)
+    assert json.loads(path.read_text(encoding="utf-8")) == scores
+    with pytest.raises(ValueError, match="JSON compliant"):
+        save_scores({"means": float("nan")}, path)
+    assert json.loads(path.read_text(encoding="utf-8")) == scores
+    assert [file.name for file in path.parent.iterdir()] == ["scores.json"]
+
+
+def test_table_shows_every_suite_and_warning(scores):
+    noted = json.loads(json.dumps(scores))
+    noted["suites"]["sts/x"]["warnings"] = ["something [odd]"]
+    console = Console(file=io.StringIO(), width=100)
+    print_scores(noted, console)
+    text = console.file.getvalue()
+    for name in (*scores["suites"], *scores["means"], *scores["suites"]["ntrex/all"]["pairs"]):
+        assert name in text
+    assert "something [odd]" in text
+    accuracy = scores["suites"]["tatoeba/fra-eng"]["accuracy"]
+    assert f"{100 * accuracy:.2f}" in text
+
+
+@pytest.mark.data
+def test_published_figures_of_minilm(data, minilm):
+    suites = load_suites([data / "eval" / "tatoeba", data / "eval" / "sts" / "stsb-en.parquet"])
+    scores = evaluate(minilm, suites)["suites"]
+    assert {suite.name: suite.rows for suite in suites} == {
+        "fra-eng": 1000, "jpn-eng": 1000, "kor-eng": 1000, "rus-eng": 1000, "stsb-en": 1379
+    }  # fmt: skip
+    forward = {name: round(100 * entry["forward"], 2) for name, entry in scores.items() if "forward" in entry}
+    assert forward == {"fra-eng": 8.6, "jpn-eng": 1.7, "kor-eng": 0.6, "rus-eng": 0.2}
+    assert round(100 * scores["stsb-en"]["spearman"], 2) == 82.03
+
+
+@pytest.mark.data
+def test_real_data_reads_as_the_kinds_it_is(data):
+    suites = load_suites(data / "eval")
+    kinds = {suite.group: suite.kind for suite in suites}
+    assert kinds == {"ntrex": "nway", "sts": "sts", "tatoeba": "bitext"}
+    assert len(suites) == 15
