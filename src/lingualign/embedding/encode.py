@@ -72,7 +72,7 @@ def encode(
     InputError
         If an element is not text, a parameter is out of range, or the model gives NaN or infinite values.
     """
-    _check_sentences(sentences)
+    check_sentences(sentences)
     texts = list(dict.fromkeys(sentences))
     vectors: NDArray[np.float32] | None = None
     with progress_bar("Encoding", len(texts), enabled=progress) as advance:
@@ -110,7 +110,7 @@ def encode_batches(
         Positions in ``sentences``; each position comes once.
     vectors : ndarray of float32, shape (batch, dimensions)
     """
-    _check_sentences(sentences)
+    check_sentences(sentences)
     if batch_tokens is None:
         batch_tokens = _CPU_BATCH_TOKENS if model.device.type == "cpu" else _ACCELERATOR_BATCH_TOKENS
     if batch_tokens < 1:
@@ -151,17 +151,25 @@ def fast_bf16(device: torch.device) -> bool:
     return False
 
 
+def resolve_precision(precision: Precision, device: torch.device) -> Literal["bf16", "fp32"]:
+    """Decide what ``auto`` means on a device; refuse an unknown precision."""
+    if precision not in ("auto", "bf16", "fp32"):
+        raise InputError(f"precision is {precision!r}: it must be 'auto', 'bf16' or 'fp32'")
+    if precision == "auto":
+        return "bf16" if fast_bf16(device) else "fp32"
+    return precision
+
+
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
     import torch
 
-    if precision not in ("auto", "bf16", "fp32"):
-        raise InputError(f"precision is {precision!r}: it must be 'auto', 'bf16' or 'fp32'")
-    if precision == "bf16" or (precision == "auto" and fast_bf16(device)):
+    if resolve_precision(precision, device) == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
 
 
-def _check_sentences(sentences: Sequence[str]) -> None:
+def check_sentences(sentences: Sequence[str]) -> None:
+    """Refuse anything that is not a list of valid texts, naming the element."""
     if isinstance(sentences, str):
         raise InputError("sentences is a single text: give a list of texts, such as [text]")
     for row, sentence in enumerate(sentences):

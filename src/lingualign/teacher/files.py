@@ -1,0 +1,107 @@
+"""Write the files of a teacher store whole or not at all, and notice when one is not what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def write_atomically(path: Path, content: bytes | memoryview, *more: bytes | memoryview) -> tuple[int, str]:
+    """Write a file so that it is there whole or not at all, also after a power cut.
+
+    Returns
+    -------
+    size, digest
+        Bytes written, and their SHA-256.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            for part in (content, *more):
+                digest.update(part)
+                size += file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return size, digest.hexdigest()
+
+
+def write_array(path: Path, array: NDArray[Any]) -> tuple[int, str]:
+    """Write an array as ``.npy``, as :func:`write_atomically` does."""
+    array = np.ascontiguousarray(array)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    return write_atomically(path, header.getvalue(), array.view(np.uint8).data.cast("B"))
+
+
+def open_array(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Map an array of the store into memory, and check that it is the one the manifest speaks of.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated or something else, with the cure.
+    """
+    cure = _cure(path)
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError as error:
+        raise InputError(f"teacher store: {path} is missing: {cure}") from error
+    if found != size:
+        raise InputError(f"teacher store: {path} has {found} bytes and not the {size} written: {cure}")
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"teacher store: {path} is damaged ({error}): {cure}") from error
+    if array.shape != shape or array.dtype != dtype:
+        found_array = f"{array.dtype} of shape {array.shape}"
+        raise InputError(
+            f"teacher store: {path} holds {found_array} and not {dtype} of shape {shape}: {cure}"
+        )
+    return array
+
+
+def check_digest(path: Path, digest: str) -> None:
+    """Read a file whole and compare its SHA-256.
+
+    Raises
+    ------
+    InputError
+        If it differs, with the cure.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != digest:
+        raise InputError(
+            f"teacher store: {path} was altered after it was written (its SHA-256 is {found[:12]}... and not "
+            f"{digest[:12]}...): {_cure(path)}"
+        )
+
+
+def _cure(path: Path) -> str:
+    return (
+        f"delete {path.name.split('.')[0]}.* in {path.parent} and run the same command again: "
+        "only the sentences of that segment are embedded anew"
+    )

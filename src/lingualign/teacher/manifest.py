@@ -1,0 +1,116 @@
+"""The table of contents of a teacher store: what its vectors are, and which files hold them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from lingualign.errors import InputError
+from lingualign.teacher.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = 1
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a teacher vector beside the sentence: the address of a store is made of these."""
+
+    teacher: str | None = None
+    """``HUB-ID@COMMIT``, or the fingerprint of the weights; ``None`` until a model is seen."""
+    prompt: str = ""
+    normalize: bool = True
+    dimensions: int | None = None
+    """Number of leading dimensions kept; ``None`` for all."""
+
+    def address(self) -> str:
+        """Name the folder of a store by its content."""
+        text = json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Vectors embedded and written together. Their rows keep their numbers for good."""
+
+    number: int
+    first_row: int
+    rows: int
+    precision: str
+    vectors_bytes: int
+    vectors_sha256: str
+    keys_bytes: int
+    keys_sha256: str
+
+    # Made from the number and not read from the manifest, so that a manifest cannot point outside its folder.
+    def vectors_file(self, folder: Path) -> Path:
+        """Give the file of the vectors, float16 of shape (rows, dimensions)."""
+        return folder / f"segment-{self.number:06d}.vectors.npy"
+
+    def keys_file(self, folder: Path) -> Path:
+        """Give the file of the sentences' keys, in the order of the vectors."""
+        return folder / f"segment-{self.number:06d}.keys.npy"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The settings, the width of the vectors, and the segments in the order of their rows."""
+
+    settings: Settings
+    fingerprint: str
+    width: int
+    next_row: int = 0
+    next_segment: int = 0
+    segments: tuple[Segment, ...] = field(default=())
+
+    @staticmethod
+    def read(folder: Path) -> Manifest | None:
+        """Read the manifest of a folder; ``None`` where there is none yet.
+
+        Raises
+        ------
+        InputError
+            If it is not a manifest of this format.
+        """
+        path = folder / NAME
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError) as error:
+            raise InputError(f"{path} cannot be read ({error}): {_anew(folder)}") from error
+        try:
+            if content.pop("format") != FORMAT:
+                raise InputError(f"{path} is of another format than {FORMAT}: {_anew(folder)}")
+            settings = _build(Settings, content.pop("settings"))
+            segments = tuple(_build(Segment, segment) for segment in content.pop("segments"))
+            manifest: Manifest = _build(Manifest, {**content, "settings": settings, "segments": segments})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path} is not a teacher store's manifest ({error}): {_anew(folder)}"
+            ) from error
+        return manifest
+
+    def write(self, folder: Path) -> None:
+        """Put this manifest in the place of the last one, in one step."""
+        content = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(folder / NAME, content.encode())
+
+
+def _anew(folder: Path) -> str:
+    return f"delete the folder {folder} and run the same command again; all its sentences are embedded anew"
+
+
+def _build(kind: type[Any], values: dict[str, Any]) -> Any:
+    """Build a record from JSON, with the plain types it declares and nothing else."""
+    declared = {each.name: each.type for each in fields(kind)}
+    for name, value in values.items():
+        wanted = {"int": int, "str": str, "bool": bool}.get(str(declared.get(name)))
+        if wanted is not None and type(value) is not wanted:
+            raise TypeError(f"{name} is {value!r}")
+    return kind(**values)

@@ -1,0 +1,93 @@
+"""Read a teacher store: its segments mapped into memory, seen as one table of vectors and one of keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lingualign.errors import InputError
+from lingualign.teacher.files import check_digest, open_array
+from lingualign.teacher.index import KEY, KeyIndex
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lingualign.teacher.manifest import Manifest, Segment
+
+FLOAT16 = np.dtype(np.float16)
+
+
+class Segments:
+    """The segments of one manifest. Opening checks every file's size, shape and type."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._vectors: list[NDArray[np.float16]] = []
+        self._keys: list[NDArray[np.void]] = []
+        self._firsts = np.empty(0, dtype=np.int64)
+        self._ends = np.empty(0, dtype=np.int64)
+        self._index: KeyIndex | None = None
+        self._open(manifest.segments)
+
+    def __len__(self) -> int:
+        return int((self._ends - self._firsts).sum())
+
+    @property
+    def index(self) -> KeyIndex:
+        """The rows by key, built when first asked for."""
+        if self._index is None:
+            self._index = KeyIndex(self._tails)
+            for first, keys in zip(self._firsts, self._keys, strict=True):
+                self._index.extend(keys, int(first))
+        return self._index
+
+    def follow(self, manifest: Manifest) -> Segments:
+        """Take in what a newer manifest has added; starts anew where it has dropped something."""
+        known = len(self.manifest.segments)
+        if manifest.segments[:known] != self.manifest.segments:
+            return Segments(self.folder, manifest)
+        self._open(manifest.segments[known:])
+        self.manifest = manifest
+        return self
+
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Copy the vectors of rows, shape (rows, width)."""
+        return self._gather(rows, self._vectors, np.empty((len(rows), self.manifest.width), dtype=FLOAT16))
+
+    def verify(self) -> None:
+        """Read every file and compare it with its checksum; InputError names the first that differs."""
+        for segment in self.manifest.segments:
+            check_digest(segment.keys_file(self.folder), segment.keys_sha256)
+            check_digest(segment.vectors_file(self.folder), segment.vectors_sha256)
+
+    def _open(self, segments: tuple[Segment, ...]) -> None:
+        for segment in segments:
+            keys_file, vectors_file = segment.keys_file(self.folder), segment.vectors_file(self.folder)
+            shape = (segment.rows, self.manifest.width)
+            keys = open_array(keys_file, segment.keys_bytes, (segment.rows,), KEY)
+            self._vectors.append(open_array(vectors_file, segment.vectors_bytes, shape, FLOAT16))
+            self._keys.append(keys)
+            if self._index is not None:
+                self._index.extend(keys, segment.first_row)
+        self._firsts = np.append(self._firsts, [segment.first_row for segment in segments]).astype(np.int64)
+        self._ends = np.append(self._ends, [each.first_row + each.rows for each in segments]).astype(np.int64)
+
+    def _tails(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+        tails = [keys["tail"] for keys in self._keys]
+        return self._gather(rows, tails, np.empty(len(rows), dtype=np.uint64))
+
+    def _gather(self, rows: NDArray[np.int64], parts: list[Any], out: NDArray[Any]) -> NDArray[Any]:
+        places = np.searchsorted(self._firsts, rows, side="right") - 1
+        if len(rows) and (places.min() < 0 or (rows >= self._ends[places]).any()):
+            outside = int(rows[(places < 0) | (rows >= self._ends[places])][0])
+            raise InputError(
+                f"row {outside} is not in the teacher store {self.folder}, which has {len(self)} rows"
+            )
+        for place in np.unique(places):
+            inside = places == place
+            out[inside] = parts[place][rows[inside] - self._firsts[place]]
+        return out

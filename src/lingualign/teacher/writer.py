@@ -1,0 +1,264 @@
+"""Add sentences to a teacher store, segment by segment, taking turns with other processes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sized
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lingualign.embedding.progress import progress_bar
+from lingualign.errors import InputError
+from lingualign.teacher.files import write_array
+from lingualign.teacher.index import keys_of
+from lingualign.teacher.manifest import Manifest, Segment, Settings
+from lingualign.teacher.segments import FLOAT16, Segments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+    from lingualign.embedding.encode import Precision
+
+logger = logging.getLogger(__name__)
+
+SEGMENT_ROWS = 32_768
+_READ_ROWS = 8_192
+
+
+@dataclass(frozen=True)
+class AddReport:
+    """What became of the sentences that were given: ``new + known`` is their number."""
+
+    new: int
+    """Sentences embedded now."""
+    known: int
+    """Sentences that needed no embedding: in the store already, or given before."""
+
+
+class Writer:
+    """One call of ``TeacherStore.add``.
+
+    Parameters
+    ----------
+    folder
+        Where the store is or will be.
+    settings
+        What the store must hold; ``None`` to take the store as it is, or the defaults for a new one.
+    teacher
+        The model; ``None`` to load it by the name in the settings, once a sentence is missing.
+    precision
+        As in :func:`lingualign.embedding.encode`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds the vectors of another teacher, or of other settings.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings | None,
+        teacher: SentenceTransformer | None,
+        precision: Precision,
+    ) -> None:
+        from filelock import FileLock
+
+        self._folder = folder
+        self._settings = settings
+        self._teacher = teacher
+        self._precision = precision
+        self._fingerprint: str | None = None
+        self._segments: Segments | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / ".lock")
+        with self._lock:
+            manifest = self._drop_deleted(Manifest.read(folder))
+        self._follow(manifest)
+        if manifest is not None and settings is not None and manifest.settings != settings:
+            raise InputError(
+                f"the teacher store {folder} was made with {manifest.settings} and not {settings}: "
+                "give another folder, or let TeacherStore.for_model choose it"
+            )
+        if teacher is not None and manifest is not None:
+            self._check_teacher(teacher, manifest.fingerprint)
+        elif (
+            teacher is not None and settings is not None and settings.teacher and "@" not in settings.teacher
+        ):
+            self._check_teacher(teacher, settings.teacher)
+
+    def add(self, sentences: Iterable[str], segment_rows: int, *, progress: bool) -> AddReport:
+        """Read sentences to the end, and embed those that are missing."""
+        from lingualign.embedding.encode import check_sentences
+
+        given = new = 0
+        waiting: dict[bytes, str] = {}
+        total = len(sentences) if isinstance(sentences, Sized) else None
+        incoming = iter(sentences)
+        with progress_bar("Teacher vectors", total, enabled=progress) as advance:
+            while block := list(islice(incoming, _READ_ROWS)):
+                check_sentences(block)
+                given += len(block)
+                before = len(waiting)
+                waiting.update((key, sentence) for sentence, key in self._missing(block))
+                advance(len(block) - (len(waiting) - before))
+                while len(waiting) >= segment_rows:
+                    new += self._embed(_take(waiting, segment_rows), advance)
+            if waiting:
+                new += self._embed(list(waiting.values()), advance)
+        return AddReport(new=new, known=given - new)
+
+    def _missing(self, sentences: list[str]) -> list[tuple[str, bytes]]:
+        keys = keys_of(sentences)
+        if self._segments is None:
+            absent = np.arange(len(keys))
+        else:
+            absent = np.flatnonzero(self._segments.index.rows(keys) < 0)
+        return [(sentences[row], keys[row].tobytes()) for row in absent]
+
+    def _embed(self, sentences: list[str], advance: Callable[[int], None]) -> int:
+        """Embed and write one segment, without what other processes have written since; gives its rows."""
+        with self._lock:
+            self._follow(Manifest.read(self._folder))
+            missing = [sentence for sentence, _ in self._missing(sentences)]
+            advance(len(sentences) - len(missing))
+            if missing:
+                self._write(missing, self._encode(missing, advance))
+            return len(missing)
+
+    def _encode(self, sentences: list[str], advance: Callable[[int], None]) -> NDArray[np.float16]:
+        from lingualign.embedding.encode import encode_batches
+
+        teacher = self._load_teacher()
+        settings = self._settings_of(teacher)
+        vectors: NDArray[np.float16] | None = None
+        with teacher.truncate_embeddings(settings.dimensions or teacher.truncate_dim):
+            for rows, batch in encode_batches(
+                teacher,
+                sentences,
+                prompt=settings.prompt,
+                normalize=settings.normalize,
+                precision=self._precision,
+            ):
+                if vectors is None:
+                    vectors = np.empty((len(sentences), batch.shape[1]), dtype=FLOAT16)
+                if np.abs(batch).max(initial=0) > np.finfo(FLOAT16).max:
+                    raise InputError(
+                        "the teacher's vectors are too large for the float16 of a store: use normalize=True"
+                    )
+                vectors[rows] = batch
+                advance(len(rows))
+        assert vectors is not None  # there is at least one sentence
+        if settings.dimensions is not None and vectors.shape[1] < settings.dimensions:
+            raise InputError(
+                f"dimensions is {settings.dimensions}, but the teacher's vectors have {vectors.shape[1]}"
+            )
+        return vectors
+
+    def _write(self, sentences: list[str], vectors: NDArray[np.float16]) -> None:
+        from lingualign.embedding.encode import resolve_precision
+
+        teacher = self._load_teacher()
+        manifest = self._segments.manifest if self._segments is not None else None
+        if manifest is None:
+            fingerprint = self._fingerprint_of(teacher)
+            manifest = Manifest(self._settings_of(teacher), fingerprint, width=vectors.shape[1])
+        segment = Segment(
+            number=manifest.next_segment,
+            first_row=manifest.next_row,
+            rows=len(vectors),
+            precision=resolve_precision(self._precision, teacher.device),
+            vectors_bytes=0,
+            vectors_sha256="",
+            keys_bytes=0,
+            keys_sha256="",
+        )
+        vectors_bytes, vectors_sha256 = write_array(segment.vectors_file(self._folder), vectors)
+        keys_bytes, keys_sha256 = write_array(segment.keys_file(self._folder), keys_of(sentences))
+        segment = replace(
+            segment,
+            vectors_bytes=vectors_bytes,
+            vectors_sha256=vectors_sha256,
+            keys_bytes=keys_bytes,
+            keys_sha256=keys_sha256,
+        )
+        # Last of all: only what the manifest names counts.
+        manifest = replace(
+            manifest,
+            next_row=segment.first_row + segment.rows,
+            next_segment=segment.number + 1,
+            segments=(*manifest.segments, segment),
+        )
+        manifest.write(self._folder)
+        self._follow(manifest)
+
+    def _follow(self, manifest: Manifest | None) -> None:
+        if manifest is not None:
+            opened = self._segments
+            self._segments = (
+                opened.follow(manifest) if opened is not None else Segments(self._folder, manifest)
+            )
+
+    def _drop_deleted(self, manifest: Manifest | None) -> Manifest | None:
+        """Strike segments that somebody deleted, both files, off the manifest: their sentences become new."""
+        if manifest is None:
+            return None
+        kept = tuple(
+            segment
+            for segment in manifest.segments
+            if segment.vectors_file(self._folder).exists() or segment.keys_file(self._folder).exists()
+        )
+        if kept == manifest.segments:
+            return manifest
+        lost = sum(segment.rows for segment in manifest.segments) - sum(segment.rows for segment in kept)
+        logger.warning("teacher store %s: deleted segments with %d vectors struck off", self._folder, lost)
+        manifest = replace(manifest, segments=kept)
+        manifest.write(self._folder)
+        return manifest
+
+    def _load_teacher(self) -> SentenceTransformer:
+        from lingualign.embedding.models import load_model
+
+        if self._teacher is None:
+            settings = self._segments.manifest.settings if self._segments is not None else self._settings
+            name, at, revision = (settings.teacher or "" if settings else "").rpartition("@")
+            if not at:
+                raise InputError(
+                    f"the teacher store {self._folder} lacks sentences: give add the model= of the teacher"
+                )
+            self._teacher = load_model(name, revision=revision)
+            if self._segments is not None:
+                self._check_teacher(self._teacher, self._segments.manifest.fingerprint)
+        return self._teacher
+
+    def _check_teacher(self, teacher: SentenceTransformer, expected: str) -> None:
+        given = self._fingerprint_of(teacher)
+        if given != expected:
+            raise InputError(
+                f"the teacher store {self._folder} is for another teacher (its fingerprint is {expected[:12]}..., "
+                f"this one's {given[:12]}...): give the teacher it was made with, or another folder"
+            )
+
+    def _fingerprint_of(self, teacher: SentenceTransformer) -> str:
+        from lingualign.embedding.models import fingerprint
+
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint(teacher)
+        return self._fingerprint
+
+    def _settings_of(self, teacher: SentenceTransformer) -> Settings:
+        if self._segments is not None:
+            return self._segments.manifest.settings
+        return self._settings or Settings(self._fingerprint_of(teacher))
+
+
+def _take(waiting: dict[bytes, str], count: int) -> list[str]:
+    keys = list(islice(waiting, count))
+    return [waiting.pop(key) for key in keys]
