@@ -189,13 +189,16 @@ def test_saved_scores_read_back_and_replace_older_ones_whole(tmp_path, scores):
     with pytest.raises(ValueError, match="JSON compliant"):
         save_scores({"means": float("nan")}, path)
     assert json.loads(path.read_text(encoding="utf-8")) == scores
+    with pytest.raises(InputError, match=r"scores cannot be written to .*new: Is a directory"):
+        save_scores(scores, path.parent)
     assert [file.name for file in path.parent.iterdir()] == ["scores.json"]
+    assert [file.name for file in tmp_path.iterdir()] == ["new"]
 
 
 def test_table_shows_every_suite_and_warning(scores):
     noted = json.loads(json.dumps(scores))
     noted["suites"]["sts/x"]["warnings"] = ["something [odd]"]
-    console = Console(file=io.StringIO(), width=100)
+    console = Console(file=io.StringIO(), width=80)
     print_scores(noted, console)
     text = console.file.getvalue()
     for name in (*scores["suites"], *scores["means"], *scores["suites"]["ntrex/all"]["pairs"]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,20 +52,20 @@ def evaluate(
         Ready for JSON, rates in [0, 1]:
 
         - ``model``: ``name``, ``fingerprint``, ``dimensions`` and ``prompt``; ``lingualign``: the version.
-        - ``suites`` by name, each with ``kind``, ``rows`` and, if a sanity check found something,
-          ``warnings``.
-          **bitext**: ``accuracy`` (the mean of both directions), ``forward`` (sentence1 to sentence2) and
-          ``backward``. **nway**: ``pairs``, one entry ``eng_Latn-fra_Latn`` for each unordered pair of
-          languages in the order of the columns, with the same figures and the error rates ``xsim`` (absolute,
-          1 - accuracy) and ``xsim_margin`` (ratio, 4 neighbours), both directions averaged; and ``mean``,
-          over the pairs.
-          **sts**: ``spearman``.
-        - ``means`` by group (`Suite.group`): each metric's plain mean over the group's suites that have it,
-          and
-          their intervals by metric in ``ci95``.
+        - ``suites`` by name, each with ``kind``, ``rows`` and, if a sanity check finds fault, ``warnings``:
 
-        ``ci95`` beside ``accuracy`` or ``spearman`` is that figure's 95% interval, ``forward_ci95`` that of
-        ``forward``.
+          - bitext: ``accuracy`` (the mean of both directions), ``forward`` (sentence1 to sentence2) and
+            ``backward``.
+          - nway: ``pairs``, one entry ``eng_Latn-fra_Latn`` for each unordered pair of languages in the
+            order of the columns, with the same figures and, both directions averaged, the error rates
+            ``xsim`` (absolute, 1 - accuracy) and ``xsim_margin`` (ratio, 4 neighbours); and ``mean``, over
+            all pairs.
+          - sts: ``spearman``.
+
+          Their 95% intervals are ``ci95``, of ``accuracy`` or ``spearman``, ``forward_ci95`` and
+          ``backward_ci95``.
+        - ``means`` by group (`Suite.group`): each metric's plain mean over the group's suites that have it,
+          and its interval in ``ci95`` by metric.
 
     Raises
     ------
@@ -132,15 +131,24 @@ def _means(members: list[SuiteScores]) -> dict[str, Any]:
 
 
 def save_scores(scores: dict[str, Any], path: str | Path) -> None:
-    """Write scores as JSON; a file that is there already is replaced whole or not at all."""
+    """Write scores as JSON; a file that is there already is replaced whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(scores, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"scores cannot be written to {path}: {error.strerror}; give another file"
+        ) from error

@@ -1,16 +1,22 @@
-"""Scores as a table to read."""
+"""Scores as tables to read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
     from rich.table import Table
 
+_BITEXT = {"accuracy": "accuracy", "95%": "ci95", "forward": "forward", "backward": "backward"}
+_NWAY = {"accuracy": "accuracy", "95%": "ci95", "xSIM": "xsim", "xSIM margin": "xsim_margin"}
+_STS = {"Spearman": "spearman", "95%": "ci95"}
+
 
 def print_scores(scores: dict[str, Any], console: Console | None = None) -> None:
-    """Print what `evaluate` returned: one table a kind of suite, rates in percent, Spearman times 100.
+    """Print what `evaluate` returned: rates in percent, Spearman times 100, each with its 95% interval.
 
     Parameters
     ----------
@@ -25,71 +31,58 @@ def print_scores(scores: dict[str, Any], console: Console | None = None) -> None
     console = console or Console()
     model = scores["model"]
     prompt = f", prompt {model['prompt']!r}" if model["prompt"] else ""
-    console.print(f"[bold]{escape(model['name'])}[/]  {model['dimensions']} dimensions{escape(prompt)}")
-    for title, kind, columns in _TABLES:
-        if table := _table(title, kind, columns, scores):
+    console.print(f"[bold]{escape(model['name'])}[/]: {model['dimensions']} dimensions{escape(prompt)}")
+    for table in _tables(scores):
+        if table.row_count:
             console.print(table)
-    if means := _means(scores):
-        console.print(means)
     for name, entry in scores["suites"].items():
         for warning in entry.get("warnings", []):
             console.print(f"[yellow]warning[/] {escape(name)}: {escape(warning)}")
 
 
-_TABLES = (
-    (
-        "Bitext retrieval, % of sentences whose nearest neighbour is their translation",
-        "bitext",
-        {"accuracy": "accuracy", "95%": "ci95", "forward": "forward", "backward": "backward"},
-    ),
-    (
-        "n-way retrieval, % (xSIM: errors)",
-        "nway",
-        {"accuracy": "accuracy", "95%": "ci95", "xSIM": "xsim", "xSIM margin": "xsim_margin"},
-    ),
-    ("Semantic textual similarity", "sts", {"Spearman": "spearman", "95%": "ci95"}),
-)
-
-
-def _table(title: str, kind: str, columns: dict[str, str], scores: dict[str, Any]) -> Table | None:
-    table = _empty(title, ["suite", "rows", *columns])
+def _tables(scores: dict[str, Any]) -> Iterator[Table]:
+    of_kind: dict[str, dict[str, Any]] = {"bitext": {}, "nway": {}, "sts": {}}
     for name, entry in scores["suites"].items():
-        if entry["kind"] != kind:
-            continue
-        lines = {name: entry}
-        if kind == "nway":
-            lines = {f"{name} {pair}": figures for pair, figures in entry["pairs"].items()}
-            lines[f"{name} mean"] = entry["mean"]
-        for label, figures in lines.items():
-            cells = [_percent(figures[key]) for key in columns.values()]
-            table.add_row(
-                label, f"{entry['rows']:,}", *cells, style="bold" if figures is entry.get("mean") else None
-            )
-    return table if table.row_count else None
-
-
-def _means(scores: dict[str, Any]) -> Table | None:
-    """Show the means of groups that have something to average."""
-    table = _empty("Means", ["group", "metric", "mean", "95%"])
+        of_kind[entry["kind"]][name] = entry
+    for title, kind, columns in (
+        ("Bitext retrieval, % right", "bitext", _BITEXT),
+        ("Semantic similarity, x 100", "sts", _STS),
+    ):
+        table = _empty(title, "suite", ["rows", *columns])
+        for name, entry in of_kind[kind].items():
+            table.add_row(name, f"{entry['rows']:,}", *_cells(entry, columns))
+        yield table
+    for name, entry in of_kind["nway"].items():
+        table = _empty(f"{name}, n-way retrieval of {entry['rows']:,} rows, %", "pair", list(_NWAY))
+        for pair, figures in entry["pairs"].items():
+            table.add_row(pair, *_cells(figures, _NWAY))
+        table.add_section()
+        table.add_row("mean", *_cells(entry["mean"], _NWAY), style="bold")
+        yield table
+    table = _empty("Means", "group", ["metric", "mean", "95%"])
     for group, means in scores["means"].items():
-        for metric, intervals in means["ci95"].items():
-            table.add_row(group, metric, _percent(means[metric]), _percent(intervals))
-    return table
+        for metric, interval in means["ci95"].items():
+            table.add_row(group, metric, _percent(means[metric]), _percent(interval))
+    yield table
 
 
-def _empty(title: str, columns: list[str]) -> Table:
+def _empty(title: str, label: str, columns: list[str]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for place, column in enumerate(columns):
-        table.add_column(
-            column, justify="left" if place == 0 or column == "metric" else "right", no_wrap=True
-        )
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=SIMPLE_HEAD)
+    table.add_column(label, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "metric" else "right", no_wrap=True)
     return table
+
+
+def _cells(figures: dict[str, Any], columns: dict[str, str]) -> list[str]:
+    return [_percent(figures[key]) for key in columns.values()]
 
 
 def _percent(figure: float | list[float]) -> str:
     if isinstance(figure, list):
-        return f"{100 * figure[0]:.1f} – {100 * figure[1]:.1f}"
+        return f"{100 * figure[0]:.1f} to {100 * figure[1]:.1f}"
     return f"{100 * figure:.2f}"
