@@ -170,8 +170,8 @@ class TeacherStore:
         missing = np.flatnonzero(rows < 0)
         if len(missing):
             raise InputError(
-                f"the teacher store {self.folder} has no vector for {len(missing)} of {len(keys)} sentences, the "
-                f"first of them {sentences[missing[0]]!r}: add them, equal to the letter, with TeacherStore.add"
+                f"the teacher store {self.folder} has no vector for {len(missing)} of {len(keys)} sentences, "
+                f"first {sentences[missing[0]]!r}: add them, equal to the letter, with TeacherStore.add"
             )
         return rows
 

@@ -231,7 +231,7 @@ class Writer:
             name, at, revision = (settings.teacher or "" if settings else "").rpartition("@")
             if not at:
                 raise InputError(
-                    f"the teacher store {self._folder} lacks sentences: give add the model= of the teacher"
+                    f"the teacher store {self._folder} lacks sentences: give model= to embed them"
                 )
             self._teacher = load_model(name, revision=revision)
             if self._segments is not None:
@@ -242,7 +242,7 @@ class Writer:
         given = self._fingerprint_of(teacher)
         if given != expected:
             raise InputError(
-                f"the teacher store {self._folder} is for another teacher (its fingerprint is {expected[:12]}..., "
+                f"the teacher store {self._folder} is for another teacher (fingerprint {expected[:12]}..., "
                 f"this one's {given[:12]}...): give the teacher it was made with, or another folder"
             )
 
