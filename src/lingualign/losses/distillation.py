@@ -1,0 +1,59 @@
+"""MSE distillation (Reimers and Gurevych, 2020), the baseline that copies the teacher's space itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sentence_transformers.base.losses.merged_forward import embed_columns
+from torch import Tensor, nn
+
+from lingualign.losses.equations import distillation_loss
+from lingualign.losses.soft_contrastive import teacher_views
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class DistillationLoss(nn.Module):
+    """Pull the vectors of both sides to the teacher's vector of the source sentence.
+
+    It takes two text columns, the source first, and the teacher's vectors as the ``label`` column, ``(B, D)`` or
+    ``(B, 1, D)``, with the student's dimension.
+
+    Parameters
+    ----------
+    model
+        The student.
+    """
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Embed both columns and return the loss."""
+        x, y = embed_columns(self.model, list(sentence_features), separate_first=False)
+        teacher = teacher_views(labels, len(x), 1, "mse")[:, 0]
+        if teacher.shape[1] != x.shape[1]:
+            raise ValueError(
+                f"MSE distillation needs a teacher of the student's dimension: the teacher has {teacher.shape[1]}, "
+                f"the student {x.shape[1]}. Use a soft label, which compares similarities, or another teacher"
+            )
+        return {"distillation": distillation_loss(x, y, teacher)}
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Settings for the model card."""
+        return {}
+
+    @property
+    def citation(self) -> str:
+        """The source, for the model card."""
+        return """@inproceedings{reimers-2020-multilingual-sentence-bert,
+    title = {Making Monolingual Sentence Embeddings Multilingual using Knowledge Distillation},
+    author = {Reimers, Nils and Gurevych, Iryna},
+    booktitle = {EMNLP},
+    year = {2020},
+}"""

@@ -1,0 +1,17 @@
+"""An existing encoder as the student."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lingualign.embedding import load_model
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def encoder_student(
+    name: str, *, revision: str | None = None, trust_remote_code: bool = False
+) -> SentenceTransformer:
+    """Load any encoder by hub id or folder; a plain transformer gets mean pooling. See `load_model` for errors."""
+    return load_model(name, revision=revision, trust_remote_code=trust_remote_code)
