@@ -14,7 +14,11 @@ from lingualign.languages import is_language, language_code
         (("en", "eng", "EN", "en-US", "en_GB", "eng_Latn"), "en"),
         (("ko", "kor", "kor_Hang", "ko-KR"), "ko"),
         (("ja", "jpn", "jpn_Jpan"), "ja"),
-        (("zh", "zho_Hans", "zh_CN"), "zh"),
+        (("zh", "zho_Hans", "zh_CN", "cmn", "cmn_Hant"), "zh"),
+        (("ar", "ara", "arb", "arb_Arab"), "ar"),
+        (("no", "nor", "nb", "nob_Latn"), "no"),
+        (("fa", "pes_Arab"), "fa"),
+        (("id", "ind"), "id"),
         (("ceb", "ceb_Latn"), "ceb"),
     ],
 )
@@ -23,8 +27,20 @@ def test_tags_of_one_language_give_one_code(tags: tuple[str, ...], code: str) ->
     assert language_code(code) == code
 
 
-@pytest.mark.parametrize("tag", ["", "xx", "e n", "english", "split", "sentence1", "en_", "und"])
+@pytest.mark.parametrize("code", ["yue", "nn", "arz", "hr", "sr"])
+def test_a_language_with_a_written_form_of_its_own_is_not_folded_into_a_wider_one(code: str) -> None:
+    assert language_code(code) == code
+
+
+@pytest.mark.parametrize("tag", ["", "xx", "e n", "english", "split", "sentence1", "en_"])
 def test_other_words_are_refused_with_what_is_expected(tag: str) -> None:
     assert not is_language(tag)
     with pytest.raises(InputError, match=r"unknown language code .*expected an ISO 639 code"):
+        language_code(tag)
+
+
+@pytest.mark.parametrize("tag", ["und", "und-Latn", "mul", "zxx", "mis", "art", "qaa", "qtz_Latn", "MUL"])
+def test_special_codes_name_no_language(tag: str) -> None:
+    assert not is_language(tag)
+    with pytest.raises(InputError, match="unknown language code"):
         language_code(tag)
