@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sentence_transformers.base.losses.merged_forward import embed_columns
@@ -12,14 +11,16 @@ from lingualign.losses.equations import distillation_loss
 from lingualign.losses.soft_contrastive import teacher_views
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sentence_transformers import SentenceTransformer
 
 
 class DistillationLoss(nn.Module):
     """Pull the vectors of both sides to the teacher's vector of the source sentence.
 
-    It takes two text columns, the source first, and the teacher's vectors as the ``label`` column, ``(B, D)`` or
-    ``(B, 1, D)``, with the student's dimension.
+    It takes two text columns, the source first, and the teacher's vectors as the ``label`` column, ``(B, D)``
+    or ``(B, 1, D)``, with the student's dimension.
 
     Parameters
     ----------
@@ -39,13 +40,14 @@ class DistillationLoss(nn.Module):
         teacher = teacher_views(labels, len(x), 1, "mse")[:, 0]
         if teacher.shape[1] != x.shape[1]:
             raise ValueError(
-                f"MSE distillation needs a teacher of the student's dimension: the teacher has {teacher.shape[1]}, "
-                f"the student {x.shape[1]}. Use a soft label, which compares similarities, or another teacher"
+                "MSE distillation needs a teacher of the student's dimension: the teacher has "
+                f"{teacher.shape[1]}, the student {x.shape[1]}. Use a soft label, which compares "
+                "similarities, or another teacher"
             )
         return {"distillation": distillation_loss(x, y, teacher)}
 
     def get_config_dict(self) -> dict[str, Any]:
-        """Settings for the model card."""
+        """Give the settings for the model card."""
         return {}
 
     @property

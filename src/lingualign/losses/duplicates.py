@@ -29,31 +29,36 @@ def sentence_hashes(features: dict[str, Any]) -> Tensor:
     Parameters
     ----------
     features
-        What a sentence-transformers model takes: ``input_ids`` of shape ``(N, L)`` with an ``attention_mask``, or
-        flat ``input_ids`` with ``offsets`` (`StaticEmbedding`).
+        What a sentence-transformers model takes: ``(N, L)`` ``input_ids`` with an ``attention_mask``,
+        padded on either side; or all sentences end to end, with ``offsets`` (`StaticEmbedding`) or
+        ``cu_seq_lens_q`` (no padding).
 
     Returns
     -------
     Tensor
-        ``(N,)`` int64, equal for equal token sequences and, but for a chance of about 1 in 2**64, only for those.
+        ``(N,)`` int64, equal for equal token sequences and, but for a chance of about 1 in 2**64, only for
+        those.
     """
     ids = features["input_ids"]
     if "offsets" in features:
-        starts = features["offsets"]
-        sentence = torch.zeros(len(ids), dtype=torch.long, device=ids.device)
-        # Offsets of empty sentences repeat or lie at the end, so count them instead of setting ones.
-        inside = starts[starts < len(ids)]
-        sentence.scatter_add_(0, inside, torch.ones_like(inside))
-        sentence = sentence.cumsum(0) - 1
-        # Number the sentences by their place in `starts`; an empty one owns no token.
-        position = torch.arange(len(ids), device=ids.device) - starts[sentence]
-        hashes = torch.zeros(len(starts), dtype=torch.long, device=ids.device)
-        return hashes.index_add_(0, sentence, _mix(_mix(ids + 1) + position))
-    position = torch.arange(ids.shape[1], device=ids.device)
-    tokens = _mix(_mix(ids + 1) + position)
-    if "attention_mask" in features:
-        tokens = tokens * features["attention_mask"]
-    return tokens.sum(1)
+        return _hash_flat(ids, features["offsets"])
+    if "cu_seq_lens_q" in features:
+        return _hash_flat(ids.flatten(), features["cu_seq_lens_q"][:-1].long())
+    mask = features.get("attention_mask")
+    real = torch.ones_like(ids) if mask is None else mask.long()
+    return (_hash_tokens(ids, real.cumsum(1) - 1) * real).sum(1)
+
+
+def _hash_flat(ids: Tensor, starts: Tensor) -> Tensor:
+    """Hash sentences laid end to end: ``(T,)`` ids and ``(N,)`` starts, equal starts where one is empty."""
+    token = torch.arange(len(ids), device=ids.device)
+    sentence = torch.searchsorted(starts, token, right=True) - 1
+    tokens = _hash_tokens(ids, token - starts[sentence])
+    return tokens.new_zeros(len(starts)).index_add_(0, sentence, tokens)
+
+
+def _hash_tokens(ids: Tensor, positions: Tensor) -> Tensor:
+    return _mix(_mix(ids.long() + 1) + positions)
 
 
 def repeated(rows: Tensor, columns: Tensor, offset: int = 0) -> Tensor:

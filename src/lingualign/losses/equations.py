@@ -1,15 +1,16 @@
 """The paper's equations, 2 to 7, as pure functions of vectors.
 
-*Improving Multi-lingual Alignment Through Soft Contrastive Learning* (Park et al., 2024). For translation pairs
-``(x_i, y_i)`` and a label matrix ``w`` whose rows sum to one, the student's cross-lingual similarities are trained
-towards the similarities that a frozen teacher sees within one language.
+*Improving Multi-lingual Alignment Through Soft Contrastive Learning* (Park et al., 2024). For translation
+pairs ``(x_i, y_i)`` and a label matrix ``w`` whose rows sum to one, the student's cross-lingual similarities
+are trained towards the similarities that a frozen teacher sees within one language.
 
-Notation, kept in the names below: ``x`` and ``y`` are the student's vectors of the two sides, ``t`` the teacher's.
-``sim`` is the cosine. Vectors come in any floating type and any length; they are normalised here, and every
-similarity, softmax and loss is computed in float32, so a temperature of 0.005 stays finite under autocast.
+Notation, kept in the names below: ``x`` and ``y`` are the student's vectors of the two sides, ``t`` the
+teacher's. ``sim`` is the cosine. Vectors come in any floating type and any length; they are normalised here,
+and every similarity, softmax and loss is computed in float32, so a temperature of 0.005 stays finite under
+autocast.
 
-Negatives from other devices or from a cache are *columns*: the rows of a matrix are this device's sentences, the
-columns everybody's. Where no columns are given they are the rows.
+Negatives from other devices or from a cache are *columns*: the rows of a matrix are this device's sentences,
+the columns everybody's. Where no columns are given they are the rows.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def normalise(vectors: Tensor) -> Tensor:
 
 
 def similarity(rows: Tensor, columns: Tensor) -> Tensor:
-    """``sim(a_i, b_j)`` of unit vectors: ``(N, D)`` and ``(M, D)`` to ``(N, M)`` float32, outside autocast."""
+    """``sim(a_i, b_j)`` of unit vectors, float32 under autocast too: ``(N, D)``, ``(M, D)`` to ``(N, M)``."""
     with torch.autocast(rows.device.type, enabled=False):
         return rows.float() @ columns.float().T
 
@@ -66,7 +67,7 @@ def soft_label(teacher: Tensor, temperature: float, columns: Tensor | None = Non
 
 
 def label_entropy(label: Tensor) -> Tensor:
-    """Mean entropy of the rows of a label matrix, in nats: 0 is a hard label, ``log M`` says nothing at all."""
+    """Mean entropy of a label's rows, in nats: 0 is a hard label, ``log M`` says nothing at all."""
     return -torch.xlogy(label, label).sum(1).mean()
 
 
@@ -140,14 +141,14 @@ def monolingual_loss(
 ) -> Tensor:
     """Eq. 6: the mean of the same cross-entropy on ``sim_S(x_i, x_j)`` and on ``sim_S(y_i, y_j)``.
 
-    ``diagonal=False`` takes each sentence's similarity to itself out of the matrices and out of the label, whose
-    rows are scaled back to one. Row ``i`` is column ``offset + i``.
+    ``diagonal=False`` takes each sentence's similarity to itself out of the matrices and out of the label,
+    whose rows are scaled back to one. Row ``i`` is column ``offset + i``.
     """
     x, y = normalise(x), normalise(y)
     x_columns = x if x_columns is None else normalise(x_columns)
     y_columns = y if y_columns is None else normalise(y_columns)
     if not diagonal:
-        itself = hard_label(*label.shape, offset, label.device).bool()
+        itself = hard_label(label.shape[0], label.shape[1], offset, label.device).bool()
         label = label.masked_fill(itself, 0)
         label = label / label.sum(1, keepdim=True).clamp_min(torch.finfo(label.dtype).tiny)
         excluded = itself if excluded is None else excluded | itself
@@ -163,10 +164,10 @@ def tcm_loss(cross: Tensor, monolingual: Tensor, cross_weight: float) -> tuple[T
 
 
 def distillation_loss(x: Tensor, y: Tensor, teacher: Tensor) -> Tensor:
-    """MSE distillation (Reimers and Gurevych, 2020): both sides are pulled to the teacher's vector of the source.
+    """MSE distillation (Reimers and Gurevych, 2020): both sides are pulled to the teacher's source vector.
 
-    ``x``, ``y`` and ``teacher`` are ``(N, D)``. The squared distances are averaged over pairs and dimensions and
-    summed over the two sides.
+    ``x``, ``y`` and ``teacher`` are ``(N, D)``. The squared distances are averaged over pairs and dimensions
+    and summed over the two sides.
     """
     teacher = teacher.float()
     return F.mse_loss(x.float(), teacher) + F.mse_loss(y.float(), teacher)

@@ -1,28 +1,30 @@
-"""Translation ranking with hard negatives (Yang et al., 2019: the multilingual universal sentence encoder)."""
+"""Translation ranking with hard negatives (Yang et al., 2019: multilingual universal sentence encoder)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from sentence_transformers.base.losses.merged_forward import embed_columns
-from torch import Tensor, nn
+from torch import Tensor
 
-from lingualign.losses.duplicates import repeated, sentence_hashes
+from lingualign.losses.duplicates import repeated
 from lingualign.losses.equations import cross_entropy, hard_label, normalise, similarity
-from lingualign.losses.gather import gather_columns, world
+from lingualign.losses.gather import gather_columns, place_in_world
+from lingualign.losses.in_batch import InBatchLoss
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sentence_transformers import SentenceTransformer
 
 
-class TranslationRankingLoss(nn.Module):
+class TranslationRankingLoss(InBatchLoss):
     """Rank the translation of each sentence before all other translations and before its hard negatives.
 
-    It takes two text columns or more: a sentence, its translation, and any number of hard negatives, sentences in the
-    translation's language that look like it and are not. Candidates of a sentence are the translations and the hard
-    negatives of the whole batch, over all processes. The other direction ranks the sentences for each translation.
+    It takes two text columns or more: a sentence, its translation, and any number of hard negatives,
+    sentences in the translation's language that look like it and are not. Candidates of a sentence are the
+    translations and the hard negatives of the whole batch, over all processes. The other direction ranks the
+    sentences for each translation.
 
     Parameters
     ----------
@@ -30,32 +32,36 @@ class TranslationRankingLoss(nn.Module):
         The student.
     temperature
         ``tau`` of the softmax.
+    mini_batch_size
+        Sentences to embed at a time, where a whole batch does not fit in memory (`InBatchLoss`).
     """
 
-    def __init__(self, model: SentenceTransformer, temperature: float = 0.1) -> None:
-        super().__init__()
+    def __init__(
+        self, model: SentenceTransformer, temperature: float = 0.1, mini_batch_size: int | None = None
+    ) -> None:
+        super().__init__(model, mini_batch_size)
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}; it must be greater than 0 (the paper uses 0.1)")
-        self.model = model
         self.temperature = temperature
 
-    def forward(
-        self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Embed all columns and return the loss of each direction."""
-        features = list(sentence_features)
-        if len(features) < 2:
+    def check_columns(self, columns: int) -> None:
+        """Two or more."""
+        if columns < 2:
             raise ValueError(
-                "TranslationRankingLoss takes 2 text columns or more: a sentence, its translation, negatives"
+                "TranslationRankingLoss takes 2 text columns or more, a sentence, its translation and hard "
+                f"negatives, but got {columns}"
             )
-        rank, processes = world()
-        hashes = [sentence_hashes(column) for column in features]
-        x, y, *negatives = (
-            normalise(vectors) for vectors in embed_columns(self.model, features, separate_first=False)
-        )
-        offset, size = rank * len(x), processes * len(x)
 
-        # The pair of a repeated sentence is no negative, nor is a hard negative that is the translation itself.
+    def terms(
+        self, vectors: Sequence[Tensor], labels: Tensor | None, hashes: Sequence[Tensor] | None
+    ) -> dict[str, Tensor]:
+        """``forward``, over all translations and hard negatives, and ``backward``, over all sentences."""
+        assert hashes is not None
+        x, y, *negatives = (normalise(column) for column in vectors)
+        offset, size = place_in_world(len(x), x.device)
+
+        # The pair of a repeated sentence is no negative, nor is a hard negative that is the translation
+        # itself.
         same_x = repeated(hashes[0], gather_columns(hashes[0]), offset)
         same_y = repeated(hashes[1], gather_columns(hashes[1]), offset)
         same_negative = [hashes[1][:, None] == gather_columns(h)[None, :] for h in hashes[2:]]
@@ -73,14 +79,14 @@ class TranslationRankingLoss(nn.Module):
         return {"forward": forward, "backward": backward}
 
     def get_config_dict(self) -> dict[str, Any]:
-        """Settings for the model card."""
-        return {"temperature": self.temperature}
+        """Give the settings for the model card."""
+        return {"temperature": self.temperature, **super().get_config_dict()}
 
     @property
     def citation(self) -> str:
         """The source, for the model card."""
         return """@article{yang2019multilingual,
     title = {Multilingual Universal Sentence Encoder for Semantic Retrieval},
-    author = {Yang, Yinfei and Cer, Daniel and Ahmad, Amin and Guo, Mandy and Law, Jax and Constant, Noah and others},
+    author = {Yang, Yinfei and Cer, Daniel and Ahmad, Amin and Guo, Mandy and Law, Jax and others},
     year = {2019},
 }"""
