@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 DATA = Path(os.environ.get("LINGUALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -18,10 +22,24 @@ def data() -> Path:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("data") and not DATA.is_dir():
-        message = f"real data not found at {DATA}: set LINGUALIGN_DATA"
-        if os.environ.get("CI"):
-            pytest.fail(f"{message} (under CI these tests must run)")
-        pytest.skip(message)
+        pytest.skip(f"real data not found at {DATA}: set LINGUALIGN_DATA")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a test of real data fail where it would be skipped under CI, whatever the reason."""
+    report = yield
+    if (
+        report.skipped
+        and not hasattr(report, "wasxfail")
+        and item.get_closest_marker("data")
+        and os.environ.get("CI")
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"under CI a test of real data must run, but it was skipped: {call.excinfo.value}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,97 @@
+"""Data flows one way, and so do imports; a light command stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lingualign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(lingualign.__file__).parent
+
+FLOW = (
+    "_version",
+    "errors",
+    "languages",
+    "samples",
+    "pairs",
+    "embedding",
+    "teacher",
+    "losses",
+    "student",
+    "evaluation",
+    "reporting",
+    "training",
+    "quickstart",
+    "cli",
+    "__main__",
+)
+"""Stations in the order of the flow: each imports only from those before it."""
+
+HEAVY = {"torch", "transformers", "sentence_transformers", "datasets"}
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def station(module: str) -> str | None:
+    """Name the station of a module of ours: ``lingualign.pairs.table`` is of ``pairs``; others have none."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "lingualign" and len(parts) > 1 else None
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Name each module that a file imports, wherever in it, those for type checkers only as well."""
+    inside = ".".join(("lingualign", *path.relative_to(PACKAGE).with_suffix("").parts))
+    package = inside.removesuffix(".__init__") if path.name == "__init__.py" else inside.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = resolve_name("." * node.level + (node.module or ""), package)
+            # `from lingualign import pairs` names a station in what it takes.
+            yield from (
+                (f"{module}.{name.name}" for name in node.names) if module == "lingualign" else [module]
+            )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_station_imports_only_from_those_before_it(path: Path) -> None:
+    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    assert own in FLOW, f"say in FLOW where {own} stands"
+    earlier = FLOW[: FLOW.index(own) + 1]
+    taken = {station(module) for module in imports(path)} - {None, "__version__"}
+    assert taken <= set(earlier), f"{own} imports from {sorted(taken - set(earlier))}, which stand after it"
+
+
+def test_losses_know_tensors_and_the_host_library_alone() -> None:
+    allowed = {"__future__", "collections", "math", "typing", "torch", "sentence_transformers"}
+    roots = set()
+    for path in (PACKAGE / "losses").rglob("*.py"):
+        roots |= {module.partition(".")[0] for module in imports(path) if station(module) != "losses"}
+    assert roots <= allowed
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["evaluate", "--help"], ["train", "--nonsense"]]
+)
+def test_a_command_that_runs_no_model_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from lingualign.cli import main
+try:
+    main({arguments!r})
+except SystemExit:
+    pass
+print("modules:", *sys.modules, sep="\\n")
+"""
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not HEAVY & set(ran.stdout.partition("modules:")[2].split())
