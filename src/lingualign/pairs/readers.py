@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,9 @@ def read_source(
     source: str | os.PathLike[str], *, columns: Mapping[str, str] | None = None
 ) -> tuple[list[PairsRead], list[Skipped]]:
     """Read every pair of a source.
+
+    A file of language columns only (``en``, ``fr``, ``kor_Hang``) is an n-way parallel set: each two of its
+    languages are a pair in every row.
 
     Where a file has no ``lang1`` and ``lang2`` columns the languages come from its name: ``en-fr.parquet``,
     ``TED.en-fr.tsv``. Where it has no ``corpus`` column the corpus is what the name says before the language
@@ -87,7 +91,29 @@ def read_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) -> p
         return _conform(table, file.name, columns, named, corpus=file.id.rpartition("/")[2])
     table = read_table(file.path, _pair_columns(file.name, columns))
     named = language_pair(file.path.name)
+    if _is_nway(table.column_names):
+        return _every_pair(table, file.name, corpus=_corpus(file, named))
     return _conform(table, file.name, columns, named, corpus=_corpus(file, named))
+
+
+def _is_nway(names: Sequence[str]) -> bool:
+    return len(names) > 1 and all(map(is_language, names))
+
+
+def _every_pair(table: pa.Table, origin: str, corpus: str) -> pa.Table:
+    """Pair each two languages of an n-way parallel file, row by row."""
+    codes = [language_code(name) for name in table.column_names]
+    if len(set(codes)) < len(codes):
+        raise InputError(
+            f"{origin}: two columns of one language among {', '.join(map(repr, table.column_names))}; "
+            "keep one column a language"
+        )
+    made = []
+    for i, j in combinations(range(len(codes)), 2):
+        sides = [pc.fill_null(table.column(place), "") for place in (i, j)]
+        told = [constant(value, table.num_rows) for value in (codes[i], codes[j], corpus)]
+        made.append(pa.table([*sides, *told], schema=PAIR_SCHEMA))
+    return pa.concat_tables(made)
 
 
 def _corpus(file: TableFile, named: tuple[str, str, str] | None) -> str:
@@ -97,6 +123,8 @@ def _corpus(file: TableFile, named: tuple[str, str, str] | None) -> str:
 
 def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:
     def choose(found: Sequence[str]) -> list[str]:
+        if not columns and _is_nway(found):
+            return list(found)
         wanted = {name: columns.get(name, name) for name in PAIR_SCHEMA.names}
         required = {"sentence1", "sentence2", *columns}
         missing = [

@@ -1,0 +1,28 @@
+"""Training: a configuration in, a plain sentence-transformers model out.
+
+`train` is the recipe. `AlignmentTrainer` is the host's trainer with batches from one language pair each,
+`epoch_batches` says which pairs make up each batch, `TokenIds` keeps every sentence's token ids.
+"""
+
+from lingualign.training.config import (
+    EarlyStoppingConfig,
+    LossConfig,
+    PairsConfig,
+    RunConfig,
+    StudentConfig,
+    TeacherConfig,
+    TrainingConfig,
+)
+from lingualign.training.train import Trained, train
+
+__all__ = [
+    "EarlyStoppingConfig",
+    "LossConfig",
+    "PairsConfig",
+    "RunConfig",
+    "StudentConfig",
+    "TeacherConfig",
+    "Trained",
+    "TrainingConfig",
+    "train",
+]

@@ -1,0 +1,102 @@
+"""The batches of a run, ready for the loss: token ids of both sides and the teacher's vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from lingualign.training.schedule import epoch_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lingualign.teacher import TeacherStore
+    from lingualign.training.tokens import TokenIds
+
+
+@dataclass(frozen=True)
+class LanguagePairRows:
+    """One language pair's training pairs, as rows of the token ids and of the teacher store.
+
+    ``sentence1`` and ``sentence2`` are ``(n,)``; ``teacher`` is ``(n, V)`` or, for a loss without labels, None.
+    """
+
+    sentence1: NDArray[np.int64]
+    sentence2: NDArray[np.int64]
+    teacher: NDArray[np.int64] | None
+
+
+class PairBatches(Dataset[dict[str, Any]]):
+    """An epoch's batches in training order; item i is batch i, this process's share of it.
+
+    Parameters
+    ----------
+    pairs
+        Rows of each language pair, by a name such as ``en-fr``.
+    tokens
+        The student's token ids.
+    store
+        The teacher's vectors; None for a loss without labels.
+    batch_size
+        Pairs of a batch over all processes.
+    power, seed
+        See `epoch_batches`.
+    rank, processes
+        Which share of each batch this process takes. All processes walk through the same batches, so that those of
+        one step come from one language pair.
+    """
+
+    def __init__(
+        self,
+        pairs: Mapping[str, LanguagePairRows],
+        tokens: TokenIds,
+        store: TeacherStore | None,
+        *,
+        batch_size: int,
+        power: float = 1.0,
+        seed: int = 0,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.names = list(pairs)
+        self._pairs = list(pairs.values())
+        self._tokens = tokens
+        self._store = store
+        self._batch_size, self._power, self._seed = batch_size, power, seed
+        self._rank, self._processes = rank, processes
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lay out the batches of an epoch, counted from 0."""
+        sizes = [len(rows.sentence1) // self._processes * self._processes for rows in self._pairs]
+        self._batches = epoch_batches(
+            sizes, self._batch_size, power=self._power, seed=self._seed, epoch=epoch
+        )
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        group, positions = self._batches[index]
+        share = len(positions) // self._processes
+        positions = positions[self._rank * share : (self._rank + 1) * share]
+        rows = self._pairs[group]
+        batch: dict[str, Any] = {"dataset_name": self.names[group]}
+        for column, sentences in (("sentence1", rows.sentence1), ("sentence2", rows.sentence2)):
+            for name, value in self._tokens.features(sentences[positions]).items():
+                batch[f"{column}_{name}"] = value
+        if rows.teacher is not None and self._store is not None:
+            views = rows.teacher[positions]
+            vectors = torch.from_numpy(self._store[views.reshape(-1)].astype("float32"))
+            batch["label"] = vectors.view(*views.shape, -1)
+        return batch
+
+    def loader(self) -> DataLoader[dict[str, Any]]:
+        """Give the batches one by one, in order."""
+        return DataLoader(self, batch_size=None, shuffle=False, pin_memory=torch.cuda.is_available())

@@ -1,0 +1,221 @@
+"""What a training run is made of: the configuration file, key by key.
+
+Each class is a section of the YAML file; its fields are the keys, its docstring is their help. Nothing here imports
+more than the standard library and PyYAML, so that a wrong key is told at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass
+class PairsConfig:
+    """Which translation pairs to train on.
+
+    Parameters
+    ----------
+    sources
+        Folders (read recursively), files, or hub data set ids.
+    languages
+        The languages to keep; all where absent.
+    select
+        Language pairs: ``all``, or patterns such as ``en-xx``, ``en-xx,fr-xx``, ``en-ko``.
+    priority
+        Languages, the one to anchor on first; or ``volume``: by the number of their sentences.
+    per_corpus
+        Pairs to sample of each corpus and language pair; all where absent.
+    validation
+        Pairs of each corpus and language pair to hold out, never more than a fifth of them; or a folder or file of
+        pairs to validate on, whose sentences are then kept out of training.
+    columns
+        Names of columns where they differ, such as ``{sentence1: english}``.
+    """
+
+    sources: list[str]
+    languages: list[str] | None = None
+    select: str = "all"
+    priority: str | list[str] = "volume"
+    per_corpus: int | None = None
+    validation: int | str = 500
+    columns: dict[str, str] | None = None
+
+
+@dataclass
+class TeacherConfig:
+    """The frozen model whose similarities are the labels.
+
+    Parameters
+    ----------
+    model
+        Hub id, folder, or ``minilm``.
+    revision
+        Branch, tag or commit of a hub model.
+    prompt
+        Text before every sentence, such as ``"query: "`` for E5.
+    multilingual
+        Whether the teacher understands all the languages; the Average label needs it to.
+    store
+        Folder for the teacher's vectors, shared by runs; the user's cache folder where absent.
+    """
+
+    model: str = "minilm"
+    revision: str | None = None
+    prompt: str = ""
+    multilingual: bool = False
+    store: str | None = None
+
+
+@dataclass
+class StudentConfig:
+    """The model to train.
+
+    Parameters
+    ----------
+    kind
+        ``static``: a new static model, one vector a token; ``encoder``: an existing encoder.
+    model
+        For ``encoder``: hub id or folder.
+    revision
+        Branch, tag or commit of a hub model.
+    prompt
+        Text before every sentence in training.
+    vocabulary
+        For ``static``: pieces to add for each language beside the teacher's own vocabulary.
+    """
+
+    kind: Literal["static", "encoder"] = "static"
+    model: str | None = None
+    revision: str | None = None
+    prompt: str = ""
+    vocabulary: int = 20_000
+
+
+@dataclass
+class LossConfig:
+    """What is minimised.
+
+    Parameters
+    ----------
+    kind
+        ``soft``: Eq. 2 with a soft label; ``hard``: Eq. 2 with Eq. 3; ``mse``: distillation of the teacher's vectors;
+        ``ranking``: translation ranking.
+    label
+        Of ``soft``: ``priority`` (Eq. 4) or ``average`` (Eq. 5).
+    temperature
+        tau of the student's softmax.
+    teacher_temperature
+        tau of the label; the same where absent.
+    tcm
+        Train the monolingual similarities as well (Eq. 6 and 7).
+    cross_weight
+        lambda of Eq. 7.
+    monolingual_diagonal
+        Whether a sentence's similarity to itself stays in the monolingual matrices.
+    """
+
+    kind: Literal["soft", "hard", "mse", "ranking"] = "soft"
+    label: Literal["priority", "average"] = "priority"
+    temperature: float = 0.1
+    teacher_temperature: float | None = None
+    tcm: bool = False
+    cross_weight: float = 1 / 3
+    monolingual_diagonal: bool = True
+
+
+@dataclass
+class EarlyStoppingConfig:
+    """When to stop before the end.
+
+    Parameters
+    ----------
+    metric
+        Accuracy that decides, a mean over language pairs: ``tatoeba``, of the held-out pairs of the corpus of that
+        name (of all corpora, where there is none); ``validation``, of all held-out pairs.
+    patience
+        Evaluations without a better score before training stops.
+    """
+
+    metric: Literal["tatoeba", "validation"] = "tatoeba"
+    patience: int = 3
+
+
+@dataclass
+class TrainingConfig:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the pairs, at most.
+    max_steps
+        Batches, at most; in place of epochs where given.
+    batch_size
+        Pairs of a batch over all devices, all of one language pair.
+    sampling_power
+        A language pair with n pairs gets batches in proportion to n to this power: 1 as they come, 0 all alike.
+    learning_rate
+        Where the linear decay begins.
+    warmup
+        Share of the steps in which the learning rate rises from 0.
+    weight_decay
+        Of AdamW.
+    precision
+        ``auto``: bf16 where the processor is fast at it, else fp32.
+    evaluate_every
+        Steps between two evaluations, each with a checkpoint; an epoch where absent.
+    early_stopping
+        None trains to the end. The best model is kept either way.
+    report_to
+        Where else to log: ``tensorboard``, ``wandb``, ``trackio``.
+    seed
+        Of sampling, order, and new weights.
+    """
+
+    epochs: float = 30
+    max_steps: int | None = None
+    batch_size: int = 256
+    sampling_power: float = 1.0
+    learning_rate: float = 3e-5
+    warmup: float = 0.1
+    weight_decay: float = 0.0
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    evaluate_every: int | None = None
+    early_stopping: EarlyStoppingConfig | None = field(default_factory=EarlyStoppingConfig)
+    report_to: list[str] = field(default_factory=list)
+    seed: int = 7
+
+
+@dataclass
+class RunConfig:
+    """A training run.
+
+    Parameters
+    ----------
+    output
+        Folder of the trained model and of everything about the run.
+    pairs
+        Which translation pairs.
+    decontaminate
+        Evaluation suites: a pair with a sentence of theirs is not trained on.
+    teacher
+        The frozen teacher.
+    student
+        The model to train.
+    loss
+        What is minimised.
+    training
+        How.
+    evaluate
+        Suites to score the trained model on.
+    """
+
+    output: str
+    pairs: PairsConfig
+    decontaminate: list[str] = field(default_factory=list)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    student: StudentConfig = field(default_factory=StudentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluate: list[str] = field(default_factory=list)

@@ -1,0 +1,134 @@
+"""AdamW whose work is in proportion to the rows a batch has touched, for large embeddings.
+
+A batch of a thousand sentences touches a tenth of a multilingual vocabulary or less. `torch.optim.AdamW`
+rewrites every row and its two moments each step; `torch.optim.SparseAdam` passes several sparse tensors of
+the same rows through generic sparse arithmetic. Here the touched rows are gathered, updated, and put back, a
+cache-sized block at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import overload
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import Optimizer, ParamsT
+
+# Numbers a block of rows may hold on a CPU: with its moments and gradient it then stays in the second-level
+# cache.
+_BLOCK = 2**17
+
+
+class RowwiseAdamW(Optimizer):
+    """AdamW (Loshchilov and Hutter, 2019) on the rows a sparse gradient holds, or on all of a dense one.
+
+    A row that no sentence of a batch has touched is left as it is: its moments do not fade and its weights do
+    not decay (lazily, as in `torch.optim.SparseAdam`). The step count of the bias correction is the
+    parameter's own. Where every row is touched at every step this is exactly `torch.optim.AdamW`.
+
+    Parameters
+    ----------
+    params
+        Parameters or parameter groups. Those with sparse gradients (`RowwiseEmbeddingBag`) and with dense
+        ones may be mixed.
+    lr
+        Learning rate.
+    betas
+        Decay of the first and the second moment.
+    eps
+        Added to the root of the second moment after its bias correction.
+    weight_decay
+        Decoupled weight decay: at each step a touched row shrinks by ``lr * weight_decay`` of itself.
+
+    Raises
+    ------
+    ValueError
+        For a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        for name, value in (("lr", lr), ("eps", eps), ("weight_decay", weight_decay)):
+            if not value >= 0:
+                raise ValueError(f"{name} is {value}; it must be at least 0")
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas are {betas}; each must lie in [0, 1)")
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Update every parameter that has a gradient; returns the closure's loss, if one is given."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            settings = {name: group[name] for name in ("lr", "betas", "eps", "weight_decay")}
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if not state:
+                    state["step"] = torch.zeros(())
+                    state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                    state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                state["step"] += 1
+                step = state["step"].item()
+                held = (parameter, state["exp_avg"], state["exp_avg_sq"])
+                if not parameter.grad.is_sparse:
+                    _update(held, parameter.grad, step, **settings)
+                    continue
+                for rows, gradient in _blocks(parameter.grad):
+                    block = tuple(tensor.index_select(0, rows) for tensor in held)
+                    _update(block, gradient, step, **settings)
+                    for tensor, updated in zip(held, block, strict=True):
+                        tensor.index_copy_(0, rows, updated)
+        return loss
+
+
+def _blocks(gradient: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Cut the distinct rows of a sparse gradient and their values into blocks."""
+    if gradient.sparse_dim() != 1:
+        raise ValueError(
+            f"a gradient is sparse in {gradient.sparse_dim()} dimensions; RowwiseAdamW updates whole rows"
+        )
+    gradient = gradient.coalesce()
+    rows, values = gradient.indices()[0], gradient.values()
+    size = len(rows)
+    if gradient.device.type == "cpu":
+        size = max(1, _BLOCK // max(1, values[:1].numel()))
+    starts = range(0, len(rows), max(1, size))
+    return ((rows[start : start + size], values[start : start + size]) for start in starts)
+
+
+def _update(
+    held: tuple[Tensor, ...],
+    gradient: Tensor,
+    step: float,
+    *,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """One step of AdamW, in place on a weight and its first and second moment."""
+    weight, mean, square = held
+    weight.mul_(1 - lr * weight_decay)
+    mean.lerp_(gradient, 1 - betas[0])
+    square.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
+    spread = square.sqrt().div_((1 - betas[1] ** step) ** 0.5).add_(eps)
+    weight.addcdiv_(mean, spread, value=-lr / (1 - betas[0] ** step))
+
+
+__all__ = ["RowwiseAdamW"]

@@ -1,0 +1,411 @@
+"""From a configuration to an aligned model: the recipe, top to bottom."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.errors import InputError
+from lingualign.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+    from torch import nn
+
+    from lingualign.evaluation import BitextEvaluator, Suite
+    from lingualign.pairs import PreparedPairs
+    from lingualign.teacher import TeacherStore
+    from lingualign.training.batches import PairBatches
+    from lingualign.training.config import LossConfig, RunConfig
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run came to. Accuracies are two-way, on the validation pairs, in [0, 1]."""
+
+    before: float
+    after: float
+    steps: int
+    seconds: float
+    """Of training, the evaluations in between included."""
+    scores_before: dict[str, Any] | None
+    """Of the untrained student on the suites of the configuration, as `lingualign.evaluation.evaluate` gives them."""
+    scores: dict[str, Any] | None
+
+
+def train(
+    config: RunConfig, *, resume: bool = False, overwrite: bool = False, progress: bool = True
+) -> Trained:
+    """Train an aligned model and leave it, with everything about the run, in ``config.output``.
+
+    Parameters
+    ----------
+    config
+        The run.
+    resume
+        Go on from the last checkpoint in ``config.output``; the configuration must be the same.
+    overwrite
+        Replace another run in ``config.output``.
+    progress
+        Whether to print what happens.
+
+    Raises
+    ------
+    InputError
+        If the configuration, a file or a model cannot be used, or training diverges.
+    KeyboardInterrupt
+        On Ctrl-C, after a checkpoint has been written.
+    """
+    from rich.console import Console
+
+    from lingualign.evaluation import BitextEvaluator, load_suites
+    from lingualign.pairs import print_report
+    from lingualign.reporting import model_card
+
+    console = Console(quiet=not progress)
+    folder = RunFolder(config)
+    folder.check(resume=resume, overwrite=overwrite)
+    _check(config)
+    suites = load_suites(config.evaluate) if config.evaluate else []
+    teacher, student = _models(config)
+
+    console.rule("Pairs")
+    pairs, validation = _pairs(config)
+    print_report(pairs.report, console)
+    folder.begin(overwrite=overwrite and not resume)
+    pairs.report.save(folder.path / "data_report.json")
+
+    views = _views(config.loss)
+    store = None
+    if views:
+        console.rule("Teacher")
+        store = _teacher_store(config, teacher, pairs.train, views, console, progress)
+
+    console.rule("Student")
+    if student is None:
+        student = _static_student(config, teacher, pairs)
+    millions = sum(parameter.numel() for parameter in student.parameters()) / 1e6
+    console.print(
+        f"{config.student.kind}, {millions:,.1f} million parameters, {student.get_embedding_dimension()} dimensions"
+    )
+    batches = pair_batches(config, pairs.train, student, store, views, progress)
+
+    console.rule("Training")
+    metric = config.training.early_stopping.metric if config.training.early_stopping else "tatoeba"
+    evaluator = BitextEvaluator(validation, prompt=config.student.prompt, name=metric)
+    before = evaluator(student)
+    scores_before = _score(config, folder, student, suites, "scores_before.json")
+    console.print(f"validation accuracy before training: {before[f'{metric}_accuracy']:.1%}")
+    began = time.monotonic()
+    checkpoint = folder.last_checkpoint() if resume else None
+    history, steps = _fit(config, student, batches, evaluator, folder, checkpoint, progress)
+    seconds = time.monotonic() - began
+    after = evaluator(student)
+    console.print(
+        f"validation accuracy after training: {after[f'{metric}_accuracy']:.1%} "
+        f"({steps:,} steps, {seconds:,.0f} seconds)"
+    )
+
+    folder.save_json("training_log.json", history)
+    scores = _score(config, folder, student, suites, "scores.json")
+    counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
+    folder.save_text("README.md", model_card(asdict(config), counts, pairs.priority, after, scores))
+    folder.save_model(student)
+    console.print(f"The model is in {config.output}; plain sentence-transformers loads it from there.")
+    return Trained(
+        before[f"{metric}_accuracy"], after[f"{metric}_accuracy"], steps, seconds, scores_before, scores
+    )
+
+
+def _score(
+    config: RunConfig, folder: RunFolder, student: SentenceTransformer, suites: list[Suite], name: str
+) -> dict[str, Any] | None:
+    """Score the student on the suites of the configuration and keep the scores beside the model."""
+    from lingualign.evaluation import evaluate
+
+    if not suites:
+        return None
+    scores = evaluate(student, suites, prompt=config.student.prompt)
+    scores["model"]["name"] = config.output
+    folder.save_json(name, scores)
+    return scores
+
+
+def _check(config: RunConfig) -> None:
+    """Refuse settings that cannot work together, before anything is read."""
+    training, loss = config.training, config.loss
+    for name, value, least in (
+        ("training.batch_size", training.batch_size, 2),
+        ("training.epochs", training.epochs, 0),
+        ("training.max_steps", training.max_steps, 1),
+        ("training.evaluate_every", training.evaluate_every, 1),
+        ("training.learning_rate", training.learning_rate, 0),
+        ("training.sampling_power", training.sampling_power, 0),
+        ("student.vocabulary", config.student.vocabulary, 1),
+    ):
+        if value is not None and not value >= least:
+            raise InputError(f"{name} is {value}; it must be at least {least}")
+    if config.student.kind == "encoder" and not config.student.model:
+        raise InputError(
+            "student.model: student.kind encoder needs the encoder's hub id or folder; none is given"
+        )
+    if config.student.kind == "static" and config.student.model:
+        raise InputError(
+            f"student.model is {config.student.model!r}, but student.kind is static, which makes a new model; "
+            "set student.kind to encoder to train this one"
+        )
+    if loss.kind == "soft" and loss.label == "average" and not config.teacher.multilingual:
+        raise InputError(
+            "loss.label: average (Eq. 5) compares the teacher's vectors of both languages, which means something only "
+            f"with a multilingual teacher. Set teacher.multilingual to true if {config.teacher.model!r} is one, or use "
+            "loss.label: priority"
+        )
+
+
+def _models(config: RunConfig) -> tuple[SentenceTransformer, SentenceTransformer | None]:
+    """Load the teacher, and the student where it is an existing one, and see that they fit the loss."""
+    from lingualign.embedding import load_model
+    from lingualign.student import encoder_student
+
+    teacher = load_model(config.teacher.model, revision=config.teacher.revision)
+    if config.student.kind != "encoder" or config.student.model is None:
+        return teacher, None
+    student = encoder_student(config.student.model, revision=config.student.revision)
+    have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
+    if config.loss.kind == "mse" and have != want:
+        raise InputError(
+            f"loss.kind: mse needs student and teacher of one dimension, but student {config.student.model!r} has {have} "
+            f"and teacher {config.teacher.model!r} has {want}. Use loss.kind: soft, which compares similarities, or "
+            "another teacher"
+        )
+    return teacher, student
+
+
+def _pairs(config: RunConfig) -> tuple[PreparedPairs, pa.Table]:
+    """Prepare the training pairs and those that decide when to stop and which model is best."""
+    from lingualign.pairs import prepare_pairs
+
+    given = config.pairs.validation
+    wanted: dict[str, Any] = {
+        "languages": config.pairs.languages,
+        "select": config.pairs.select,
+        "columns": config.pairs.columns,
+        "seed": config.training.seed,
+    }
+    pairs = prepare_pairs(
+        config.pairs.sources,
+        priority=config.pairs.priority,
+        per_corpus=config.pairs.per_corpus,
+        validation=given if isinstance(given, int) else 0,
+        decontaminate=[*config.decontaminate, *([given] if isinstance(given, str) else [])],
+        **wanted,
+    )
+    if isinstance(given, str):
+        held_out = prepare_pairs(given, priority=pairs.priority, validation=0, **wanted).train
+        return pairs, validation_pairs(held_out, config)
+    return pairs, validation_pairs(pairs.validation, config)
+
+
+def validation_pairs(held_out: pa.Table, config: RunConfig) -> pa.Table:
+    """Choose the held-out pairs that the metric of `EarlyStoppingConfig` names."""
+    table = held_out
+    stopping = config.training.early_stopping
+    if stopping is None or stopping.metric == "tatoeba":
+        corpus = pc.cast(table["corpus"], pa.string())
+        of_tatoeba = table.filter(pc.match_substring(corpus, "tatoeba", ignore_case=True))
+        if of_tatoeba.num_rows:
+            table = of_tatoeba
+    languages = list(zip(table["lang1"].to_pylist(), table["lang2"].to_pylist(), strict=True))
+    counts = Counter(languages)
+    if max(counts.values(), default=0) < 2:
+        raise InputError(
+            f"pairs.validation is {config.pairs.validation!r} and leaves {table.num_rows} pairs to validate on; a "
+            "language pair needs 2 at least to tell a good model from a bad one. Raise it, or give more pairs"
+        )
+    return table.filter(pa.array([counts[pair] > 1 for pair in languages]))
+
+
+def _views(loss: LossConfig) -> Sequence[str]:
+    """Name the columns whose teacher vectors the loss needs."""
+    if loss.kind == "soft" and loss.label == "average":
+        return ("sentence1", "sentence2")
+    return ("sentence1",) if loss.kind in ("soft", "mse") else ()
+
+
+def _teacher_store(
+    config: RunConfig,
+    teacher: SentenceTransformer,
+    pairs: pa.Table,
+    views: Sequence[str],
+    console: Any,
+    progress: bool,
+) -> TeacherStore:
+    from lingualign.teacher import TeacherStore
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    root = Path(config.teacher.store) if config.teacher.store else cache / "lingualign" / "teacher"
+    store = TeacherStore.for_model(root, teacher, prompt=config.teacher.prompt)
+    for view in views:
+        added = store.add(pairs[view].to_pylist(), progress=progress)
+        console.print(f"{view}: {added.new:,} sentences embedded, {added.known:,} known already")
+    console.print(f"vectors in {store.folder}")
+    return store
+
+
+def _static_student(
+    config: RunConfig, teacher: SentenceTransformer, pairs: PreparedPairs
+) -> SentenceTransformer:
+    from lingualign.student import static_student
+
+    sentences: dict[str, list[str]] = {}
+    for language, sentence in (("lang1", "sentence1"), ("lang2", "sentence2")):
+        codes = pairs.train[language].to_numpy()
+        for code in np.unique(codes):
+            of_language = pairs.train[sentence].filter(pa.array(codes == code))
+            sentences.setdefault(str(code), []).extend(of_language.unique().to_pylist())
+    return static_student(
+        teacher,
+        {code: list(dict.fromkeys(found)) for code, found in sentences.items()},
+        anchor=pairs.priority[0],
+        vocabulary=config.student.vocabulary,
+        seed=config.training.seed,
+    )
+
+
+def pair_batches(
+    config: RunConfig,
+    pairs: pa.Table,
+    student: SentenceTransformer,
+    store: TeacherStore | None,
+    views: Sequence[str],
+    progress: bool,
+) -> PairBatches:
+    """Tokenise each distinct sentence once and lay out the pairs by language pair."""
+    from lingualign.losses.gather import world
+    from lingualign.training.batches import LanguagePairRows, PairBatches
+    from lingualign.training.tokens import TokenIds
+
+    both = pa.chunked_array([*pairs["sentence1"].chunks, *pairs["sentence2"].chunks])
+    encoded = both.combine_chunks().dictionary_encode()
+    sentences = encoded.dictionary.to_pylist()
+    places = encoded.indices.to_numpy().astype(np.int64)
+    columns = {"sentence1": places[: pairs.num_rows], "sentence2": places[pairs.num_rows :]}
+
+    teacher: NDArray[np.int64] | None = None
+    if store is not None:
+        used, back = np.unique(np.stack([columns[view] for view in views], axis=1), return_inverse=True)
+        rows = store.rows([sentences[place] for place in used])
+        teacher = rows[back].reshape(pairs.num_rows, len(views))
+
+    names = pc.binary_join_element_wise(
+        pc.cast(pairs["lang1"], pa.string()), pc.cast(pairs["lang2"], pa.string()), "-"
+    ).to_numpy(zero_copy_only=False)
+    groups = {}
+    for name in np.unique(names):
+        of_pair = np.flatnonzero(names == name)
+        groups[str(name)] = LanguagePairRows(
+            columns["sentence1"][of_pair],
+            columns["sentence2"][of_pair],
+            None if teacher is None else teacher[of_pair],
+        )
+    rank, processes = world()
+    return PairBatches(
+        groups,
+        TokenIds(student, sentences, prompt=config.student.prompt, progress=progress),
+        store,
+        batch_size=config.training.batch_size,
+        power=config.training.sampling_power,
+        seed=config.training.seed,
+        rank=rank,
+        processes=processes,
+    )
+
+
+def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
+    """Make the loss that a configuration names."""
+    from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
+
+    if config.kind == "mse":
+        return DistillationLoss(student)
+    if config.kind == "ranking":
+        return TranslationRankingLoss(student, temperature=config.temperature)
+    return SoftContrastiveLoss(
+        student,
+        temperature=config.temperature,
+        teacher_temperature=config.teacher_temperature,
+        label="hard" if config.kind == "hard" else config.label,
+        tcm=config.tcm,
+        cross_weight=config.cross_weight,
+        monolingual_diagonal=config.monolingual_diagonal,
+    )
+
+
+def _fit(
+    config: RunConfig,
+    student: SentenceTransformer,
+    batches: PairBatches,
+    evaluator: BitextEvaluator,
+    folder: RunFolder,
+    checkpoint: Path | None,
+    progress: bool,
+) -> tuple[list[dict[str, float]], int]:
+    """Train the student in place, to its best state; returns the log and the number of steps."""
+    from sentence_transformers import SentenceTransformerTrainingArguments
+    from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback
+
+    from lingualign.embedding.encode import fast_bf16
+    from lingualign.training.callbacks import ProgressBar, StopOnSignal
+    from lingualign.training.trainer import AlignmentTrainer
+
+    training = config.training
+    metric = f"eval_{evaluator.name}_accuracy"
+    every: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
+    if training.evaluate_every is not None:
+        steps = training.evaluate_every
+        every = {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": steps, "save_steps": steps}
+    bf16 = training.precision == "bf16" or (training.precision == "auto" and fast_bf16(student.device))
+    args = SentenceTransformerTrainingArguments(
+        output_dir=str(folder.checkpoints),
+        num_train_epochs=training.epochs,
+        max_steps=training.max_steps or -1,
+        per_device_train_batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
+        warmup_steps=training.warmup,
+        weight_decay=training.weight_decay,
+        # The row-wise gradients of a static student have no norm that torch can take.
+        max_grad_norm=0.0 if config.student.kind == "static" else 1.0,
+        bf16=bf16,
+        load_best_model_at_end=True,
+        metric_for_best_model=metric,
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=20,
+        report_to=training.report_to or "none",
+        seed=training.seed,
+        use_cpu=student.device.type == "cpu",
+        **every,
+    )
+    trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student), evaluator)
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    if progress:
+        trainer.add_callback(ProgressBar(metric))
+    if training.early_stopping is not None:
+        trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
+    with StopOnSignal() as stop:
+        trainer.add_callback(stop)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if stop.signal is not None:
+        raise KeyboardInterrupt
+    return trainer.state.log_history, trainer.state.global_step

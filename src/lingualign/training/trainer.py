@@ -1,0 +1,131 @@
+"""The sentence-transformers trainer, with this project's batches, checkpoints and rules for stopping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sentence_transformers import SentenceTransformerTrainer
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from lingualign.errors import InputError
+from lingualign.student.static import train_rowwise
+from lingualign.training.checkpoints import keep_only, writing
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
+    from sentence_transformers.base.evaluation import BaseEvaluator
+    from torch import nn
+    from torch.utils.data import DataLoader
+
+    from lingualign.training.batches import PairBatches
+
+
+class AlignmentTrainer(SentenceTransformerTrainer):
+    """Train on `PairBatches`.
+
+    Beside the host's trainer: batches come from one language pair each, on all processes; a static student's
+    optimizer updates only the rows of a batch's tokens; the loss's diagnostics are logged beside its terms; a loss
+    that is not finite stops the run before it reaches the weights; checkpoints are written whole or not at all.
+
+    Parameters
+    ----------
+    model
+        The student.
+    args
+        As of the host. Checkpoints go below ``args.output_dir``.
+    batches
+        What to train on.
+    loss
+        From `lingualign.losses`, or any other of the host's form.
+    evaluator
+        Scores the student at each evaluation.
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        args: SentenceTransformerTrainingArguments,
+        batches: PairBatches,
+        loss: nn.Module,
+        evaluator: BaseEvaluator,
+    ) -> None:
+        self.batches = batches
+        self.rowwise = train_rowwise(model)
+        self._language_pair = ""
+        super().__init__(model=model, args=args, loss=loss, evaluator=evaluator)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Give the batches as they are: they know their share of each step, so nothing has to deal them out."""
+        return self.batches.loader()
+
+    def _run_epoch(self, *, epoch: int, **kwargs: Any) -> None:  # type: ignore[override]
+        # Here and not on the loader: a resumed epoch skips batches through a loader that the host makes itself.
+        self.batches.set_epoch(epoch)
+        super()._run_epoch(epoch=epoch, **kwargs)  # type: ignore[no-untyped-call]
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW, or its row-wise sparse form for a static student, whose embedding is all there is to train."""
+        if not self.rowwise:
+            return super().create_optimizer(model)
+        if self.optimizer is None:
+            parameters = [p for p in self.model.parameters() if p.requires_grad]
+            self.optimizer = torch.optim.SparseAdam(parameters, lr=self.args.learning_rate)
+        return self.optimizer
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """Take the norm of the touched rows: torch has none for sparse gradients."""
+        if not self.rowwise:
+            return super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
+        norms = [p.grad._values().norm() for p in self.model.parameters() if p.grad is not None]
+        return torch.stack(norms).norm()
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Remember the language pair, which the host takes out of the inputs, for the message of `training_step`."""
+        self._language_pair = inputs.get("dataset_name", "")
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Do a forward and backward pass; refuse a loss that is not finite, before the optimizer sees it."""
+        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}, in a batch of {self._language_pair}: "
+                "training has diverged. Lower training.learning_rate (or raise loss.temperature) and go on from the "
+                "last checkpoint, which is whole, with --resume"
+            )
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log the diagnostics of the loss beside its terms."""
+        diagnostics = getattr(self.loss, "diagnostics", {})
+        if "loss" in logs:
+            logs |= {name: round(float(value), 4) for name, value in diagnostics.items()}
+        super().log(logs, start_time)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Write what `train(resume_from_checkpoint=...)` needs, then drop all checkpoints but this and the best."""
+        folder = Path(str(self.args.output_dir))
+        checkpoint = folder / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+        best = f"{PREFIX_CHECKPOINT_DIR}-{self.state.best_global_step}"
+        if best == checkpoint.name or (folder / best).is_dir():
+            self.state.best_model_checkpoint = str(folder / best)
+        if not checkpoint.is_dir():
+            with writing(checkpoint) as unfinished:
+                self.save_model(str(unfinished), _internal_call=True)
+                self._save_optimizer_and_scheduler(str(unfinished))
+                self._save_scaler(str(unfinished))
+                self._save_rng_state(str(unfinished))
+                self._save_state(unfinished / "trainer_state.json")
+        keep_only(folder, {checkpoint.name, best})
+
+    def _save_state(self, path: Path) -> None:
+        from transformers.trainer_callback import ExportableState
+
+        exportable = [
+            c for c in [*self.callback_handler.callbacks, self.control] if isinstance(c, ExportableState)
+        ]
+        for callback in exportable:
+            self.state.stateful_callbacks[type(callback).__name__] = callback.state()  # type: ignore
+        self.state.save_to_json(str(path))
