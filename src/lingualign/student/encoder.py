@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 def encoder_student(
     name: str, *, revision: str | None = None, trust_remote_code: bool = False
 ) -> SentenceTransformer:
-    """Load any encoder by hub id or folder; a plain transformer gets mean pooling. See `load_model` for errors."""
+    """Load any encoder by hub id or folder, as `load_model` does; a plain transformer gets mean pooling."""
     return load_model(name, revision=revision, trust_remote_code=trust_remote_code)

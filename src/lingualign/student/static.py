@@ -1,12 +1,12 @@
 """A new multilingual static student: one vector a token, a sentence is their mean.
 
-It trains in minutes on a CPU and encodes tens of thousands of sentences a second. Its English starts from the teacher's
-own token embeddings; the pieces of the other languages start small and random and find their place in training.
+It trains in minutes on a CPU and encodes tens of thousands of sentences a second. Its English starts from the
+teacher's own token embeddings; the pieces of the other languages start small and random and find their place
+in training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sentence_transformers import SentenceTransformer
 
 # Against the teacher's own spread: new pieces must be able to move, and say nothing until they have.
@@ -79,7 +81,7 @@ def static_student(
 
 
 def _token_embeddings(teacher: SentenceTransformer) -> Tensor:
-    """The teacher's input embedding of each token id, float32."""
+    """Copy the teacher's input embedding of each token id, float32."""
     transformer = getattr(teacher[0], "model", None)
     if transformer is None or not hasattr(transformer, "get_input_embeddings"):
         raise InputError(
@@ -88,8 +90,8 @@ def _token_embeddings(teacher: SentenceTransformer) -> Tensor:
         )
     if not getattr(teacher.tokenizer, "is_fast", False):
         raise InputError(
-            f"teacher: its tokenizer ({type(teacher.tokenizer).__name__}) is not a fast one, so its vocabulary cannot be "
-            "taken over; use a teacher with a tokenizer.json, or student.kind: encoder"
+            f"teacher: its tokenizer ({type(teacher.tokenizer).__name__}) is not a fast one, so its vocabulary "
+            "cannot be taken over; use a teacher with a tokenizer.json, or student.kind: encoder"
         )
     weight: Tensor = transformer.get_input_embeddings().weight
     return weight.detach().float().cpu()
@@ -98,19 +100,31 @@ def _token_embeddings(teacher: SentenceTransformer) -> Tensor:
 class RowwiseEmbeddingBag(nn.EmbeddingBag):
     """An embedding bag whose gradient holds only the rows that a batch has touched, each once.
 
-    The same vectors and gradients as `torch.nn.EmbeddingBag`, with a sparse, coalesced gradient: an optimizer that
-    updates rows (`torch.optim.SparseAdam`) then does work in proportion to the batch and not to the vocabulary.
+    The same vectors and gradients as `torch.nn.EmbeddingBag`, with a sparse, coalesced gradient: an optimizer
+    that updates rows then does work in proportion to the batch and not to the vocabulary.
     """
 
+    @classmethod
+    def sharing(cls, bag: nn.EmbeddingBag) -> RowwiseEmbeddingBag:
+        """Make one with the very parameter of another bag. DDP tells from ``sparse`` how to reduce it."""
+        shared = cls(bag.num_embeddings, bag.embedding_dim, mode=bag.mode, sparse=True, _weight=bag.weight)
+        shared.weight = bag.weight
+        return shared.train(bag.training)
+
     def forward(
-        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
+        self,
+        input: Tensor,  # noqa: A002 (the name of the class that is overridden)
+        offsets: Tensor | None = None,
+        per_sample_weights: Tensor | None = None,
     ) -> Tensor:
-        """Mean of the rows of each bag: flat ids ``(T,)`` and starts ``(N,)`` to ``(N, D)``."""
-        if not (self.training and torch.is_grad_enabled() and self.weight.requires_grad):
+        """Reduce the rows of each bag: flat ids ``(T,)`` and starts ``(N,)`` to ``(N, D)``."""
+        if not (torch.is_grad_enabled() and self.weight.requires_grad):
             return super().forward(input, offsets, per_sample_weights)
         touched, place = torch.unique(input, return_inverse=True)
-        rows: Tensor = _Rows.apply(self.weight, touched)
-        return nn.functional.embedding_bag(place, rows, offsets, mode=self.mode)
+        rows: Tensor = _Rows.apply(self.weight, touched)  # type: ignore[no-untyped-call]
+        return nn.functional.embedding_bag(
+            place, rows, offsets, mode=self.mode, per_sample_weights=per_sample_weights
+        )
 
 
 class _Rows(torch.autograd.Function):
@@ -123,9 +137,12 @@ class _Rows(torch.autograd.Function):
         return weight.index_select(0, rows)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def, override]
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
         (rows,) = ctx.saved_tensors
-        return torch.sparse_coo_tensor(rows[None], gradient, ctx.shape, is_coalesced=True), None
+        sparse = torch.sparse_coo_tensor(
+            rows[None], gradient, ctx.shape, is_coalesced=True, check_invariants=False
+        )
+        return sparse, None
 
 
 def train_rowwise(student: SentenceTransformer) -> bool:
@@ -138,7 +155,5 @@ def train_rowwise(student: SentenceTransformer) -> bool:
     static = student[0]
     if not isinstance(static, StaticEmbedding):
         return False
-    bag = RowwiseEmbeddingBag.__new__(RowwiseEmbeddingBag)
-    bag.__dict__ = static.embedding.__dict__
-    static.embedding = bag
+    static.embedding = RowwiseEmbeddingBag.sharing(static.embedding)
     return True

@@ -1,12 +1,12 @@
 """A multilingual tokenizer that keeps the teacher's vocabulary and adds pieces for the other languages.
 
-One unigram model over all languages. Its pieces are the teacher's own, so that the teacher's token vectors can be
-taken over, and for each other language those of a unigram model trained on that language's sentences alone, so that a
-small corpus gets its share. Characters that no piece covers fall back to their bytes: no sentence becomes one unknown
-token.
+One unigram model over all languages. Its pieces are the teacher's own, so that the teacher's token vectors
+can be taken over, and for each other language those of a unigram model trained on that language's sentences
+alone, so that a small corpus gets its share. Characters that no piece covers fall back to their bytes: no
+sentence becomes one unknown token.
 
-A piece that begins a word carries the mark ``▁`` in scripts that put spaces between words. Scripts that do not
-(Japanese, Chinese, Thai, ...) are left unmarked and unsplit, and the unigram model finds the words.
+A piece that begins a word carries the mark ``▁`` in scripts that put spaces between words. Scripts that do
+not (Japanese, Chinese, Thai, ...) are left unmarked and unsplit, and the unigram model finds the words.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
     from transformers import PreTrainedTokenizerBase
 
 UNKNOWN = "[UNK]"
@@ -31,7 +32,7 @@ _LONGEST_PIECE = 16
 
 
 def _blank_tokenizer(model: models.Model) -> Tokenizer:
-    """The pipeline around the pieces: NFKC, lower case, word marks; then split at blanks and punctuation."""
+    """Put the pipeline around the pieces: NFKC, lower case, word marks; split at blanks and punctuation."""
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.Sequence(
         [
@@ -50,9 +51,9 @@ def _blank_tokenizer(model: models.Model) -> Tokenizer:
 def train_pieces(sentences: Sequence[str], size: int) -> dict[str, float]:
     """Find at most ``size`` pieces of one language: piece to log probability.
 
-    Byte-pair merges find the candidates, in seconds even where a whole clause is one unbroken string of characters;
-    their frequencies in the sentences make them a unigram model. Merges that were only steps on the way to longer
-    pieces never occur and drop out.
+    Byte-pair merges find the candidates, in seconds even where a whole clause is one unbroken string of
+    characters; their frequencies in the sentences make them a unigram model. Merges that were only steps on
+    the way to longer pieces never occur and drop out.
     """
     tokenizer = _blank_tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(vocab_size=size, max_token_length=_LONGEST_PIECE, show_progress=False)
@@ -68,7 +69,7 @@ def train_pieces(sentences: Sequence[str], size: int) -> dict[str, float]:
 def teacher_pieces(
     tokenizer: PreTrainedTokenizerBase, sentences: Iterable[str]
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """The teacher's vocabulary in this tokenizer's spelling.
+    """Spell the teacher's vocabulary for this tokenizer.
 
     Parameters
     ----------
@@ -143,7 +144,8 @@ def _spellings(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:
 
     def spelling(token: str) -> str:
         text = spell(token)
-        # The normaliser knows which characters carry a mark; whether this piece begins a word is the teacher's word.
+        # The normaliser knows which characters carry a mark; whether this piece begins a word is the
+        # teacher's word.
         normalised = marks.normalize_str(text.removeprefix(WORD))
         return normalised if text.startswith(WORD) else normalised.removeprefix(WORD)
 

@@ -8,15 +8,16 @@ cache-sized block at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import overload
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
-# Numbers a block of rows may hold on a CPU: with its moments and gradient it then stays in the second-level
-# cache.
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# Numbers in a block of rows on a CPU, which then stays in the second-level cache with its moments.
 _BLOCK = 2**17
 
 
