@@ -209,6 +209,7 @@ def test_table_shows_every_suite_and_warning(scores):
 
 
 @pytest.mark.data
+@pytest.mark.timeout(900)  # ten thousand sentences through a transformer: nothing less gives these figures
 def test_published_figures_of_minilm(data, minilm):
     suites = load_suites([data / "eval" / "tatoeba", data / "eval" / "sts" / "stsb-en.parquet"])
     scores = evaluate(minilm, suites)["suites"]
