@@ -167,7 +167,7 @@ def _parser(command: str, function: Callable[..., None]) -> tuple[Any, str | Non
 
     document = parse(inspect.getdoc(function) or "")
     parser = ArgumentParser(
-        prog=f"lingualign {command}", description=document.short_description, exit_on_error=False
+        prog=f"lingualign {command}", description=document.short_description, exit_on_error=False, allow_abbrev=False
     )
     told = {parameter.arg_name: parameter.description for parameter in document.params}
     hints = typing.get_type_hints(function, localns={"RunConfig": RunConfig})

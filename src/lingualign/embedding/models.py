@@ -61,7 +61,7 @@ def load_model(
     place = _resolve(name)
     try:
         # One load at a time: torch.load is blocked for this thread meanwhile, and the block must not nest.
-        with _loading, _no_unpickling(name):
+        with _loading, _no_unpickling(name), _without_tensor_bar(place):
             return SentenceTransformer(
                 place,
                 revision=revision,
@@ -167,6 +167,21 @@ def _no_unpickling(name: str) -> Iterator[None]:
         yield
     finally:
         torch.load = unpickle
+
+
+@contextmanager
+def _without_tensor_bar(place: str) -> Iterator[None]:
+    """Hide transformers' bar over the tensors of a local model, which loads in a moment; downloads keep theirs."""
+    from transformers.utils import logging
+
+    hide = Path(place).is_dir() and logging.is_progress_bar_enabled()
+    if hide:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if hide:
+            logging.enable_progress_bar()
 
 
 def _why_not(name: str, revision: str | None, error: Exception) -> str:

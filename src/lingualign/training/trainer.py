@@ -11,6 +11,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from lingualign.errors import InputError
 from lingualign.student.static import train_rowwise
+from lingualign.training.rowwise_adam import RowwiseAdamW
 from lingualign.training.checkpoints import keep_only, writing
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             return super().create_optimizer(model)
         if self.optimizer is None:
             parameters = [p for p in self.model.parameters() if p.requires_grad]
-            self.optimizer = torch.optim.SparseAdam(parameters, lr=self.args.learning_rate)
+            self.optimizer = RowwiseAdamW(
+                parameters, lr=self.args.learning_rate, weight_decay=self.args.weight_decay
+            )
         return self.optimizer
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
