@@ -48,7 +48,7 @@ def tiny_encoder(dropout: float = 0.0, seed: int = 0):
     with tempfile.TemporaryDirectory() as folder:
         BertModel(config, add_pooling_layer=False).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        transformer = Transformer(folder)
+        transformer = Transformer(folder, model_kwargs={"add_pooling_layer": False})
     return SentenceTransformer(modules=[transformer, Pooling(16, "mean")], device="cpu")
 
 

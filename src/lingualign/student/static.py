@@ -55,7 +55,7 @@ def static_student(
     Raises
     ------
     InputError
-        If the teacher has no fast tokenizer or no token embeddings.
+        If the teacher has no fast tokenizer, no token embeddings or no token of use here.
     """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules.normalize import Normalize
@@ -65,6 +65,11 @@ def static_student(
 
     embeddings = _token_embeddings(teacher)
     scores, teacher_ids = teacher_pieces(teacher.tokenizer, sentences.get(anchor, ()))
+    if not teacher_ids:
+        raise InputError(
+            "teacher: none of its tokens can be spelled in a static student's tokenizer; use another teacher, or "
+            "student.kind: encoder"
+        )
     others = [train_pieces(sentences[code], vocabulary) for code in sorted(sentences) if code != anchor]
     tokenizer = build_tokenizer(merge_pieces([scores, *others]))
     ids = tokenizer.get_vocab()

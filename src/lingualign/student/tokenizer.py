@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ WORD = "▁"
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _SPACED = rf"[[\p{{L}}\p{{M}}\p{{N}}]&&[^{_UNSPACED}]]"
 _LONGEST_PIECE = 16
+# Pieces of a language are found in seconds from this many sentences, and more hardly change them.
+_SENTENCES = 100_000
+_BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
 def _blank_tokenizer(model: models.Model) -> Tokenizer:
@@ -53,8 +57,9 @@ def train_pieces(sentences: Sequence[str], size: int) -> dict[str, float]:
 
     Byte-pair merges find the candidates, in seconds even where a whole clause is one unbroken string of
     characters; their frequencies in the sentences make them a unigram model. Merges that were only steps on
-    the way to longer pieces never occur and drop out.
+    the way to longer pieces never occur and drop out. Of more than 100,000 sentences an even sample is read.
     """
+    sentences = _sample(sentences)
     tokenizer = _blank_tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(vocab_size=size, max_token_length=_LONGEST_PIECE, show_progress=False)
     tokenizer.train_from_iterator(sentences, trainer=trainer)
@@ -67,7 +72,7 @@ def train_pieces(sentences: Sequence[str], size: int) -> dict[str, float]:
 
 
 def teacher_pieces(
-    tokenizer: PreTrainedTokenizerBase, sentences: Iterable[str]
+    tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Spell the teacher's vocabulary for this tokenizer.
 
@@ -76,29 +81,26 @@ def teacher_pieces(
     tokenizer
         The teacher's.
     sentences
-        Sentences in the teacher's language, from which the pieces' frequencies are counted.
+        Sentences in the teacher's language, from which the pieces' frequencies are counted (an even sample of
+        at most 100,000).
 
     Returns
     -------
     tuple of dict
         Piece to log probability (add-one smoothed), and piece to the teacher's token id.
     """
-    ids: dict[str, int] = {}
-    special = set(tokenizer.all_special_tokens)
     spellings = _spellings(tokenizer)
-    for token, identity in sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1]):
-        if token not in special and not token.startswith("[unused"):
-            ids.setdefault(spellings(token), identity)
-    ids.pop("", None)
-    counts: Counter[int] = Counter()
-    for batch in _batches(sentences, 4096):
-        for encoding in tokenizer(batch, add_special_tokens=False, truncation=True, max_length=512)[
-            "input_ids"
-        ]:
-            counts.update(encoding)
+    # A token that normalisation changes ("№" to "no", "The" to "the") yields to the one that is spelled so.
+    ids: dict[str, int] = {}
+    for identity, (piece, _) in sorted(spellings.items(), key=lambda entry: (entry[1][1], entry[0])):
+        ids.setdefault(piece, identity)
+    counts: Counter[str] = Counter()
+    for batch in _batches(_sample(sentences), 4096):
+        encoded = tokenizer(batch, add_special_tokens=False, truncation=True, max_length=512)
+        for token_ids in encoded["input_ids"]:
+            counts.update(spellings[identity][0] for identity in token_ids if identity in spellings)
     total = sum(counts.values()) + len(ids)
-    scores = {piece: math.log((counts[identity] + 1) / total) for piece, identity in ids.items()}
-    return scores, ids
+    return {piece: math.log((counts[piece] + 1) / total) for piece in ids}, ids
 
 
 def merge_pieces(vocabularies: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -119,37 +121,59 @@ def build_tokenizer(pieces: Mapping[str, float]) -> Tokenizer:
     return _blank_tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=True))
 
 
-def _spellings(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:
-    """How the teacher's tokens are spelled here: lower case, with ``▁`` where a word begins."""
+def _spellings(tokenizer: PreTrainedTokenizerBase) -> dict[int, tuple[str, bool]]:
+    """Spell the teacher's tokens as this tokenizer would: lower case, with ``▁`` where a word begins.
+
+    Token id to its spelling and whether that differs from the teacher's. Special tokens, bytes, parts of
+    characters and tokens that the splits here would cut are left out.
+    """
+    pipeline = _blank_tokenizer(models.Unigram())
+    special = set(tokenizer.all_special_tokens)
+    begins_word = _word_spelling(tokenizer)
+    spellings = {}
+    for token, identity in tokenizer.get_vocab().items():
+        if token in special or token.startswith("[unused") or _BYTE.fullmatch(token):
+            continue
+        word, text = begins_word(token)
+        # The normaliser marks every beginning of a word; whether the first is one is for the teacher to say.
+        piece = str(pipeline.normalizer.normalize_str(text))
+        if not word:
+            piece = piece.removeprefix(WORD)
+        whole = [part for part, _ in pipeline.pre_tokenizer.pre_tokenize_str(piece)] == [piece]
+        if whole and "\ufffd" not in piece:
+            spellings[identity] = piece, piece.replace(WORD, "") != text
+    return spellings
+
+
+def _word_spelling(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], tuple[bool, str]]:
+    """How the teacher tells words: a function from a token to whether it begins one, and its text."""
     description = json.loads(tokenizer.backend_tokenizer.to_str())
-    kind = description["model"]["type"]
-    if kind == "WordPiece":
-        prefix = description["model"]["continuing_subword_prefix"]
+    model = description["model"]
+    if model["type"] in ("WordPiece", "WordLevel"):
+        prefix = model.get("continuing_subword_prefix")
 
-        def spell(token: str) -> str:
-            return token[len(prefix) :] if token.startswith(prefix) else WORD + token
+        def begins_word(token: str) -> tuple[bool, str]:
+            continued = bool(prefix) and token.startswith(prefix) and token != prefix
+            return not continued, token[len(prefix) :] if continued else token
 
-    elif kind == "BPE" and "ByteLevel" in json.dumps([description["pre_tokenizer"], description["decoder"]]):
+    elif "ByteLevel" in json.dumps([description["pre_tokenizer"], description["decoder"]]):
 
-        def spell(token: str) -> str:
+        def begins_word(token: str) -> tuple[bool, str]:
             text = tokenizer.convert_tokens_to_string([token])
-            return WORD + text[1:] if text.startswith(" ") else text
+            return text.startswith(" "), text.removeprefix(" ")
 
     else:
 
-        def spell(token: str) -> str:
-            return token
+        def begins_word(token: str) -> tuple[bool, str]:
+            return token.startswith(WORD), token.removeprefix(WORD)
 
-    marks = _blank_tokenizer(models.Unigram()).normalizer
+    return begins_word
 
-    def spelling(token: str) -> str:
-        text = spell(token)
-        # The normaliser knows which characters carry a mark; whether this piece begins a word is the
-        # teacher's word.
-        normalised = marks.normalize_str(text.removeprefix(WORD))
-        return normalised if text.startswith(WORD) else normalised.removeprefix(WORD)
 
-    return spelling
+def _sample(sentences: Sequence[str]) -> Sequence[str]:
+    """Take every n-th sentence, so that no more than `_SENTENCES` remain and every corpus keeps its share."""
+    step = -(-len(sentences) // _SENTENCES)
+    return sentences if step <= 1 else [sentences[i] for i in range(0, len(sentences), step)]
 
 
 def _batches(sentences: Iterable[str], size: int) -> Iterator[list[str]]:
