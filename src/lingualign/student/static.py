@@ -105,7 +105,7 @@ def _token_embeddings(teacher: SentenceTransformer) -> Tensor:
 class RowwiseEmbeddingBag(nn.EmbeddingBag):
     """An embedding bag whose gradient holds only the rows that a batch has touched, each once.
 
-    The same vectors and gradients as `torch.nn.EmbeddingBag`, with a sparse, coalesced gradient: an optimizer
+    The same vectors and gradients as `torch.nn.EmbeddingBag`, with a sparse gradient whose rows are in order: an optimizer
     that updates rows then does work in proportion to the batch and not to the vocabulary.
     """
 
@@ -133,7 +133,7 @@ class RowwiseEmbeddingBag(nn.EmbeddingBag):
 
 
 class _Rows(torch.autograd.Function):
-    """Select distinct rows; the gradient is a sparse tensor that is born coalesced."""
+    """Select distinct rows; the gradient is a sparse tensor of those rows, in their order."""
 
     @staticmethod
     def forward(ctx, weight: Tensor, rows: Tensor) -> Tensor:  # type: ignore[no-untyped-def]

@@ -104,8 +104,11 @@ def _blocks(gradient: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         raise ValueError(
             f"a gradient is sparse in {gradient.sparse_dim()} dimensions; RowwiseAdamW updates whole rows"
         )
-    gradient = gradient.coalesce()
-    rows, values = gradient.indices()[0], gradient.values()
+    rows, values = gradient._indices()[0], gradient._values()
+    # Autograd forgets that a gradient was coalesced: rows in order need no second pass over their values.
+    if not (rows[1:] > rows[:-1]).all():
+        gradient = gradient.coalesce()
+        rows, values = gradient.indices()[0], gradient.values()
     size = len(rows)
     if gradient.device.type == "cpu":
         size = max(1, _BLOCK // max(1, values[:1].numel()))
