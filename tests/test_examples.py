@@ -16,9 +16,14 @@ SCRIPT = ROOT / "examples" / "own_training_script.py"
 
 def run(*command: str, folder: Path) -> str:
     """Run Python in a folder without a network; returns what it printed."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    offline = {"HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(folder / "cache")}
     ran = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, check=False, capture_output=True, text=True
+        [sys.executable, *command],
+        cwd=folder,
+        env={**os.environ, **offline},
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     return ran.stdout
@@ -38,3 +43,19 @@ def test_a_training_script_of_ones_own_becomes_cross_lingual(folder: Path) -> No
 
 def test_the_training_script_is_short() -> None:
     assert len(SCRIPT.read_text(encoding="utf-8").splitlines()) < 40
+
+
+def python_blocks(page: str) -> list[str]:
+    """Take the Python code of a page of the documentation, block by block."""
+    return re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.M | re.S
+    )
+
+
+def test_the_library_page_begins_with_the_training_script() -> None:
+    assert python_blocks("library.md")[0] == SCRIPT.read_text(encoding="utf-8")
+
+
+def test_the_code_of_the_library_page_runs(folder: Path) -> None:
+    _, *blocks = python_blocks("library.md")
+    run("-c", "\n".join(blocks), folder=folder)
