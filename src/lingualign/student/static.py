@@ -105,8 +105,8 @@ def _token_embeddings(teacher: SentenceTransformer) -> Tensor:
 class RowwiseEmbeddingBag(nn.EmbeddingBag):
     """An embedding bag whose gradient holds only the rows that a batch has touched, each once.
 
-    The same vectors and gradients as `torch.nn.EmbeddingBag`, with a sparse gradient whose rows are in order: an optimizer
-    that updates rows then does work in proportion to the batch and not to the vocabulary.
+    The same vectors and gradients as `torch.nn.EmbeddingBag`, with a sparse gradient whose rows are in order: an
+    optimizer that updates rows then does work in proportion to the batch and not to the vocabulary.
     """
 
     @classmethod
