@@ -32,6 +32,7 @@ FLOW = (
     "reporting",
     "training",
     "quickstart",
+    "arguments",
     "cli",
     "__main__",
 )

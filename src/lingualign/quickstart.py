@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lingualign.samples import EVERYDAY
 from lingualign.training.config import (
     EarlyStoppingConfig,
     PairsConfig,
     RunConfig,
     StudentConfig,
-    TeacherConfig,
     TrainingConfig,
 )
 
@@ -25,7 +22,6 @@ def quickstart_config(output: str) -> RunConfig:
             validation=str(EVERYDAY / "validation.tsv"),
         ),
         decontaminate=[str(EVERYDAY / "test.tsv")],
-        teacher=TeacherConfig(store=str(Path(output) / "teacher")),
         student=StudentConfig(kind="static", vocabulary=2_000),
         evaluate=[str(EVERYDAY / "test.tsv")],
         training=TrainingConfig(
@@ -90,5 +86,6 @@ Next: train on your own pairs. Copy configs/static.yaml, put your files under pa
 """,
         markup=False,
         highlight=False,
+        soft_wrap=True,
     )
     return accuracies

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sized
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from lingualign.teacher.manifest import Manifest, Segment, Settings
 from lingualign.teacher.segments import FLOAT16, Segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 SEGMENT_ROWS = 32_768
 _READ_ROWS = 8_192
+_SILENT_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Writer:
         self._segments: Segments | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / ".lock")
-        with self._lock:
+        with self._turn():
             manifest = self._drop_deleted(Manifest.read(folder))
         self._follow(manifest)
         if manifest is not None and settings is not None and manifest.settings != settings:
@@ -93,6 +95,21 @@ class Writer:
             teacher is not None and settings is not None and settings.teacher and "@" not in settings.teacher
         ):
             self._check_teacher(teacher, settings.teacher)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Take the lock; a wait that a person would notice is explained."""
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=_SILENT_SECONDS)
+        except Timeout:
+            logger.warning("Another process adds to the teacher store %s; waiting for it.", self._folder)
+            self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def add(self, sentences: Iterable[str], segment_rows: int, *, progress: bool) -> AddReport:
         """Read sentences to the end, and embed those that are missing."""
@@ -125,7 +142,7 @@ class Writer:
 
     def _embed(self, sentences: list[str], advance: Callable[[int], None]) -> int:
         """Embed and write one segment, without what other processes have written since; gives its rows."""
-        with self._lock:
+        with self._turn():
             self._follow(Manifest.read(self._folder))
             missing = [sentence for sentence, _ in self._missing(sentences)]
             advance(len(sentences) - len(missing))

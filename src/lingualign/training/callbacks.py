@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,43 @@ class ProgressBar(TrainerCallback):
             self._bar = None
 
 
+class ProgressLines(TrainerCallback):
+    """One line an evaluation, for a log file or a pipe."""
+
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+        self._loss = ""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Remember the loss."""
+        if logs and "loss" in logs:
+            self._loss = f", loss {float(logs['loss']):.3f}"
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Print the line."""
+        if state.is_world_process_zero and metrics and self.metric in metrics:
+            print(
+                f"step {state.global_step:,} of {state.max_steps:,}{self._loss}, "
+                f"validation accuracy {metrics[self.metric]:.1%}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
 class StopOnSignal(TrainerCallback):
     """Ctrl-C and SIGTERM end the run after the step in work, with a checkpoint; a second one ends it at once.
 
@@ -106,7 +144,7 @@ class StopOnSignal(TrainerCallback):
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = number
-        tqdm.write("Stopping after this step, with a checkpoint (once more: at once).")
+        tqdm.write("Stopping after this step, with a checkpoint (once more: at once).", file=sys.stderr)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -1,7 +1,10 @@
-"""Checkpoints that are whole or not there at all."""
+"""Checkpoints that are whole or not there at all, and are known for damaged where a disk has failed them."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
 import re
 import shutil
 from contextlib import contextmanager
@@ -11,14 +14,47 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
+logger = logging.getLogger(__name__)
+
 _NAME = re.compile(r"checkpoint-(\d+)")
 _UNFINISHED = ".unfinished-"
+_MANIFEST = "manifest.json"
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """List the finished checkpoints of a run, the oldest first."""
+    """List the finished checkpoints of a run, the oldest first; their content is not looked at."""
     found = [path for path in folder.glob("checkpoint-*") if _NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def last_whole(folder: Path) -> Path | None:
+    """Find the newest checkpoint that is as it was written; damaged ones that are newer are removed, with a warning."""
+    for checkpoint in reversed(checkpoints(folder)):
+        damage = damage_of(checkpoint)
+        if damage is None:
+            return checkpoint
+        logger.warning("%s is damaged (%s) and is left out; the one before it is used.", checkpoint, damage)
+        _remove(checkpoint)
+    return None
+
+
+def damage_of(checkpoint: Path) -> str | None:
+    """Compare a checkpoint with its manifest: sizes first, then SHA-256; returns what is wrong, None if nothing is."""
+    try:
+        files = json.loads((checkpoint / _MANIFEST).read_text(encoding="utf-8"))["files"]
+        written = [(str(name), int(entry["size"]), str(entry["sha256"])) for name, entry in files.items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return f"no readable {_MANIFEST}"
+    for name, size, _ in written:
+        path = checkpoint / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != size:
+            return f"{name} has {path.stat().st_size:,} bytes instead of {size:,}"
+    for name, _, sha256 in written:
+        if _sha256(checkpoint / name) != sha256:
+            return f"{name} does not match its checksum"
+    return None
 
 
 @contextmanager
@@ -29,17 +65,35 @@ def writing(checkpoint: Path) -> Iterator[Path]:
     unfinished.mkdir(parents=True)
     try:
         yield unfinished
+        files = {
+            path.relative_to(unfinished).as_posix(): {"size": path.stat().st_size, "sha256": _sha256(path)}
+            for path in sorted(unfinished.rglob("*"))
+            if path.is_file()
+        }
+        (unfinished / _MANIFEST).write_text(json.dumps({"files": files}, indent=2), encoding="utf-8")
+        unfinished.rename(checkpoint)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    unfinished.rename(checkpoint)
 
 
 def keep_only(folder: Path, names: Collection[str]) -> None:
     """Remove all other checkpoints, and what a killed process has left unfinished."""
     for checkpoint in checkpoints(folder):
         if checkpoint.name not in names:
-            # Out of its name first: half of a removed checkpoint must not look like a whole one.
-            checkpoint.rename(checkpoint.with_name(_UNFINISHED + checkpoint.name))
+            _remove(checkpoint)
     for unfinished in folder.glob(_UNFINISHED + "*"):
-        shutil.rmtree(unfinished)
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _remove(checkpoint: Path) -> None:
+    # Out of its name first: half of a removed checkpoint must not look like a whole one.
+    unfinished = checkpoint.with_name(_UNFINISHED + checkpoint.name)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    checkpoint.rename(unfinished)
+    shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -134,11 +134,11 @@ class EarlyStoppingConfig:
         Accuracy that decides, a mean over language pairs: ``tatoeba``, of the held-out pairs of the corpus of that
         name (of all corpora, where there is none); ``validation``, of all held-out pairs.
     patience
-        Evaluations without a better score before training stops.
+        Evaluations without a better score before training stops; ``null`` trains to the end.
     """
 
     metric: Literal["tatoeba", "validation"] = "tatoeba"
-    patience: int = 3
+    patience: int | None = 3
 
 
 @dataclass
@@ -166,7 +166,7 @@ class TrainingConfig:
     evaluate_every
         Steps between two evaluations, each with a checkpoint; an epoch where absent.
     early_stopping
-        None trains to the end. The best model is kept either way.
+        When to stop before the end; the best model is kept either way.
     report_to
         Where else to log: ``tensorboard``, ``wandb``, ``trackio``.
     seed
@@ -182,7 +182,7 @@ class TrainingConfig:
     weight_decay: float = 0.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     evaluate_every: int | None = None
-    early_stopping: EarlyStoppingConfig | None = field(default_factory=EarlyStoppingConfig)
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     report_to: list[str] = field(default_factory=list)
     seed: int = 7
 
@@ -196,7 +196,7 @@ class RunConfig:
     output
         Folder of the trained model and of everything about the run.
     pairs
-        Which translation pairs.
+        Which translation pairs to train on.
     decontaminate
         Evaluation suites: a pair with a sentence of theirs is not trained on.
     teacher
@@ -206,7 +206,7 @@ class RunConfig:
     loss
         What is minimised.
     training
-        How.
+        How to train.
     evaluate
         Suites to score the trained model on.
     """

@@ -6,7 +6,7 @@ lingualign.yaml          the resolved configuration
 data_report.json         pairs read, kept and dropped, by file and reason
 training_log.json        loss terms and validation accuracies by step
 scores.json              scores on the suites named in the configuration; scores_before.json, untrained
-checkpoints/             the last and the best state, to resume from
+checkpoints/             the last two states and the best, to resume from
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lingualign.errors import InputError
-from lingualign.training.checkpoints import checkpoints
+from lingualign.training.checkpoints import checkpoints, last_whole
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from lingualign.training.config import RunConfig
 
+REPORT = "data_report.json"
 _FINISHED = "modules.json"
 
 
@@ -55,14 +56,26 @@ class RunFolder:
             If the folder holds another run and neither ``resume`` nor ``overwrite`` is given, holds something that is
             no run, or holds a run of another configuration than the one to resume.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"output {str(self.path)!r} is a file; give a folder")
+        place = next(parent for parent in (self.path, *self.path.absolute().parents) if parent.exists())
+        if not place.is_dir():
+            raise InputError(f"output {str(self.path)!r}: {str(place)!r} is a file; give a folder")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise InputError(
+                f"output {str(self.path)!r}: {str(place)!r} cannot be written to; give another folder"
+            )
         if not self.path.is_dir() or not any(self.path.iterdir()):
+            if resume:
+                raise InputError(
+                    f"--resume: there is no run in {str(self.path)!r}; leave --resume out to begin one"
+                )
             return
         if not self.config_file.is_file():
             raise InputError(
-                f"output {str(self.path)!r} is not empty and holds no run (no {self.config_file.name}); give a new folder"
+                f"output {str(self.path)!r} is not empty and holds no run (no {self.config_file.name}); "
+                "give a new folder"
             )
+        if resume and overwrite:
+            raise InputError("--resume goes on with a run and --overwrite replaces it; give one of them")
         if resume:
             self._check_same_configuration()
             if (self.path / _FINISHED).is_file():
@@ -70,13 +83,30 @@ class RunFolder:
                     f"--resume: the run in {str(self.path)!r} is finished; there is nothing to go on with"
                 )
         elif not overwrite:
+            finished = (self.path / _FINISHED).is_file()
+            go_on = "" if finished else "--resume to go on with it, "
             raise InputError(
-                f"output {str(self.path)!r} holds another run; give another folder, --resume to go on with it, or "
-                "--overwrite to replace it"
+                f"output {str(self.path)!r} holds another run; give another folder, {go_on}or --overwrite to replace it"
+            )
+        elif self._is_home():
+            raise InputError(
+                f"output {str(self.path)!r} holds the folder that you are in, or your home: --overwrite would remove "
+                "it. Give a folder of the run's own"
             )
 
+    def _is_home(self) -> bool:
+        own = self.path.resolve()
+        return any(
+            own == place or own in place.parents for place in (Path.cwd().resolve(), Path.home().resolve())
+        )
+
     def _check_same_configuration(self) -> None:
-        before = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        try:
+            before = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            raise InputError(
+                f"--resume: {self.config_file} cannot be read; start anew in another folder"
+            ) from None
         changed = sorted(_differences(before, json.loads(json.dumps(self._config))))
         if changed:
             raise InputError(
@@ -87,15 +117,43 @@ class RunFolder:
     def begin(self, *, overwrite: bool) -> None:
         """Make the folder, empty but for the configuration; a run to resume stays as it is."""
         if overwrite and self.config_file.is_file():
-            shutil.rmtree(self.path)
+            self._remove()
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(json.loads(json.dumps(self._config)), sort_keys=False, allow_unicode=True)
         _write(self.config_file, text)
 
+    def _remove(self) -> None:
+        """Remove the run: first what makes it a finished one, last what makes it a run."""
+        (self.path / _FINISHED).unlink(missing_ok=True)
+        for part in self.path.iterdir():
+            if part.is_dir() and not part.is_symlink():
+                shutil.rmtree(part)
+            elif part != self.config_file:
+                part.unlink()
+        self.config_file.unlink()
+
+    def abandon(self) -> None:
+        """Leave nothing of a run that failed before its first checkpoint."""
+        if self.config_file.is_file() and not checkpoints(self.checkpoints):
+            self._remove()
+            self.path.rmdir()
+
     def last_checkpoint(self) -> Path | None:
-        """Find the newest finished checkpoint."""
-        found = checkpoints(self.checkpoints)
-        return found[-1] if found else None
+        """Find the newest checkpoint that is whole."""
+        return last_whole(self.checkpoints)
+
+    def check_same_report(self, report: Any) -> None:
+        """Refuse to go on with other pairs than those that the run began with."""
+        try:
+            before = json.loads((self.path / REPORT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        changed = sorted(_differences(before, json.loads(json.dumps(report))))
+        if changed:
+            raise InputError(
+                f"--resume: the pairs are not those that the run in {str(self.path)!r} began with; the data report "
+                f"differs in {changed[0]}. Give the same files, or start anew with --overwrite"
+            )
 
     def save_json(self, name: str, content: Any) -> None:
         """Write a JSON file beside the model."""

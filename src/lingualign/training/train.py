@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
 import os
+import sys
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -14,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
-from lingualign.training.run_folder import RunFolder
+from lingualign.reporting import model_card
+from lingualign.training.run_folder import REPORT, RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from rich.console import Console
     from sentence_transformers import SentenceTransformer
     from torch import nn
 
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     from lingualign.training.batches import PairBatches
     from lingualign.training.config import LossConfig, RunConfig
 
+_TRACKERS = ("tensorboard", "wandb", "trackio")
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -36,6 +43,8 @@ class Trained:
 
     before: float
     after: float
+    validation: dict[str, float]
+    """After training, by metric and language pair."""
     steps: int
     seconds: float
     """Of training, the evaluations in between included."""
@@ -69,22 +78,23 @@ def train(
     """
     from rich.console import Console
 
-    from lingualign.evaluation import BitextEvaluator, load_suites
+    from lingualign.evaluation import load_suites
     from lingualign.pairs import print_report
-    from lingualign.reporting import model_card
 
     console = Console(quiet=not progress)
     folder = RunFolder(config)
+    # What can be refused at once is refused first, files that lack something next, models last.
+    check_settings(config)
+    check_sources(config)
     folder.check(resume=resume, overwrite=overwrite)
-    _check(config)
     suites = load_suites(config.evaluate) if config.evaluate else []
-    teacher, student = _models(config)
 
     console.rule("Pairs")
     pairs, validation = _pairs(config)
     print_report(pairs.report, console)
-    folder.begin(overwrite=overwrite and not resume)
-    pairs.report.save(folder.path / "data_report.json")
+    if resume:
+        folder.check_same_report(pairs.report.to_json())
+    teacher, student = _models(config)
 
     views = _views(config.loss)
     store = None
@@ -102,30 +112,55 @@ def train(
     batches = pair_batches(config, pairs.train, student, store, views, progress)
 
     console.rule("Training")
-    metric = config.training.early_stopping.metric if config.training.early_stopping else "tatoeba"
+    folder.begin(overwrite=overwrite)
+    try:
+        folder.save_json(REPORT, pairs.report.to_json())
+        trained = _train(config, student, batches, validation, suites, folder, resume, console)
+        counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
+        folder.save_text(
+            "README.md",
+            model_card(asdict(config), counts, pairs.priority, trained.validation, trained.scores),
+        )
+        folder.save_model(student)
+    except BaseException:
+        folder.abandon()
+        raise
+    console.print(
+        f"The model is in {config.output}; plain sentence-transformers loads it from there.", markup=False
+    )
+    return trained
+
+
+def _train(
+    config: RunConfig,
+    student: SentenceTransformer,
+    batches: PairBatches,
+    validation: pa.Table,
+    suites: list[Suite],
+    folder: RunFolder,
+    resume: bool,
+    console: Console,
+) -> Trained:
+    """Train the student in place, to its best state, with accuracy before and after."""
+    from lingualign.evaluation import BitextEvaluator
+
+    metric = config.training.early_stopping.metric
     evaluator = BitextEvaluator(validation, prompt=config.student.prompt, name=metric)
-    before = evaluator(student)
+    before = evaluator(student)[f"{metric}_accuracy"]
     scores_before = _score(config, folder, student, suites, "scores_before.json")
-    console.print(f"validation accuracy before training: {before[f'{metric}_accuracy']:.1%}")
+    console.print(f"validation accuracy before training: {before:.1%}")
     began = time.monotonic()
     checkpoint = folder.last_checkpoint() if resume else None
-    history, steps = _fit(config, student, batches, evaluator, folder, checkpoint, progress)
+    history, steps = _fit(config, student, batches, evaluator, folder, checkpoint, not console.quiet)
     seconds = time.monotonic() - began
     after = evaluator(student)
     console.print(
         f"validation accuracy after training: {after[f'{metric}_accuracy']:.1%} "
         f"({steps:,} steps, {seconds:,.0f} seconds)"
     )
-
     folder.save_json("training_log.json", history)
     scores = _score(config, folder, student, suites, "scores.json")
-    counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
-    folder.save_text("README.md", model_card(asdict(config), counts, pairs.priority, after, scores))
-    folder.save_model(student)
-    console.print(f"The model is in {config.output}; plain sentence-transformers loads it from there.")
-    return Trained(
-        before[f"{metric}_accuracy"], after[f"{metric}_accuracy"], steps, seconds, scores_before, scores
-    )
+    return Trained(before, after[f"{metric}_accuracy"], after, steps, seconds, scores_before, scores)
 
 
 def _score(
@@ -142,20 +177,60 @@ def _score(
     return scores
 
 
-def _check(config: RunConfig) -> None:
-    """Refuse settings that cannot work together, before anything is read."""
+def check_settings(config: RunConfig) -> None:
+    """Refuse settings that cannot work, alone or together.
+
+    Raises
+    ------
+    InputError
+        With the setting, its value, and what is allowed.
+    """
     training, loss = config.training, config.loss
-    for name, value, least in (
-        ("training.batch_size", training.batch_size, 2),
-        ("training.epochs", training.epochs, 0),
-        ("training.max_steps", training.max_steps, 1),
-        ("training.evaluate_every", training.evaluate_every, 1),
-        ("training.learning_rate", training.learning_rate, 0),
-        ("training.sampling_power", training.sampling_power, 0),
-        ("student.vocabulary", config.student.vocabulary, 1),
+    for name, value, allowed, holds in (
+        ("training.batch_size", training.batch_size, "at least 2", training.batch_size >= 2),
+        ("training.epochs", training.epochs, "above 0", 0 < training.epochs < math.inf),
+        ("training.max_steps", training.max_steps, "at least 1", (training.max_steps or 1) >= 1),
+        (
+            "training.evaluate_every",
+            training.evaluate_every,
+            "at least 1",
+            (training.evaluate_every or 1) >= 1,
+        ),
+        ("training.learning_rate", training.learning_rate, "above 0", 0 < training.learning_rate < math.inf),
+        ("training.warmup", training.warmup, "a share, from 0 to below 1", 0 <= training.warmup < 1),
+        ("training.weight_decay", training.weight_decay, "0 or more", 0 <= training.weight_decay < math.inf),
+        (
+            "training.sampling_power",
+            training.sampling_power,
+            "from 0 to 1",
+            0 <= training.sampling_power <= 1,
+        ),
+        ("training.seed", training.seed, "from 0 to 2**32 - 1", 0 <= training.seed < 2**32),
+        (
+            "training.early_stopping.patience",
+            training.early_stopping.patience,
+            "at least 1, or null to train to the end",
+            (training.early_stopping.patience is None or training.early_stopping.patience >= 1),
+        ),
+        ("student.vocabulary", config.student.vocabulary, "at least 1", config.student.vocabulary >= 1),
+        ("loss.temperature", loss.temperature, "above 0", 0 < loss.temperature < math.inf),
+        (
+            "loss.teacher_temperature",
+            loss.teacher_temperature,
+            "above 0",
+            loss.teacher_temperature is None or 0 < loss.teacher_temperature < math.inf,
+        ),
+        ("loss.cross_weight", loss.cross_weight, "from 0 to 1", 0 <= loss.cross_weight <= 1),
     ):
-        if value is not None and not value >= least:
-            raise InputError(f"{name} is {value}; it must be at least {least}")
+        if not holds:
+            raise InputError(f"{name} is {value}; it must be {allowed}")
+    for tracker in training.report_to:
+        if tracker not in _TRACKERS:
+            raise InputError(f"training.report_to is {tracker!r}; it must be one of {', '.join(_TRACKERS)}")
+        if importlib.util.find_spec(tracker) is None:
+            raise InputError(
+                f"training.report_to: {tracker} is not installed; pip install 'lingualign[{tracker}]' brings it"
+            )
     if config.student.kind == "encoder" and not config.student.model:
         raise InputError(
             "student.model: student.kind encoder needs the encoder's hub id or folder; none is given"
@@ -171,6 +246,35 @@ def _check(config: RunConfig) -> None:
             f"with a multilingual teacher. Set teacher.multilingual to true if {config.teacher.model!r} is one, or use "
             "loss.label: priority"
         )
+    output = Path(config.output).resolve()
+    inside = [("pairs.sources", source) for source in config.pairs.sources]
+    inside += [("teacher.store", config.teacher.store)] if config.teacher.store else []
+    for key, path in inside:
+        if Path(path).exists() and (Path(path).resolve() == output or output in Path(path).resolve().parents):
+            raise InputError(
+                f"{key}: {path!r} lies in output {config.output!r}, which --overwrite would remove"
+            )
+
+
+def check_sources(config: RunConfig) -> None:
+    """Refuse files and folders that are not there; nothing is read yet.
+
+    Raises
+    ------
+    InputError
+        With the setting and the path.
+    """
+    from lingualign.pairs.discovery import find_pairs
+
+    pairs = config.pairs
+    if not pairs.sources:
+        raise InputError("pairs.sources is empty; give folders, files or hub data set ids")
+    for source in [*pairs.sources, *([pairs.validation] if isinstance(pairs.validation, str) else [])]:
+        find_pairs(source)
+    for key, suites in (("decontaminate", config.decontaminate), ("evaluate", config.evaluate)):
+        for suite in suites:
+            if not Path(suite).exists():
+                raise InputError(f"{key}: {suite!r} is neither a folder nor a file")
 
 
 def _models(config: RunConfig) -> tuple[SentenceTransformer, SentenceTransformer | None]:
@@ -185,8 +289,9 @@ def _models(config: RunConfig) -> tuple[SentenceTransformer, SentenceTransformer
     have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
     if config.loss.kind == "mse" and have != want:
         raise InputError(
-            f"loss.kind: mse needs student and teacher of one dimension, but student {config.student.model!r} has {have} "
-            f"and teacher {config.teacher.model!r} has {want}. Use loss.kind: soft, which compares similarities, or "
+            "loss.kind: mse needs student and teacher of one dimension, but student "
+            f"{config.student.model!r} has {have} and teacher {config.teacher.model!r} has {want}. "
+            "Use loss.kind: soft, which compares similarities, or "
             "another teacher"
         )
     return teacher, student
@@ -220,8 +325,7 @@ def _pairs(config: RunConfig) -> tuple[PreparedPairs, pa.Table]:
 def validation_pairs(held_out: pa.Table, config: RunConfig) -> pa.Table:
     """Choose the held-out pairs that the metric of `EarlyStoppingConfig` names."""
     table = held_out
-    stopping = config.training.early_stopping
-    if stopping is None or stopping.metric == "tatoeba":
+    if config.training.early_stopping.metric == "tatoeba":
         corpus = pc.cast(table["corpus"], pa.string())
         of_tatoeba = table.filter(pc.match_substring(corpus, "tatoeba", ignore_case=True))
         if of_tatoeba.num_rows:
@@ -248,7 +352,7 @@ def _teacher_store(
     teacher: SentenceTransformer,
     pairs: pa.Table,
     views: Sequence[str],
-    console: Any,
+    console: Console,
     progress: bool,
 ) -> TeacherStore:
     from lingualign.teacher import TeacherStore
@@ -365,7 +469,7 @@ def _fit(
     from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback
 
     from lingualign.embedding.encode import fast_bf16
-    from lingualign.training.callbacks import ProgressBar, StopOnSignal
+    from lingualign.training.callbacks import ProgressBar, ProgressLines, StopOnSignal
     from lingualign.training.trainer import AlignmentTrainer
 
     training = config.training
@@ -400,8 +504,8 @@ def _fit(
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     if progress:
-        trainer.add_callback(ProgressBar(metric))
-    if training.early_stopping is not None:
+        trainer.add_callback(ProgressBar(metric) if sys.stderr.isatty() else ProgressLines(metric))
+    if training.early_stopping.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
     with StopOnSignal() as stop:
         trainer.add_callback(stop)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformerTrainer
+from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from lingualign.errors import InputError
 from lingualign.student.static import train_rowwise
+from lingualign.training.checkpoints import checkpoints, damage_of, keep_only, writing
 from lingualign.training.rowwise_adam import RowwiseAdamW
-from lingualign.training.checkpoints import keep_only, writing
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
@@ -64,7 +69,35 @@ class AlignmentTrainer(SentenceTransformerTrainer):
     def _run_epoch(self, *, epoch: int, **kwargs: Any) -> None:  # type: ignore[override]
         # Here and not on the loader: a resumed epoch skips batches through a loader that the host makes itself.
         self.batches.set_epoch(epoch)
+        if self._stopped_early():
+            # Killed between its last checkpoint and its end, a run that is resumed must not take another step.
+            self.control.should_training_stop = True
+            return
         super()._run_epoch(epoch=epoch, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _stopped_early(self) -> bool:
+        return any(
+            callback.early_stopping_patience_counter >= callback.early_stopping_patience
+            for callback in self.callback_handler.callbacks
+            if isinstance(callback, EarlyStoppingCallback)
+        )
+
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        """Find the best checkpoint again where it lies now, which need not be where it was written."""
+        trained: tuple[int, int] = super()._init_training_state(*args, **kwargs)
+        if self.state.best_global_step:
+            best = self._checkpoint(self.state.best_global_step)
+            damage = damage_of(best) if best.is_dir() else "it is gone"
+            self.state.best_model_checkpoint = None if damage else str(best)
+            if damage and self.state.best_global_step <= self.state.global_step:
+                logger.warning(
+                    "%s held the best model so far, but %s; the best from here on counts.", best, damage
+                )
+                self.state.best_metric = None
+        return trained
+
+    def _checkpoint(self, step: int) -> Path:
+        return Path(str(self.args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{step}"
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW, or its row-wise sparse form for a static student, whose embedding is all there is to train."""
@@ -95,8 +128,8 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         if not torch.isfinite(loss):
             raise InputError(
                 f"the loss is {loss.item()} at step {self.state.global_step + 1}, in a batch of {self._language_pair}: "
-                "training has diverged. Lower training.learning_rate (or raise loss.temperature) and go on from the "
-                "last checkpoint, which is whole, with --resume"
+                f"training has diverged. {self._whole()}Lower training.learning_rate or raise loss.temperature, and "
+                "start anew with --overwrite"
             )
         return loss
 
@@ -107,21 +140,42 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             logs |= {name: round(float(value), 4) for name, value in diagnostics.items()}
         super().log(logs, start_time)
 
+    def _whole(self) -> str:
+        """Say what is left of a run that fails; empty where nothing is."""
+        found = checkpoints(Path(str(self.args.output_dir)))
+        return f"The last checkpoint, {found[-1]}, is whole. " if found else ""
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """Write what `train(resume_from_checkpoint=...)` needs, then drop all checkpoints but this and the best."""
-        folder = Path(str(self.args.output_dir))
-        checkpoint = folder / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-        best = f"{PREFIX_CHECKPOINT_DIR}-{self.state.best_global_step}"
-        if best == checkpoint.name or (folder / best).is_dir():
-            self.state.best_model_checkpoint = str(folder / best)
-        if not checkpoint.is_dir():
+        """Write what `train(resume_from_checkpoint=...)` needs; this one, the one before and the best are kept."""
+        checkpoint = self._checkpoint(self.state.global_step)
+        best = self._checkpoint(self.state.best_global_step or 0)
+        if best == checkpoint or best.is_dir():
+            self.state.best_model_checkpoint = str(best)
+        if checkpoint.is_dir():
+            return
+        if not self.args.should_save:
+            self.accelerator.wait_for_everyone()
+            self._save_rng_state(str(checkpoint.with_name(f".unfinished-{checkpoint.name}")))
+            self.accelerator.wait_for_everyone()
+            return
+        try:
             with writing(checkpoint) as unfinished:
+                self.accelerator.wait_for_everyone()
                 self.save_model(str(unfinished), _internal_call=True)
                 self._save_optimizer_and_scheduler(str(unfinished))
                 self._save_scaler(str(unfinished))
                 self._save_rng_state(str(unfinished))
                 self._save_state(unfinished / "trainer_state.json")
-        keep_only(folder, {checkpoint.name, best})
+                self.accelerator.wait_for_everyone()
+        except (OSError, RuntimeError, SafetensorError) as error:
+            # torch and safetensors report a full disk as errors of their own.
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}: {reason}. "
+                f"{self._whole()}Make room and go on with --resume"
+            ) from error
+        kept = {path.name for path in checkpoints(checkpoint.parent)[-2:]}
+        keep_only(checkpoint.parent, kept | {best.name})
 
     def _save_state(self, path: Path) -> None:
         from transformers.trainer_callback import ExportableState
