@@ -35,7 +35,7 @@ format: $(DEV) ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 
 bench: $(DEV) ## Measure again what the documentation says of speed and memory
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 clean: ## Remove .venv, caches and builds; trained models stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
