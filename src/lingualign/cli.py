@@ -98,8 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"lingualign: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("lingualign: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"lingualign: {error or 'interrupted'}", file=sys.stderr)
         return 130
     return 0
 

@@ -134,10 +134,8 @@ class Writer:
 
     def _missing(self, sentences: list[str]) -> list[tuple[str, bytes]]:
         keys = keys_of(sentences)
-        if self._segments is None:
-            absent = np.arange(len(keys))
-        else:
-            absent = np.flatnonzero(self._segments.index.rows(keys) < 0)
+        rows = np.full(len(keys), -1) if self._segments is None else self._segments.index.rows(keys)
+        absent = np.flatnonzero(rows < 0)
         return [(sentences[row], keys[row].tobytes()) for row in absent]
 
     def _embed(self, sentences: list[str], advance: Callable[[int], None]) -> int:

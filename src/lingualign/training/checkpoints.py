@@ -57,10 +57,15 @@ def damage_of(checkpoint: Path) -> str | None:
     return None
 
 
+def unfinished_name(checkpoint: Path) -> Path:
+    """Name the folder in which a checkpoint is written, and in which it is removed."""
+    return checkpoint.with_name(f"{_UNFINISHED}{checkpoint.name}")
+
+
 @contextmanager
 def writing(checkpoint: Path) -> Iterator[Path]:
     """Give a folder to write a checkpoint into; it takes its name when all of it is written, by one rename."""
-    unfinished = checkpoint.with_name(_UNFINISHED + checkpoint.name)
+    unfinished = unfinished_name(checkpoint)
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
@@ -88,7 +93,7 @@ def keep_only(folder: Path, names: Collection[str]) -> None:
 
 def _remove(checkpoint: Path) -> None:
     # Out of its name first: half of a removed checkpoint must not look like a whole one.
-    unfinished = checkpoint.with_name(_UNFINISHED + checkpoint.name)
+    unfinished = unfinished_name(checkpoint)
     shutil.rmtree(unfinished, ignore_errors=True)
     checkpoint.rename(unfinished)
     shutil.rmtree(unfinished, ignore_errors=True)

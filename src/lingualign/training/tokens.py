@@ -51,13 +51,13 @@ class TokenIds:
             for start in range(0, len(sentences), _CHUNK):
                 chunk = list(sentences[start : start + _CHUNK])
                 features = model.preprocess(chunk, prompt=prompt or None)
-                ids = features["input_ids"]
-                if "offsets" in features:
+                ids = features.get("input_ids")
+                if ids is not None and "offsets" in features:
                     self.flat = True
                     ends = torch.cat([features["offsets"], torch.tensor([len(ids)])])
                     parts.append(ids.numpy().astype(np.int32))
                     lengths.append(np.diff(ends.numpy()))
-                elif "attention_mask" in features and ids.ndim == 2:
+                elif ids is not None and "attention_mask" in features and ids.ndim == 2:
                     mask = features["attention_mask"].bool()
                     parts.append(ids[mask].numpy().astype(np.int32))
                     lengths.append(mask.sum(1).numpy())

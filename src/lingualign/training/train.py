@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from lingualign.reporting import model_card
 from lingualign.training.run_folder import REPORT, RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from rich.console import Console
@@ -98,12 +99,13 @@ def train(
 
     views = _views(config.loss)
     store = None
-    if views:
+    if views and teacher is not None:
         console.rule("Teacher")
         store = _teacher_store(config, teacher, pairs.train, views, console, progress)
 
     console.rule("Student")
     if student is None:
+        assert teacher is not None
         student = _static_student(config, teacher, pairs)
     millions = sum(parameter.numel() for parameter in student.parameters()) / 1e6
     console.print(
@@ -115,13 +117,12 @@ def train(
     folder.begin(overwrite=overwrite)
     try:
         folder.save_json(REPORT, pairs.report.to_json())
-        trained = _train(config, student, batches, validation, suites, folder, resume, console)
-        counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
-        folder.save_text(
-            "README.md",
-            model_card(asdict(config), counts, pairs.priority, trained.validation, trained.scores),
-        )
-        folder.save_model(student)
+        with _without_tensor_bars():
+            trained = _train(config, student, batches, validation, suites, folder, resume, console)
+            counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
+            card = model_card(asdict(config), counts, pairs.priority, trained.validation, trained.scores)
+            folder.save_text("README.md", card)
+            folder.save_model(student)
     except BaseException:
         folder.abandon()
         raise
@@ -129,6 +130,20 @@ def train(
         f"The model is in {config.output}; plain sentence-transformers loads it from there.", markup=False
     )
     return trained
+
+
+@contextmanager
+def _without_tensor_bars() -> Iterator[None]:
+    """Hide transformers' bars over the tensors of each checkpoint, which would cut up ours."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _train(
@@ -277,23 +292,25 @@ def check_sources(config: RunConfig) -> None:
                 raise InputError(f"{key}: {suite!r} is neither a folder nor a file")
 
 
-def _models(config: RunConfig) -> tuple[SentenceTransformer, SentenceTransformer | None]:
-    """Load the teacher, and the student where it is an existing one, and see that they fit the loss."""
+def _models(config: RunConfig) -> tuple[SentenceTransformer | None, SentenceTransformer | None]:
+    """Load the teacher, where the run needs it, and the student, where it exists; refuse two that do not fit."""
     from lingualign.embedding import load_model
     from lingualign.student import encoder_student
 
-    teacher = load_model(config.teacher.model, revision=config.teacher.revision)
-    if config.student.kind != "encoder" or config.student.model is None:
+    teacher = None
+    if _views(config.loss) or config.student.kind == "static":
+        teacher = load_model(config.teacher.model, revision=config.teacher.revision)
+    if config.student.kind == "static" or config.student.model is None:
         return teacher, None
     student = encoder_student(config.student.model, revision=config.student.revision)
-    have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
-    if config.loss.kind == "mse" and have != want:
-        raise InputError(
-            "loss.kind: mse needs student and teacher of one dimension, but student "
-            f"{config.student.model!r} has {have} and teacher {config.teacher.model!r} has {want}. "
-            "Use loss.kind: soft, which compares similarities, or "
-            "another teacher"
-        )
+    if config.loss.kind == "mse" and teacher is not None:
+        have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
+        if have != want:
+            raise InputError(
+                "loss.kind: mse needs student and teacher of one dimension, but student "
+                f"{config.student.model!r} has {have} and teacher {config.teacher.model!r} has {want}. "
+                "Use loss.kind: soft, which compares similarities, or another teacher"
+            )
     return teacher, student
 
 
@@ -511,5 +528,5 @@ def _fit(
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signal is not None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("interrupted; go on with --resume")
     return trainer.state.log_history, trainer.state.global_step

@@ -14,7 +14,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from lingualign.errors import InputError
 from lingualign.student.static import train_rowwise
-from lingualign.training.checkpoints import checkpoints, damage_of, keep_only, writing
+from lingualign.training.checkpoints import checkpoints, damage_of, keep_only, unfinished_name, writing
 from lingualign.training.rowwise_adam import RowwiseAdamW
 
 logger = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             return
         if not self.args.should_save:
             self.accelerator.wait_for_everyone()
-            self._save_rng_state(str(checkpoint.with_name(f".unfinished-{checkpoint.name}")))
+            self._save_rng_state(str(unfinished_name(checkpoint)))
             self.accelerator.wait_for_everyone()
             return
         try:

@@ -1,0 +1,223 @@
+"""Runs that survive: real processes, really killed, end as those that were never disturbed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny_runs import leftovers, run, tiny_run, weights
+
+from lingualign.training import EarlyStoppingConfig
+from lingualign.training.checkpoints import checkpoints, damage_of
+
+
+def _finish(processes, config, resume=False) -> float:
+    began = time.monotonic()
+    process = processes.Process(target=run, args=(config, resume))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    return time.monotonic() - began
+
+
+@pytest.fixture(scope="module", params=["static", "encoder"])
+def undisturbed(request, tmp_path_factory, models, processes):
+    """A run that nobody has disturbed, its configuration and its seconds."""
+    folder = tmp_path_factory.mktemp(request.param)
+    config = tiny_run(folder, models, request.param)
+    _finish(processes, config)
+    shutil.rmtree(config.output)
+    seconds = _finish(processes, config)
+    return config, seconds
+
+
+def _elsewhere(config, folder: Path):
+    return replace(config, output=str(folder / "run"))
+
+
+def test_a_run_killed_at_random_moments_ends_with_the_same_weights(undisturbed, tmp_path, processes) -> None:
+    config, seconds = undisturbed
+    disturbed = _elsewhere(config, tmp_path)
+    folder = tmp_path / "run" / "checkpoints"
+    generator = random.Random(11)
+    kills = 0
+    deadline = time.monotonic() + 60
+    while kills < 10 and time.monotonic() < deadline:
+        process = processes.Process(target=run, args=(disturbed, (tmp_path / "run").exists()))
+        process.start()
+        if kills % 2:
+            time.sleep(generator.uniform(0.3, 1) * seconds)
+        else:
+            # In the middle of a checkpoint, or of removing an old one.
+            while process.is_alive() and not list(folder.glob(".unfinished-*")):
+                time.sleep(0.0005)
+            time.sleep(generator.uniform(0, 0.02))
+        process.kill()
+        process.join()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        kills += 1
+        for checkpoint in checkpoints(folder):
+            assert damage_of(checkpoint) is None
+    assert kills >= 2
+    if process.exitcode != 0:
+        _finish(processes, disturbed, resume=(tmp_path / "run").exists())
+    assert weights(tmp_path / "run") == weights(Path(config.output))
+    assert not leftovers(tmp_path / "run")
+
+
+def test_the_best_state_and_not_the_last_is_what_stays(undisturbed) -> None:
+    folder = Path(undisturbed[0].output)
+    log = json.loads((folder / "training_log.json").read_text())
+    scores = {
+        row["step"]: row["eval_validation_accuracy"] for row in log if "eval_validation_accuracy" in row
+    }
+    assert list(scores) == [4, 8, 12, 16, 20, 24]
+    best = max(scores, key=scores.get)
+    kept = folder / "checkpoints" / f"checkpoint-{best}"
+    found = {name: content for name, content in weights(kept).items()}
+    assert found == weights(folder)
+
+
+def test_the_last_two_checkpoints_and_the_best_are_kept(undisturbed) -> None:
+    kept = {path.name for path in checkpoints(Path(undisturbed[0].output) / "checkpoints")}
+    assert {"checkpoint-20", "checkpoint-24"} <= kept
+    assert len(kept) <= 3
+
+
+def _as_if_killed_before_its_end(config, folder: Path):
+    disturbed = _elsewhere(config, folder)
+    shutil.copytree(config.output, disturbed.output)
+    for path in Path(disturbed.output).iterdir():
+        if path.name not in ("lingualign.yaml", "data_report.json", "checkpoints"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    text = yaml.safe_dump(
+        {**yaml.safe_load((folder / "run" / "lingualign.yaml").read_text()), "output": disturbed.output}
+    )
+    (folder / "run" / "lingualign.yaml").write_text(text)
+    return disturbed
+
+
+def test_a_damaged_checkpoint_is_replaced_by_the_one_before(undisturbed, tmp_path, processes, capfd) -> None:
+    config, _ = undisturbed
+    disturbed = _as_if_killed_before_its_end(config, tmp_path)
+    [broken] = (tmp_path / "run" / "checkpoints").glob("checkpoint-24/optimizer.pt")
+    with broken.open("r+b") as file:
+        file.truncate(broken.stat().st_size // 2)
+    _finish(processes, disturbed, resume=True)
+    assert "checkpoint-24 is damaged (optimizer.pt" in capfd.readouterr().err
+    assert weights(tmp_path / "run") == weights(Path(config.output))
+
+
+def test_a_moved_run_still_finds_its_best_checkpoint(undisturbed, tmp_path, processes) -> None:
+    config, _ = undisturbed
+    disturbed = _as_if_killed_before_its_end(config, tmp_path)
+    _finish(processes, disturbed, resume=True)
+    assert weights(tmp_path / "run") == weights(Path(config.output))
+
+
+def test_a_run_that_had_stopped_early_takes_no_further_step(models, tmp_path, processes) -> None:
+    # At this rate nothing is learnt after the first evaluation, so patience is at its end soon.
+    config = tiny_run(
+        tmp_path / "one",
+        models,
+        learning_rate=1e-9,
+        early_stopping=EarlyStoppingConfig("validation", patience=2),
+    )
+    (tmp_path / "one").mkdir()
+    _finish(processes, config)
+    last = checkpoints(Path(config.output) / "checkpoints")[-1]
+    assert int(last.name.partition("-")[2]) < 24
+    again = _as_if_killed_before_its_end(config, tmp_path / "two")
+    _finish(processes, again, resume=True)
+    assert checkpoints(tmp_path / "two" / "run" / "checkpoints")[-1].name == last.name
+    assert weights(tmp_path / "two" / "run") == weights(Path(config.output))
+
+
+def test_other_pairs_or_another_configuration_are_no_resumption(undisturbed, tmp_path) -> None:
+    from lingualign.errors import InputError
+    from lingualign.training import train
+
+    config, _ = undisturbed
+    disturbed = _as_if_killed_before_its_end(config, tmp_path)
+    changed = replace(disturbed, training=replace(disturbed.training, learning_rate=1.0))
+    with pytest.raises(InputError, match=r"differs in training\.learning_rate"):
+        train(changed, resume=True, progress=False)
+    report = tmp_path / "run" / "data_report.json"
+    report.write_text(report.read_text().replace("320", "319"))
+    with pytest.raises(InputError, match="not those that the run"):
+        train(disturbed, resume=True, progress=False)
+
+
+COMMAND = [sys.executable, "-m", "lingualign"]
+
+
+def _command(config, folder: Path, *arguments: str, **options) -> subprocess.Popen[str]:
+    from dataclasses import asdict
+
+    (folder / "c.yaml").write_text(yaml.safe_dump(asdict(config)))
+    return subprocess.Popen(
+        [*COMMAND, "train", "--config", str(folder / "c.yaml"), *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        **options,
+    )
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_status_130(models, tmp_path, processes) -> None:
+    config = tiny_run(tmp_path, models, "encoder", max_steps=100_000, evaluate_every=20)
+    running = _command(config, tmp_path)
+    folder = tmp_path / "run" / "checkpoints"
+    try:
+        while running.poll() is None and not checkpoints(folder):
+            time.sleep(0.01)
+        before = {path.name for path in checkpoints(folder)}
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 130, told
+    assert told.rstrip().endswith("lingualign: interrupted; go on with --resume"), told
+    assert "Traceback" not in told
+    after = checkpoints(folder)
+    assert after[-1].name not in before
+    assert damage_of(after[-1]) is None
+    assert not (tmp_path / "run" / "modules.json").exists()
+
+
+def test_a_full_disk_is_one_clear_error_and_the_last_checkpoint_stays_whole(models, tmp_path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system can be mounted by root only")
+    try:
+        config = tiny_run(tmp_path, models, "encoder")
+        running = _command(replace(config, output=str(disk / "run")), tmp_path)
+        _, told = running.communicate(timeout=60)
+        last = checkpoints(disk / "run" / "checkpoints")
+        print(told)
+        assert running.returncode == 2, told
+        assert "Traceback" not in told
+        assert "o space left on device" in told
+        for checkpoint in last:
+            assert damage_of(checkpoint) is None
+            assert str(last[-1]) in told
+        assert not leftovers(disk)
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
