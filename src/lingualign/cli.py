@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
-from lingualign.errors import InputError
+from lingualign.errors import InputError, SharedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         _run(arguments[0], arguments[1:])
+    except SharedInputError:
+        return 2
     except InputError as error:
         print(f"lingualign: error: {error}", file=sys.stderr)
         return 2

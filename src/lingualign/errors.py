@@ -8,3 +8,7 @@ class InputError(ValueError):
     allowed, and the cure. The command line prints it as one line and exits with status 2; a library caller
     catches it as a ``ValueError``.
     """
+
+
+class SharedInputError(InputError):
+    """An input error that several processes of a run have raised together, and that another of them tells."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
+from lingualign.training.processes import any_process, is_first
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -144,12 +146,15 @@ class StopOnSignal(TrainerCallback):
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = number
-        tqdm.write("Stopping after this step, with a checkpoint (once more: at once).", file=sys.stderr)
+        if is_first():
+            tqdm.write("Stopping after this step, with a checkpoint (once more: at once).", file=sys.stderr)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Ask for a checkpoint and the end."""
-        if self.signal is not None:
+        # Signals reach the processes of a run at different steps; all must stop at the same one.
+        if any_process(self.signal is not None):
+            self.signal = self.signal or signal.SIGTERM
             control.should_save = True
             control.should_training_stop = True

@@ -22,6 +22,7 @@ import yaml
 
 from lingualign.errors import InputError
 from lingualign.training.checkpoints import checkpoints, last_whole
+from lingualign.training.processes import is_first
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -33,7 +34,7 @@ _FINISHED = "modules.json"
 
 
 class RunFolder:
-    """The folder of one run.
+    """The folder of one run; of several processes the first one writes it.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ class RunFolder:
             raise InputError(
                 f"--resume: {self.config_file} cannot be read; start anew in another folder"
             ) from None
-        changed = sorted(_differences(before, json.loads(json.dumps(self._config))))
+        changed = sorted(differences(before, json.loads(json.dumps(self._config))))
         if changed:
             raise InputError(
                 f"--resume: the configuration is not the one of the run in {str(self.path)!r}; it differs in "
@@ -134,7 +135,7 @@ class RunFolder:
 
     def abandon(self) -> None:
         """Leave nothing of a run that failed before its first checkpoint."""
-        if self.config_file.is_file() and not checkpoints(self.checkpoints):
+        if is_first() and self.config_file.is_file() and not checkpoints(self.checkpoints):
             self._remove()
             self.path.rmdir()
 
@@ -148,7 +149,7 @@ class RunFolder:
             before = json.loads((self.path / REPORT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
-        changed = sorted(_differences(before, json.loads(json.dumps(report))))
+        changed = sorted(differences(before, json.loads(json.dumps(report))))
         if changed:
             raise InputError(
                 f"--resume: the pairs are not those that the run in {str(self.path)!r} began with; the data report "
@@ -157,14 +158,18 @@ class RunFolder:
 
     def save_json(self, name: str, content: Any) -> None:
         """Write a JSON file beside the model."""
-        _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        if is_first():
+            _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def save_text(self, name: str, text: str) -> None:
         """Write a text file beside the model."""
-        _write(self.path / name, text)
+        if is_first():
+            _write(self.path / name, text)
 
     def save_model(self, model: SentenceTransformer) -> None:
         """Write the model; the file that makes it loadable comes last."""
+        if not is_first():
+            return
         unfinished = self.path / ".unfinished-model"
         shutil.rmtree(unfinished, ignore_errors=True)
         model.save_pretrained(str(unfinished), create_model_card=False)
@@ -183,13 +188,13 @@ def _write(path: Path, text: str) -> None:
     os.replace(unfinished, path)
 
 
-def _differences(before: Any, after: Any, key: str = "") -> list[str]:
+def differences(before: Any, after: Any, key: str = "") -> list[str]:
     """Name the keys that differ."""
     if isinstance(before, dict) and isinstance(after, dict):
         names = before.keys() | after.keys()
         return [
             difference
             for name in names
-            for difference in _differences(before.get(name), after.get(name), f"{key}.{name}".lstrip("."))
+            for difference in differences(before.get(name), after.get(name), f"{key}.{name}".lstrip("."))
         ]
     return [] if before == after else [key]

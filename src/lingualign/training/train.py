@@ -19,6 +19,16 @@ import pyarrow.compute as pc
 
 from lingualign.errors import InputError
 from lingualign.reporting import model_card
+from lingualign.training.processes import (
+    check_same,
+    is_first,
+    is_first_here,
+    naming_the_gone,
+    on_first,
+    process_count,
+    process_group,
+    together,
+)
 from lingualign.training.run_folder import REPORT, RunFolder
 
 if TYPE_CHECKING:
@@ -54,10 +64,14 @@ class Trained:
     scores: dict[str, Any] | None
 
 
+@process_group()
 def train(
     config: RunConfig, *, resume: bool = False, overwrite: bool = False, progress: bool = True
 ) -> Trained:
     """Train an aligned model and leave it, with everything about the run, in ``config.output``.
+
+    Started on several processes by ``torchrun`` or ``accelerate launch``, each takes its share of every batch, and the
+    first one does all that is not training.
 
     Parameters
     ----------
@@ -79,23 +93,32 @@ def train(
     """
     from rich.console import Console
 
+    from lingualign.embedding.models import fingerprint
     from lingualign.evaluation import load_suites
     from lingualign.pairs import print_report
 
+    progress = progress and is_first()
     console = Console(quiet=not progress)
+    settings = {**asdict(config), "--resume": resume, "--overwrite": overwrite}
+    check_same("the configuration", settings, "Start all of them with the same file and options")
     folder = RunFolder(config)
     # What can be refused at once is refused first, files that lack something next, models last.
-    check_settings(config)
-    check_sources(config)
-    folder.check(resume=resume, overwrite=overwrite)
-    suites = load_suites(config.evaluate) if config.evaluate else []
+    with together():
+        check_settings(config)
+        check_sources(config)
+        if is_first():
+            folder.check(resume=resume, overwrite=overwrite)
+        suites = load_suites(config.evaluate) if config.evaluate else []
 
     console.rule("Pairs")
-    pairs, validation = _pairs(config)
-    print_report(pairs.report, console)
-    if resume:
-        folder.check_same_report(pairs.report.to_json())
-    teacher, student = _models(config)
+    with together():
+        pairs, validation = _pairs(config)
+        print_report(pairs.report, console)
+        if resume and is_first():
+            folder.check_same_report(pairs.report.to_json())
+    check_same("the data report", pairs.report.to_json(), "Give all of them the same files")
+    with together():
+        teacher, student = _models(config)
 
     views = _views(config.loss)
     store = None
@@ -104,17 +127,23 @@ def train(
         store = _teacher_store(config, teacher, pairs.train, views, console, progress)
 
     console.rule("Student")
-    if student is None:
-        assert teacher is not None
-        student = _static_student(config, teacher, pairs)
+    with together():
+        if student is None:
+            assert teacher is not None
+            student = _static_student(config, teacher, pairs)
     millions = sum(parameter.numel() for parameter in student.parameters()) / 1e6
     console.print(
         f"{config.student.kind}, {millions:,.1f} million parameters, {student.get_embedding_dimension()} dimensions"
     )
-    batches = pair_batches(config, pairs.train, student, store, views, progress)
+    with together():
+        batches = pair_batches(config, pairs.train, student, store, views, progress)
+        if process_count() > 1:
+            content = {"the student": fingerprint(student), "the sentences": batches.fingerprint()}
+    if process_count() > 1:
+        check_same("what they train", content, "Give all of them the same files, models and package versions")
 
     console.rule("Training")
-    folder.begin(overwrite=overwrite)
+    on_first(lambda: folder.begin(overwrite=overwrite))
     try:
         folder.save_json(REPORT, pairs.report.to_json())
         with _without_tensor_bars():
@@ -161,20 +190,20 @@ def _train(
 
     metric = config.training.early_stopping.metric
     evaluator = BitextEvaluator(validation, prompt=config.student.prompt, name=metric)
-    before = evaluator(student)[f"{metric}_accuracy"]
-    scores_before = _score(config, folder, student, suites, "scores_before.json")
+    before = on_first(lambda: evaluator(student))[f"{metric}_accuracy"]
+    scores_before = on_first(lambda: _score(config, folder, student, suites, "scores_before.json"))
     console.print(f"validation accuracy before training: {before:.1%}")
     began = time.monotonic()
-    checkpoint = folder.last_checkpoint() if resume else None
+    checkpoint = on_first(folder.last_checkpoint) if resume else None
     history, steps = _fit(config, student, batches, evaluator, folder, checkpoint, not console.quiet)
     seconds = time.monotonic() - began
-    after = evaluator(student)
+    after = on_first(lambda: evaluator(student))
     console.print(
         f"validation accuracy after training: {after[f'{metric}_accuracy']:.1%} "
         f"({steps:,} steps, {seconds:,.0f} seconds)"
     )
     folder.save_json("training_log.json", history)
-    scores = _score(config, folder, student, suites, "scores.json")
+    scores = on_first(lambda: _score(config, folder, student, suites, "scores.json"))
     return Trained(before, after[f"{metric}_accuracy"], after, steps, seconds, scores_before, scores)
 
 
@@ -235,10 +264,23 @@ def check_settings(config: RunConfig) -> None:
             "above 0",
             loss.teacher_temperature is None or 0 < loss.teacher_temperature < math.inf,
         ),
+        ("loss.mini_batch_size", loss.mini_batch_size, "at least 1", (loss.mini_batch_size or 1) >= 1),
         ("loss.cross_weight", loss.cross_weight, "from 0 to 1", 0 <= loss.cross_weight <= 1),
     ):
         if not holds:
             raise InputError(f"{name} is {value}; it must be {allowed}")
+    processes = process_count()
+    if training.batch_size % processes:
+        raise InputError(
+            f"training.batch_size is {training.batch_size}, the pairs of a batch over all devices, but there are "
+            f"{processes} processes; it must be a multiple of {processes}, so that all have equal shares"
+        )
+    if loss.mini_batch_size is not None and (config.student.kind == "static" or loss.kind == "mse"):
+        where = "student.kind static" if config.student.kind == "static" else "loss.kind mse"
+        raise InputError(
+            f"loss.mini_batch_size is {loss.mini_batch_size}, but {where} takes a batch as a whole and needs no "
+            "cutting; leave it out"
+        )
     for tracker in training.report_to:
         if tracker not in _TRACKERS:
             raise InputError(f"training.report_to is {tracker!r}; it must be one of {', '.join(_TRACKERS)}")
@@ -377,9 +419,12 @@ def _teacher_store(
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     root = Path(config.teacher.store) if config.teacher.store else cache / "lingualign" / "teacher"
     store = TeacherStore.for_model(root, teacher, prompt=config.teacher.prompt)
-    for view in views:
-        added = store.add(pairs[view].to_pylist(), progress=progress)
-        console.print(f"{view}: {added.new:,} sentences embedded, {added.known:,} known already")
+    # The first process of all embeds; then those of other machines what their own stores lack, if they share none.
+    for taking_turn in (is_first(), is_first_here() and not is_first()):
+        with together():
+            for view in views if taking_turn else ():
+                added = store.add(pairs[view].to_pylist(), progress=progress)
+                console.print(f"{view}: {added.new:,} sentences embedded, {added.known:,} known already")
     console.print(f"vectors in {store.folder}")
     return store
 
@@ -460,7 +505,9 @@ def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
     if config.kind == "mse":
         return DistillationLoss(student)
     if config.kind == "ranking":
-        return TranslationRankingLoss(student, temperature=config.temperature)
+        return TranslationRankingLoss(
+            student, temperature=config.temperature, mini_batch_size=config.mini_batch_size
+        )
     return SoftContrastiveLoss(
         student,
         temperature=config.temperature,
@@ -469,6 +516,7 @@ def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
         tcm=config.tcm,
         cross_weight=config.cross_weight,
         monolingual_diagonal=config.monolingual_diagonal,
+        mini_batch_size=config.mini_batch_size,
     )
 
 
@@ -500,7 +548,7 @@ def _fit(
         output_dir=str(folder.checkpoints),
         num_train_epochs=training.epochs,
         max_steps=training.max_steps or -1,
-        per_device_train_batch_size=training.batch_size,
+        per_device_train_batch_size=training.batch_size // process_count(),
         learning_rate=training.learning_rate,
         warmup_steps=training.warmup,
         weight_decay=training.weight_decay,
@@ -524,7 +572,8 @@ def _fit(
         trainer.add_callback(ProgressBar(metric) if sys.stderr.isatty() else ProgressLines(metric))
     if training.early_stopping.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
-    with StopOnSignal() as stop:
+    # Inside: the signal that ends the processes left behind must not cut off the message.
+    with StopOnSignal() as stop, naming_the_gone():
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signal is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,8 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from lingualign.errors import InputError
 from lingualign.student.static import train_rowwise
-from lingualign.training.checkpoints import checkpoints, damage_of, keep_only, unfinished_name, writing
+from lingualign.training.checkpoints import checkpoints, damage_of, keep_only, writing
+from lingualign.training.processes import any_process, gathered, is_first, on_first, together
 from lingualign.training.rowwise_adam import RowwiseAdamW
 
 logger = logging.getLogger(__name__)
@@ -125,12 +127,15 @@ class AlignmentTrainer(SentenceTransformerTrainer):
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Do a forward and backward pass; refuse a loss that is not finite, before the optimizer sees it."""
         loss: torch.Tensor = super().training_step(*args, **kwargs)
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}, in a batch of {self._language_pair}: "
-                f"training has diverged. {self._whole()}Lower training.learning_rate or raise loss.temperature, and "
-                "start anew with --overwrite"
-            )
+        finite = bool(torch.isfinite(loss))
+        if any_process(not finite):
+            with together():
+                if not finite:
+                    raise InputError(
+                        f"the loss is {loss.item()} at step {self.state.global_step + 1}, in a batch of "
+                        f"{self._language_pair}: training has diverged. {self._whole()}Lower training.learning_rate or "
+                        "raise loss.temperature, and start anew with --overwrite"
+                    )
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -151,22 +156,32 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         best = self._checkpoint(self.state.best_global_step or 0)
         if best == checkpoint or best.is_dir():
             self.state.best_model_checkpoint = str(best)
-        if checkpoint.is_dir():
+        if on_first(checkpoint.is_dir):
             return
-        if not self.args.should_save:
-            self.accelerator.wait_for_everyone()
-            self._save_rng_state(str(unfinished_name(checkpoint)))
-            self.accelerator.wait_for_everyone()
-            return
+        random_states = gathered(None if is_first() else self._random_state())
+        with together():
+            if is_first():
+                self._write_checkpoint(checkpoint, best, random_states)
+
+    def _random_state(self) -> tuple[str, bytes]:
+        """Give the random state of this process as the host keeps it: a file name and its content."""
+        with TemporaryDirectory() as folder:
+            self._save_rng_state(folder)
+            [file] = Path(folder).iterdir()
+            return file.name, file.read_bytes()
+
+    def _write_checkpoint(
+        self, checkpoint: Path, best: Path, random_states: list[tuple[str, bytes] | None]
+    ) -> None:
         try:
             with writing(checkpoint) as unfinished:
-                self.accelerator.wait_for_everyone()
                 self.save_model(str(unfinished), _internal_call=True)
                 self._save_optimizer_and_scheduler(str(unfinished))
                 self._save_scaler(str(unfinished))
                 self._save_rng_state(str(unfinished))
+                for name, content in filter(None, random_states):
+                    (unfinished / name).write_bytes(content)
                 self._save_state(unfinished / "trainer_state.json")
-                self.accelerator.wait_for_everyone()
         except (OSError, RuntimeError, SafetensorError) as error:
             # torch and safetensors report a full disk as errors of their own.
             reason = " ".join(str(error).split())

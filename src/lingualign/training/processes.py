@@ -1,0 +1,217 @@
+"""Several processes, one run: what they tell each other beside vectors and gradients.
+
+``torchrun`` or ``accelerate launch`` starts the processes; each runs the same recipe on its share of every batch.
+The first one (rank 0) alone prints, embeds with the teacher, scores and writes. With one process nothing here
+does anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lingualign.errors import InputError, SharedInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch.distributed import ProcessGroup
+
+T = TypeVar("T")
+
+# The others wait for as long as the first process embeds or scores; one that has died is noticed at once all the same.
+_PATIENCE = timedelta(days=30)
+_ANSWER = timedelta(seconds=10)
+# Beside the group of the gradients: on the CPU, so that waiting keeps no GPU busy and has a limit of its own.
+_messages: ProcessGroup | None = None
+
+
+@contextmanager
+def process_group() -> Iterator[None]:
+    """Join the processes that were started together; a process on its own stays so.
+
+    Raises
+    ------
+    InputError
+        If there are more processes on this machine than GPUs, where there are GPUs.
+    """
+    global _messages
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        yield
+        return
+    import torch
+    import torch.distributed as dist
+
+    began = not dist.is_initialized()
+    if began:
+        backend = "gloo"
+        if torch.cuda.is_available():
+            local, here = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+            if local >= here:
+                raise InputError(
+                    f"there are more processes than GPUs on this machine ({here}); start one a GPU, or set "
+                    "CUDA_VISIBLE_DEVICES= to train on the CPU"
+                )
+            torch.cuda.set_device(local)
+            # A static student trains on the CPU whatever there is, with sparse gradients that NCCL does not reduce.
+            backend = "cpu:gloo,cuda:nccl"
+        dist.init_process_group(backend)
+    _messages = dist.new_group(backend="gloo", timeout=_PATIENCE)
+    yield
+    # After an error the others may be gone, and there is nothing to take leave of.
+    dist.destroy_process_group(_messages)
+    _messages = None
+    if began:
+        dist.destroy_process_group()
+
+
+def process_count() -> int:
+    """Count the processes of this run."""
+    return 1 if _messages is None else _messages.size()
+
+
+def is_first() -> bool:
+    """Tell whether this process is the one that prints and writes."""
+    return _messages is None or _messages.rank() == 0
+
+
+def is_first_here() -> bool:
+    """Tell whether this process is the first on its machine."""
+    return is_first() or os.environ.get("LOCAL_RANK") == "0"
+
+
+def gathered(value: T) -> list[T]:
+    """Give every process the values of all, in rank order."""
+    processes = process_count()
+    if processes == 1:
+        return [value]
+    import torch.distributed as dist
+
+    values: list[Any] = [None] * processes
+    dist.all_gather_object(values, value, group=_messages)
+    return values
+
+
+def any_process(flag: bool) -> bool:
+    """Tell every process whether the flag is set on one of them: a few bytes, cheap enough for every step."""
+    if process_count() == 1:
+        return flag
+    import torch
+    import torch.distributed as dist
+
+    flags = torch.tensor([flag], dtype=torch.int32)
+    dist.all_reduce(flags, dist.ReduceOp.MAX, group=_messages)
+    return bool(flags.item())
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Leave a block when all processes have; where it fails on one of them, it fails on all.
+
+    The block itself must not wait for other processes.
+
+    Raises
+    ------
+    InputError
+        The same on every process; after the first one's, on the others as `SharedInputError`.
+    RuntimeError
+        On the others, where the error was none of the user's.
+    """
+    if process_count() == 1:
+        yield
+        return
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    told = None if error is None else (isinstance(error, InputError), str(error) or type(error).__name__)
+    failures = {rank: failure for rank, failure in enumerate(gathered(told)) if failure is not None}
+    if not failures:
+        return
+    rank, (of_the_user, message) = min(failures.items())
+    if error is not None and not isinstance(error, InputError):
+        raise error
+    where = "" if rank == 0 else f"on process {rank} (counted from 0): "
+    if not of_the_user:
+        raise RuntimeError(f"process {rank} failed: {message}") from error
+    raise (InputError if is_first() else SharedInputError)(where + message) from error
+
+
+def on_first(function: Callable[[], T]) -> T:
+    """Call a function on the first process alone and give its result to all; its errors as well, as in `together`."""
+    result: Any = None
+    with together():
+        if is_first():
+            result = function()
+    first: T = gathered(result)[0]
+    return first
+
+
+def check_same(what: str, value: Any, cure: str) -> None:
+    """Refuse processes that do not have the same of something.
+
+    Parameters
+    ----------
+    what
+        For the message.
+    value
+        This process's, as JSON can hold it.
+    cure
+        For the message.
+
+    Raises
+    ------
+    InputError
+        On every process: which ones differ, and in what.
+    """
+    if process_count() == 1:
+        return
+    from lingualign.training.run_folder import differences
+
+    first, *others = gathered(json.loads(json.dumps(value, default=str)))
+    with together():
+        for rank, other in enumerate(others, start=1):
+            changed = sorted(differences(first, other))
+            if changed:
+                shown = f"{', '.join(changed[:5])}{', ...' if len(changed) > 5 else ''}"
+                raise InputError(f"processes 0 and {rank} of this run differ in {what}: {shown}. {cure}")
+
+
+@contextmanager
+def naming_the_gone() -> Iterator[None]:
+    """Say which processes have ended where waiting for them fails.
+
+    Raises
+    ------
+    InputError
+        With their ranks.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except RuntimeError as error:
+        if process_count() == 1 or not (gone := _gone()):
+            raise
+        names = f"process {gone[0]} has" if len(gone) == 1 else f"processes {', '.join(map(str, gone))} have"
+        raise (InputError if is_first() else SharedInputError)(
+            f"{names} ended before the run was over (counted from 0); see the messages above. Go on with --resume "
+            "once the cause is removed"
+        ) from error
+
+
+def _gone() -> list[int]:
+    """Ask every process for a sign of life. The first one asks; the others only answer, and learn nothing."""
+    import torch.distributed as dist
+
+    try:
+        dist.monitored_barrier(_messages, timeout=_ANSWER, wait_all_ranks=True)
+    except RuntimeError as error:
+        found = re.search(r"[Rr]anks? ([\d, ]+) failed", str(error))
+        return [int(rank) for rank in re.findall(r"\d+", found.group(1))] if found else []
+    return []
