@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,13 +96,6 @@ class PairBatches(Dataset[dict[str, Any]]):
             vectors = torch.from_numpy(self._store[views.reshape(-1)].astype("float32"))
             batch["label"] = vectors.view(*views.shape, -1)
         return batch
-
-    def fingerprint(self) -> str:
-        """Name what there is to train on by its content: token ids, and which of them make up each pair."""
-        digest = hashlib.sha256(self._tokens.fingerprint().encode())
-        for name, rows in zip(self.names, self._pairs, strict=True):
-            digest.update(name.encode() + rows.sentence1.tobytes() + rows.sentence2.tobytes())
-        return digest.hexdigest()
 
     def loader(self) -> DataLoader[dict[str, Any]]:
         """Give the batches one by one, in order."""

@@ -7,6 +7,7 @@ does anything.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -32,7 +33,7 @@ _messages: ProcessGroup | None = None
 
 @contextmanager
 def process_group() -> Iterator[None]:
-    """Join the processes that were started together; a process on its own stays so.
+    """Join the processes that were started together, for good; a process on its own stays so.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def process_group() -> Iterator[None]:
         If there are more processes on this machine than GPUs, where there are GPUs.
     """
     global _messages
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or _messages is not None:
         yield
         return
     import torch
@@ -62,11 +63,10 @@ def process_group() -> Iterator[None]:
         dist.init_process_group(backend)
     _messages = dist.new_group(backend="gloo", timeout=_PATIENCE)
     yield
-    # After an error the others may be gone, and there is nothing to take leave of.
-    dist.destroy_process_group(_messages)
-    _messages = None
+    # Not before the end of the process, for one group cannot follow another under torchrun; and not after an error,
+    # when the others may be gone.
     if began:
-        dist.destroy_process_group()
+        atexit.register(dist.destroy_process_group)
 
 
 def process_count() -> int:
@@ -152,7 +152,7 @@ def on_first(function: Callable[[], T]) -> T:
     return first
 
 
-def check_same(what: str, value: Any, cure: str) -> None:
+def check_same(what: str, value: Callable[[], Any], cure: str) -> None:
     """Refuse processes that do not have the same of something.
 
     Parameters
@@ -160,7 +160,7 @@ def check_same(what: str, value: Any, cure: str) -> None:
     what
         For the message.
     value
-        This process's, as JSON can hold it.
+        Gives this process's, as JSON can hold it; not called in a process on its own.
     cure
         For the message.
 
@@ -173,7 +173,9 @@ def check_same(what: str, value: Any, cure: str) -> None:
         return
     from lingualign.training.run_folder import differences
 
-    first, *others = gathered(json.loads(json.dumps(value, default=str)))
+    with together():
+        own = json.loads(json.dumps(value(), default=str))
+    first, *others = gathered(own)
     with together():
         for rank, other in enumerate(others, start=1):
             changed = sorted(differences(first, other))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,12 +72,6 @@ class TokenIds:
 
     def __len__(self) -> int:
         return len(self._starts) - 1
-
-    def fingerprint(self) -> str:
-        """Name the token ids by their content."""
-        digest = hashlib.sha256(self._ids.tobytes())
-        digest.update(self._starts.tobytes())
-        return digest.hexdigest()
 
     def lengths(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Tokens of each of these sentences."""

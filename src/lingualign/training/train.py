@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import math
 import os
@@ -99,8 +100,11 @@ def train(
 
     progress = progress and is_first()
     console = Console(quiet=not progress)
-    settings = {**asdict(config), "--resume": resume, "--overwrite": overwrite}
-    check_same("the configuration", settings, "Start all of them with the same file and options")
+    check_same(
+        "the configuration",
+        lambda: {**asdict(config), "--resume": resume, "--overwrite": overwrite},
+        "Start all of them with the same file and options",
+    )
     folder = RunFolder(config)
     # What can be refused at once is refused first, files that lack something next, models last.
     with together():
@@ -116,7 +120,13 @@ def train(
         print_report(pairs.report, console)
         if resume and is_first():
             folder.check_same_report(pairs.report.to_json())
-    check_same("the data report", pairs.report.to_json(), "Give all of them the same files")
+    check_same("the data report", pairs.report.to_json, "Give all of them the same files")
+    tables = {"training": pairs.train, "validation": validation}
+    check_same(
+        "their pairs, though not in number",
+        lambda: {name: _digest(table) for name, table in tables.items()},
+        "Give all of them the same files",
+    )
     with together():
         teacher, student = _models(config)
 
@@ -137,10 +147,11 @@ def train(
     )
     with together():
         batches = pair_batches(config, pairs.train, student, store, views, progress)
-        if process_count() > 1:
-            content = {"the student": fingerprint(student), "the sentences": batches.fingerprint()}
-    if process_count() > 1:
-        check_same("what they train", content, "Give all of them the same files, models and package versions")
+    check_same(
+        "the student that they begin with",
+        lambda: {"weights and tokenizer": fingerprint(student)},
+        "Give all of them the same models and package versions",
+    )
 
     console.rule("Training")
     on_first(lambda: folder.begin(overwrite=overwrite))
@@ -381,6 +392,15 @@ def _pairs(config: RunConfig) -> tuple[PreparedPairs, pa.Table]:
     return pairs, validation_pairs(pairs.validation, config)
 
 
+def _digest(pairs: pa.Table) -> str:
+    """Name a table of pairs by its sentences, in their order."""
+    digest = hashlib.sha256()
+    for column in ("sentence1", "sentence2"):
+        for start in range(0, pairs.num_rows, 65_536):
+            digest.update("\n".join(pairs[column].slice(start, 65_536).to_pylist()).encode())
+    return digest.hexdigest()
+
+
 def validation_pairs(held_out: pa.Table, config: RunConfig) -> pa.Table:
     """Choose the held-out pairs that the metric of `EarlyStoppingConfig` names."""
     table = held_out
@@ -563,6 +583,10 @@ def _fit(
         report_to=training.report_to or "none",
         seed=training.seed,
         use_cpu=student.device.type == "cpu",
+        # What the host would set by itself, with a warning from every process.
+        dataloader_drop_last=process_count() > 1,
+        # An encoder may come with a pooler that nothing trains; a static student has its embedding alone.
+        ddp_find_unused_parameters=False if config.student.kind == "static" else None,
         **every,
     )
     trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student), evaluator)

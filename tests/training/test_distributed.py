@@ -1,0 +1,175 @@
+"""Two real processes, as torchrun starts them, come to the end of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+from tiny_runs import leftovers, run, tiny_run, weights
+
+from lingualign.training import StudentConfig
+from lingualign.training.checkpoints import checkpoints, damage_of
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+HERE = Path(__file__).parent
+
+
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONPATH": ":".join(paths),
+    }
+    return subprocess.Popen(
+        [*TORCHRUN, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+
+
+def _write(config, folder: Path) -> str:
+    folder.mkdir(exist_ok=True, parents=True)
+    (folder / "run.yaml").write_text(yaml.safe_dump(asdict(config)))
+    return str(folder / "run.yaml")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, models):
+    """The folder of all runs, what came of them in each process, and what was printed."""
+    folder = tmp_path_factory.mktemp("distributed")
+    running = _start(str(HERE / "distributed_runs.py"), str(models), str(folder))
+    try:
+        printed, _ = running.communicate(timeout=120)
+    finally:
+        running.terminate()
+    assert running.returncode == 0, printed
+    return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)], printed
+
+
+@pytest.mark.parametrize("kind", ["static", "encoder", "mini-batches"])
+def test_two_processes_end_where_one_ends(runs, models, tmp_path, processes, kind) -> None:
+    folder, (first, second), _ = runs
+    config = tiny_run(tmp_path, models)
+    if kind != "static":
+        config = replace(config, student=StudentConfig(kind="encoder", model=str(models / "teacher")))
+    process = processes.Process(target=run, args=(config,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+    together = folder / {"mini-batches": "mini"}.get(kind, kind) / "run"
+    for name in weights(tmp_path / "run"):
+        alone, shared = load_file(tmp_path / "run" / name), load_file(together / name)
+        for key, value in alone.items():
+            assert (value - shared[key]).abs().max() < 1e-4, key
+    log = json.loads((tmp_path / "run" / "training_log.json").read_text())
+    logged = json.loads((together / "training_log.json").read_text())
+    metric = "eval_validation_accuracy"
+    alone, shared = ([row[metric] for row in rows if metric in row] for rows in (log, logged))
+    # One of the 40 held-out pairs may be a near tie.
+    assert shared == pytest.approx(alone, abs=1 / 40)
+    assert first[kind] == second[kind]
+    assert first[kind]["accuracies"]["validation_accuracy"] == pytest.approx(max(alone), abs=1 / 40)
+
+
+def test_a_signal_to_one_process_stops_all_at_one_step_and_the_run_resumes(runs) -> None:
+    folder, told, _ = runs
+    for process in told:
+        assert process["signalled"]["error"] == "KeyboardInterrupt"
+    assert told[0]["resumed"] == told[1]["resumed"]
+    assert told[0]["resumed"]["steps"] == 24
+    # Dropout as in the undisturbed run: each process has gone on with its own random state.
+    undisturbed, resumed = folder / "undisturbed" / "run", folder / "disturbed" / "run"
+    assert weights(resumed) == weights(undisturbed)
+    for checkpoint in checkpoints(resumed / "checkpoints"):
+        assert damage_of(checkpoint) is None
+        assert {path.name for path in checkpoint.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
+    assert not leftovers(folder)
+
+
+def test_early_stopping_stops_all_at_one_step(runs) -> None:
+    _, (first, second), _ = runs
+    assert first["stopped early"] == second["stopped early"]
+    assert first["stopped early"]["steps"] < 24
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "batch size",
+            "training.batch_size is 7, the pairs of a batch over all devices, but there are 2 processes",
+        ),
+        (
+            "configuration",
+            "processes 0 and 1 of this run differ in the configuration: training.learning_rate.",
+        ),
+        ("another run", "holds another run; give another folder, or --overwrite to replace it"),
+        ("rows", "processes 0 and 1 of this run differ in the data report: "),
+        ("words", "processes 0 and 1 of this run differ in their pairs, though not in number: training. "),
+    ],
+)
+def test_all_processes_raise_the_same_error_and_the_first_tells_it(runs, name, message) -> None:
+    folder, (first, second), _ = runs
+    assert message in first[name]["message"]
+    assert second[name]["message"] == first[name]["message"]
+    assert (first[name]["error"], second[name]["error"]) == ("InputError", "SharedInputError")
+    if name != "another run":
+        assert not (folder / name.partition(" ")[0] / "run").exists()
+
+
+def test_the_first_process_alone_prints(runs) -> None:
+    printed = runs[2]
+    # Of the runs that got so far.
+    assert printed.count("validation accuracy before training") == 7
+
+
+def test_an_error_of_the_command_is_told_once(models, tmp_path) -> None:
+    config = tiny_run(tmp_path, models, batch_size=7)
+    running = _start("-m", "lingualign", "train", "--config", _write(config, tmp_path))
+    printed, _ = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert printed.count("lingualign: error: training.batch_size is 7") == 1
+    assert "most recent call last" not in printed.partition("ChildFailedError")[0].partition("E1")[0]
+
+
+def test_where_one_process_is_killed_the_other_ends_and_names_it(models, tmp_path) -> None:
+    config = tiny_run(tmp_path, models, "encoder", max_steps=100_000, evaluate_every=20)
+    running = _start("-m", "lingualign", "train", "--config", _write(config, tmp_path))
+    folder = tmp_path / "run" / "checkpoints"
+    try:
+        while running.poll() is None and not checkpoints(folder):
+            time.sleep(0.01)
+        os.kill(_process_of_rank(running.pid, 1), signal.SIGKILL)
+        began = time.monotonic()
+        printed, _ = running.communicate(timeout=60)
+        seconds = time.monotonic() - began
+    finally:
+        running.kill()
+    assert seconds < 60
+    assert running.returncode != 0
+    assert "lingualign: error: process 1 has ended before the run was over" in printed, printed
+    assert "Go on with --resume" in printed
+    for checkpoint in checkpoints(folder):
+        assert damage_of(checkpoint) is None
+
+
+def _process_of_rank(parent: int, rank: int) -> int:
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if f"\0RANK={rank}\0" in Path(f"/proc/{child}/environ").read_text():
+                return int(child)
+    raise AssertionError(f"no process of rank {rank}")
