@@ -165,9 +165,19 @@ class RunFolder:
 
     def save_model(self, model: SentenceTransformer) -> None:
         """Write the model; the file that makes it loadable comes last."""
+        from safetensors import SafetensorError
+
         unfinished = self.path / ".unfinished-model"
         shutil.rmtree(unfinished, ignore_errors=True)
-        model.save_pretrained(str(unfinished), create_model_card=False)
+        try:
+            model.save_pretrained(str(unfinished), create_model_card=False)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            # safetensors reports a full disk as an error of its own.
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise InputError(
+                f"the model cannot be written to {self.path}: {' '.join(str(error).split())}. The checkpoints are "
+                "whole; make room and go on with --resume"
+            ) from error
         for part in sorted(unfinished.iterdir(), key=lambda part: part.name == _FINISHED):
             place = self.path / part.name
             if place.is_dir():

@@ -126,12 +126,27 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         """Do a forward and backward pass; refuse a loss that is not finite, before the optimizer sees it."""
         loss: torch.Tensor = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}, in a batch of {self._language_pair}: "
-                f"training has diverged. {self._whole()}Lower training.learning_rate or raise loss.temperature, and "
-                "start anew with --overwrite"
-            )
+            raise self._diverged(f"the loss is {loss.item()} at step {self.state.global_step + 1}")
         return loss
+
+    def _diverged(self, what: str) -> InputError:
+        return InputError(
+            f"{what} in a batch of {self._language_pair}: training has diverged. {self._whole()}"
+            "Lower training.learning_rate or raise loss.temperature, and start anew with --overwrite"
+        )
+
+    def _check_weights(self) -> None:
+        """Refuse to score or keep a model that the last step has ruined."""
+        if not all(torch.isfinite(parameter).all() for parameter in self.model.parameters()):
+            raise self._diverged(f"weights are not finite after step {self.state.global_step}")
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Score the model; one that the last step has ruined is refused before it becomes a checkpoint."""
+        try:
+            metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        except InputError as error:
+            raise self._diverged(f"after step {self.state.global_step} {error}. That step was") from error
+        return metrics
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log the diagnostics of the loss beside its terms."""
@@ -153,6 +168,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             self.state.best_model_checkpoint = str(best)
         if checkpoint.is_dir():
             return
+        self._check_weights()
         if not self.args.should_save:
             self.accelerator.wait_for_everyone()
             self._save_rng_state(str(unfinished_name(checkpoint)))
