@@ -14,7 +14,14 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from lingualign.errors import InputError
 from lingualign.student.static import train_rowwise
-from lingualign.training.checkpoints import checkpoints, damage_of, keep_only, unfinished_name, writing
+from lingualign.training.checkpoints import (
+    checkpoints,
+    damage_of,
+    keep_only,
+    unfinished_name,
+    why_not_written,
+    writing,
+)
 from lingualign.training.rowwise_adam import RowwiseAdamW
 
 logger = logging.getLogger(__name__)
@@ -110,12 +117,17 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             )
         return self.optimizer
 
-    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
-        """Take the norm of the touched rows: torch has none for sparse gradients."""
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        """Scale the gradients to a norm of ``max_grad_norm`` at most: torch clips no sparse ones."""
         if not self.rowwise:
-            return super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
-        norms = [p.grad._values().norm() for p in self.model.parameters() if p.grad is not None]
-        return torch.stack(norms).norm()
+            return super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        values = [gradient._values() if gradient.is_sparse else gradient for gradient in gradients]
+        norm = torch.stack([value.norm() for value in values]).norm()
+        scale = (self.args.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
+        for value in values:
+            value.mul_(scale)
+        return norm
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Remember the language pair, which the host takes out of the inputs, for the message of `training_step`."""
@@ -184,10 +196,8 @@ class AlignmentTrainer(SentenceTransformerTrainer):
                 self._save_state(unfinished / "trainer_state.json")
                 self.accelerator.wait_for_everyone()
         except (OSError, RuntimeError, SafetensorError) as error:
-            # torch and safetensors report a full disk as errors of their own.
-            reason = " ".join(str(error).split())
             raise InputError(
-                f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}: {reason}. "
+                f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}: {why_not_written(error)}. "
                 f"{self._whole()}Make room and go on with --resume"
             ) from error
         kept = {path.name for path in checkpoints(checkpoint.parent)[-2:]}
