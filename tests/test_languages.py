@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lingualign.errors import InputError
-from lingualign.languages import is_language, language_code
+from lingualign.languages import is_language, language_code, language_columns
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,22 @@ def test_special_codes_name_no_language(tag: str) -> None:
     assert not is_language(tag)
     with pytest.raises(InputError, match="unknown language code"):
         language_code(tag)
+
+
+def test_a_name_that_may_be_an_identifier_never_counts_as_a_language() -> None:
+    assert language_columns(["ind", "nor_Latn", "split", "en"], "x.tsv") == ["ind", "nor_Latn", "en"]
+    assert language_columns(["id", "src", "tgt", "score"], "x.tsv") == []
+    for name, full in (
+        ("id", "ind_Latn"),
+        ("ID", "ind_Latn"),
+        ("no", "nor_Latn"),
+        ("key", "key_"),
+        ("src", "src_"),
+    ):
+        with pytest.raises(
+            InputError, match=rf"x\.tsv: the column '{name}' beside 'en' .* name it '{full}"
+        ) as told:
+            language_columns([name, "en", "fr"], "x.tsv")
+        cure = str(told.value).split("name it '")[1].split("'")[0]
+        assert language_columns([cure, "en"], "x.tsv") == [cure, "en"]
+        assert language_code(cure) == language_code(name)

@@ -106,7 +106,7 @@ def _parser(command: str, function: Callable[..., None], hints: dict[str, Any]) 
     for name, kind in hints.items():
         flag = f"--{name.replace('_', '-')}"
         if kind is RunConfig:
-            parser.usage = f"%(prog)s --config FILE [--any.option VALUE ...] {_flags(hints)}"
+            parser.usage = "%(prog)s [--config FILE] [OPTIONS]"
             parser.add_argument("--config", action="config", metavar="FILE", help=told[name])
             parser.add_class_arguments(RunConfig, None)
         elif kind is bool:
@@ -119,10 +119,6 @@ def _parser(command: str, function: Callable[..., None], hints: dict[str, Any]) 
             parser.add_argument(flag, type=kind, default=parameters[name].default, help=told[name])
     _tidy(parser)
     return parser
-
-
-def _flags(hints: dict[str, Any]) -> str:
-    return " ".join(f"[--{name.replace('_', '-')}]" for name, kind in hints.items() if kind is bool)
 
 
 def _tidy(parser: ArgumentParser) -> None:

@@ -5,6 +5,7 @@ Nothing heavy is imported before a command is chosen, so that help is instant.
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import sys
@@ -79,6 +80,8 @@ def evaluate(
         save_scores(scores, output)
 
 
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 COMMANDS: dict[str, Callable[..., None]] = {"quickstart": quickstart, "train": train, "evaluate": evaluate}
 
 
@@ -99,6 +102,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except InputError as error:
         print(f"lingualign: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        print(
+            f"lingualign: error: {error.filename or 'output'}: {error.strerror}; make room", file=sys.stderr
+        )
         return 2
     except KeyboardInterrupt as error:
         print(f"lingualign: {error or 'interrupted'}", file=sys.stderr)

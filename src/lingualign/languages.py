@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # ISO 639 codes that name no language: undetermined, several, no linguistic content, uncoded, "artificial",
 # and the range left to private use.
@@ -14,6 +18,13 @@ _NO_LANGUAGE = re.compile(r"und|mul|zxx|mis|art|q[a-t][a-z]")
 # The CLDR folds every other predominant member of a macrolanguage (cmn into zh, arb into ar); corpora name
 # Bokmål by both codes, while Nynorsk (nn) is a written standard of its own.
 _MACROLANGUAGE = {"nb": "no"}
+
+# Names that columns of numbers, keys and labels bear, and that are codes of languages too: Indonesian, Norwegian,
+# Southern Ndebele, and small ones (`src` is Logudorese Sardinian).
+_EVERYDAY_NAMES = re.compile(
+    "id|no|nr|aid|cid|did|doc|dup|gid|hit|ids|key|len|lid|mid|nid|num|pid|pos|raw|row|sen|seq|set|sid|sim|src|tag|"
+    "tgt|tid|trg|url|val|var|ver"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -65,3 +76,51 @@ def is_language(tag: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def is_language_column(name: str) -> bool:
+    """Whether a column's name is a language's and no everyday one; see `language_columns`."""
+    return not _EVERYDAY_NAMES.fullmatch(name.lower()) and is_language(name)
+
+
+def language_columns(names: Iterable[str], origin: object) -> list[str]:
+    """Find the columns of a table that are named after the language of their sentences.
+
+    A language's code may also be an everyday name of a column: ``id`` is Indonesian, ``no`` Norwegian, ``src``
+    Logudorese Sardinian. Such a name never counts as a language, and beside columns that are languages it is
+    refused, since either reading could be meant. ``ind``, ``ind_Latn`` and ``nor`` are languages and nothing else.
+
+    Parameters
+    ----------
+    names
+        The names of the columns, in any order.
+    origin
+        Where they come from, for the message.
+
+    Returns
+    -------
+    list of str
+        The names that are language tags, in the given order.
+
+    Raises
+    ------
+    InputError
+        If a name may be a language or an identifier, beside one that is a language for sure.
+    """
+    tags = [name for name in names if is_language(name)]
+    languages = [name for name in tags if is_language_column(name)]
+    if languages and languages != tags:
+        name = next(name for name in tags if not is_language_column(name))
+        raise InputError(
+            f"{origin}: the column {name!r} beside {languages[0]!r} may hold sentences or identifiers; if it holds "
+            f"sentences name it {_in_full(name)!r}, else leave it out"
+        )
+    return languages
+
+
+def _in_full(code: str) -> str:
+    """Write a code as FLORES does, which no other column is named by: ``id`` as ``ind_Latn``."""
+    import langcodes
+
+    language = langcodes.Language.get(code)
+    return f"{language.to_alpha3()}_{language.maximize().script or 'Latn'}"

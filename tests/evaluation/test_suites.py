@@ -137,7 +137,7 @@ BAD_FILES = [
     ("a.tsv", {"text": ["a", "b"], "label": ["c", "d"]}, "fits no kind of suite: .*; found text, label"),
     ("a.parquet", {"eng_Latn": ["a", "b"]}, "fits no kind of suite: .*; found eng_Latn"),
     ("a.parquet", {"en": ["a", "b"], "klingonish": ["a", "b"]}, "fits no kind .*; found en, klingonish"),
-    ("a.parquet", {"en": ["a", "b"], "id": [1, 2]}, "column 'id' holds int64, not text"),
+    ("a.parquet", {"en": ["a", "b"], "fr": [1, 2]}, "column 'fr' holds int64, not text"),
     ("a.parquet", {**BITEXT, "sentence1": [1, 2, 3]}, "column 'sentence1' holds int64, not text"),
     ("a.tsv", b"", "empty, not even a header line"),
     ("a.jsonl", b"\n", "fits no kind of suite: .*; found none"),
@@ -190,3 +190,13 @@ def test_two_suites_of_one_name(tmp_path):
     with pytest.raises(InputError, match=r"two suites have the name 'fra-eng': .*one.*fra-eng.tsv and .*two"):
         load_suites([tmp_path / "one", tmp_path / "two"])
     assert [suite.name for suite in load_suites(tmp_path)] == ["one/fra-eng", "two/fra-eng"]
+
+
+def test_an_identifier_is_no_language(tmp_path):
+    path = write(tmp_path / "set.tsv", {"id": ["1", "2"], "en": ["cat", "dog"], "fr": ["chat", "chien"]})
+    with pytest.raises(
+        InputError, match=r"set\.tsv: the column 'id' beside 'en' .* name it 'ind_Latn', else leave"
+    ):
+        load_suites(path)
+    (suite,) = load_suites(write(path, {"ind_Latn": ["kucing", "anjing"], "en": ["cat", "dog"]}))
+    assert suite.kind == "nway"

@@ -229,6 +229,16 @@ def test_a_suite_without_sentences_is_an_error(nway: Path, tmp_path: Path) -> No
         prepare_pairs(nway, decontaminate=tmp_path / "suite")
 
 
+def test_identifiers_of_a_suite_are_not_its_sentences(nway: Path, tmp_path: Path) -> None:
+    suite = write_tsv(tmp_path / "suite.tsv", [("en 1", "x", "y")], ("id", "sentence1", "sentence2"))
+    assert "in a suite" not in prepare_pairs(nway, decontaminate=suite).report.total.dropped
+    write_tsv(suite, [("en 1", "x", "y")], ("id", "en", "fr"))
+    with pytest.raises(
+        InputError, match=r"suite\.tsv: the column 'id' beside 'en' may hold sentences or identif"
+    ):
+        prepare_pairs(nway, decontaminate=suite)
+
+
 def test_nothing_left_is_an_error_that_says_why(tmp_path: Path) -> None:
     file = write_tsv(tmp_path / "en-fr.tsv", [("a", "b"), ("A.", "c")])
     suite = write_tsv(tmp_path / "suite.tsv", [("a", "z")])

@@ -249,3 +249,19 @@ def test_a_column_mapping_of_another_name_is_refused(tmp_path: Path) -> None:
         InputError, match="columns: 'source' is not a column of a pair table; allowed are sentence1"
     ):
         read_source(tmp_path, columns={"source": "english"})
+
+
+def test_an_identifier_is_not_read_as_a_language(tmp_path: Path) -> None:
+    path = tmp_path / "set.en-id.tsv"
+    path.write_text("id\ten\tfr\n1\tcat\tchat\n", encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"set\.en-id\.tsv: the column 'id' beside 'en' .* 'ind_Latn', else leave"
+    ):
+        read_source(path)
+    # Named in so many words, or mapped, it is text.
+    path.write_text("ind\ten\nkucing\tcat\n", encoding="utf-8")
+    [named] = read_source(path)[0]
+    path.write_text("id\ten\tkey\nkucing\tcat\t7\n", encoding="utf-8")
+    [mapped] = read_source(path, columns={"sentence1": "id", "sentence2": "en"})[0]
+    row = {"sentence1": "kucing", "sentence2": "cat", "lang1": "id", "lang2": "en", "corpus": "set"}
+    assert named.table.to_pylist() == mapped.table.to_pylist() == [row]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -79,7 +81,7 @@ def _sides(batch) -> list[list[int]]:
     if "sentence1_offsets" in batch:
         starts = [*batch["sentence1_offsets"].tolist(), len(batch["sentence1_input_ids"])]
         ids = batch["sentence1_input_ids"].tolist()
-        return [ids[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+        return [ids[a:b] for a, b in itertools.pairwise(starts)]
     return [
         row[mask.bool()].tolist()
         for row, mask in zip(batch["sentence1_input_ids"], batch["sentence1_attention_mask"], strict=True)

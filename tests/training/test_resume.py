@@ -86,7 +86,7 @@ def test_the_best_state_and_not_the_last_is_what_stays(undisturbed) -> None:
     assert list(scores) == [4, 8, 12, 16, 20, 24]
     best = max(scores, key=scores.get)
     kept = folder / "checkpoints" / f"checkpoint-{best}"
-    found = {name: content for name, content in weights(kept).items()}
+    found = dict(weights(kept).items())
     assert found == weights(folder)
 
 
@@ -202,7 +202,7 @@ def test_a_full_disk_is_one_clear_error_and_the_last_checkpoint_stays_whole(mode
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("a small file system can be mounted by root only")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lingualign.samples import EVERYDAY
@@ -19,6 +18,8 @@ from lingualign.training.config import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sentence_transformers import SentenceTransformer
 
 SAMPLE = str(EVERYDAY / "train.tsv")
@@ -76,7 +77,11 @@ def tiny_run(folder: Path, models: Path, kind: str = "static", **training: Any) 
     return RunConfig(
         output=str(folder / "run"),
         pairs=PairsConfig(
-            sources=[SAMPLE], languages=["en", "fr", "ja"], select="en-xx", priority=["en", "fr", "ja"], validation=20
+            sources=[SAMPLE],
+            languages=["en", "fr", "ja"],
+            select="en-xx",
+            priority=["en", "fr", "ja"],
+            validation=20,
         ),
         teacher=TeacherConfig(model=str(models / "teacher"), store=str(folder / "store")),
         student=StudentConfig(kind="static", vocabulary=200)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.languages import is_language
+from lingualign.languages import is_language, language_columns
 from lingualign.pairs.compression import read_text, without_compression
 from lingualign.pairs.discovery import tabular_files
 from lingualign.pairs.tabular import is_tabular, read_table
@@ -79,7 +79,8 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
         Folders, read recursively in sorted order, and files: parquet, TSV (no quoting), JSONL or CSV, text
         also as ``.gz``, ``.xz`` or ``.zst``, as `lingualign.pairs.tabular.read_table` reads them. A file's
         kind follows from its columns: ``sentence1, sentence2, score`` is sts, ``sentence1, sentence2``
-        bitext, nothing but language columns nway. Where there is a ``split`` column the rows of ``test`` are
+        bitext, nothing but language columns nway (``ind`` or ``ind_Latn`` for Indonesian: ``id`` may be an
+        identifier, and is refused there). Where there is a ``split`` column the rows of ``test`` are
         taken. Other columns are left alone. Hidden files are passed over, those of other kinds named in a
         warning.
 
@@ -178,7 +179,11 @@ def _kind(path: Path, columns: Sequence[str]) -> tuple[Kind, list[str]]:
     if {"sentence1", "sentence2"} <= set(columns):
         return ("sts" if "score" in columns else "bitext"), ["sentence1", "sentence2"]
     languages = [column for column in columns if column != "split"]
-    if len(languages) > 1 and all(map(is_language, languages)):
+    if (
+        len(languages) > 1
+        and all(map(is_language, languages))
+        and language_columns(languages, path) == languages
+    ):
         return "nway", languages
     found = ", ".join(columns) or "none"
     raise InputError(f"{path} fits no kind of suite: expected the columns {_COLUMNS}; found {found}")

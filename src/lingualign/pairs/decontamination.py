@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
-from lingualign.languages import is_language
+from lingualign.languages import is_language_column, language_columns
 from lingualign.pairs.discovery import Skipped, tabular_files
 from lingualign.pairs.normalisation import Keys, sentence_keys
 from lingualign.pairs.tabular import is_tabular, read_table
@@ -25,8 +26,7 @@ from lingualign.pairs.tabular import is_tabular, read_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_NOT_SENTENCES = frozenset({"id", "ids", "key", "set", "lang", "lang1", "lang2", "split", "source", "corpus"})
-"""Columns that hold no sentences, though some are language codes too (``id`` is Indonesian)."""
+_SIDES = ("sentence1", "sentence2")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
     """Read every sentence of evaluation suites.
 
     All rows of every text column that holds sentences are taken, whatever their ``split``: ``sentence1``,
-    ``sentence2``, and columns named by a language (``eng_Latn``, ``ko``). Blank cells are no sentences.
+    ``sentence2``, and columns named by a language (``eng_Latn``, ``ko``). Blank cells are no sentences. ``id``
+    holds identifiers beside ``sentence1``; beside languages it is refused, as it may be Indonesian.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
     for suite in suites:
         taken = 0
         for path in _suite_files(Path(suite), skipped):
-            table = read_table(path, _sentence_columns)
+            table = read_table(path, partial(_sentence_columns, path))
             if not table.num_columns:
                 skipped.append(
                     Skipped(str(path), "no column of sentences (sentence1, sentence2, or a language)")
@@ -125,9 +126,8 @@ def _suite_files(suite: Path, skipped: list[Skipped]) -> list[Path]:
     return [suite] if is_tabular(suite) else []
 
 
-def _sentence_columns(found: Sequence[str]) -> list[str]:
-    return [
-        name
-        for name in found
-        if name in ("sentence1", "sentence2") or (name.lower() not in _NOT_SENTENCES and is_language(name))
-    ]
+def _sentence_columns(path: Path, found: Sequence[str]) -> list[str]:
+    if any(name in _SIDES for name in found):
+        # Beside a pair's two sides a column such as `id` is what it mostly is.
+        return [name for name in found if name in _SIDES or is_language_column(name)]
+    return language_columns(found, path)

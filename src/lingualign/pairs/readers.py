@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
-from lingualign.languages import is_language, language_code
+from lingualign.languages import is_language, language_code, language_columns
 from lingualign.pairs.compression import read_text, without_compression
 from lingualign.pairs.discovery import (
     HubDataset,
@@ -47,7 +47,8 @@ def read_source(
     """Read every pair of a source.
 
     A file of language columns only (``en``, ``fr``, ``kor_Hang``) is an n-way parallel set: each two of its
-    languages are a pair in every row.
+    languages are a pair in every row. Indonesian is ``ind`` or ``ind_Latn`` there and Norwegian ``nor``: ``id``
+    and ``no`` may be identifiers, and are refused (see `language_columns`).
 
     Where a file has no ``lang1`` and ``lang2`` columns the languages come from its name: ``en-fr.parquet``,
     ``TED.en-fr.tsv``. Where it has no ``corpus`` column the corpus is what the name says before the language
@@ -91,13 +92,16 @@ def read_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) -> p
         return _conform(table, file.name, columns, named, corpus=file.id.rpartition("/")[2])
     table = read_table(file.path, _pair_columns(file.name, columns))
     named = language_pair(file.path.name)
-    if _is_nway(table.column_names):
+    if _is_nway(table.column_names, file.name, mapped=bool(columns)):
         return _every_pair(table, file.name, corpus=_corpus(file, named))
     return _conform(table, file.name, columns, named, corpus=_corpus(file, named))
 
 
-def _is_nway(names: Sequence[str]) -> bool:
-    return len(names) > 1 and all(map(is_language, names))
+def _is_nway(names: Sequence[str], origin: str, *, mapped: bool) -> bool:
+    if len(names) < 2 or not all(map(is_language, names)):
+        return False
+    # Columns that the user has mapped to sentences are sentences, whatever else their names may mean.
+    return mapped or len(language_columns(names, origin)) == len(names)
 
 
 def _every_pair(table: pa.Table, origin: str, corpus: str) -> pa.Table:
@@ -123,7 +127,7 @@ def _corpus(file: TableFile, named: tuple[str, str, str] | None) -> str:
 
 def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:
     def choose(found: Sequence[str]) -> list[str]:
-        if not columns and _is_nway(found):
+        if not columns and _is_nway(found, origin, mapped=False):
             return list(found)
         wanted = {name: columns.get(name, name) for name in PAIR_SCHEMA.names}
         required = {"sentence1", "sentence2", *columns}

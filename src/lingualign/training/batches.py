@@ -99,4 +99,13 @@ class PairBatches(Dataset[dict[str, Any]]):
 
     def loader(self) -> DataLoader[dict[str, Any]]:
         """Give the batches one by one, in order."""
-        return DataLoader(self, batch_size=None, shuffle=False, pin_memory=torch.cuda.is_available())
+        # Lists of one batch each, and not batch_size=None: the host skips to where a resumed run stopped through the
+        # loader's batch sampler.
+        return DataLoader(
+            self, batch_size=1, shuffle=False, collate_fn=_only, pin_memory=torch.cuda.is_available()
+        )
+
+
+def _only(batches: list[dict[str, Any]]) -> dict[str, Any]:
+    [batch] = batches
+    return batch

@@ -82,6 +82,14 @@ def writing(checkpoint: Path) -> Iterator[Path]:
         raise
 
 
+def why_not_written(error: Exception) -> str:
+    """Put a failure to write weights into words: torch and safetensors have their own for a full disk."""
+    text = " ".join(str(error).split())
+    if "inline_container" in text:
+        return "a file could be written in part only; no space left on device, it seems"
+    return text
+
+
 def keep_only(folder: Path, names: Collection[str]) -> None:
     """Remove all other checkpoints, and what a killed process has left unfinished."""
     for checkpoint in checkpoints(folder):

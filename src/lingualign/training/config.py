@@ -54,6 +54,8 @@ class TeacherConfig:
         Branch, tag or commit of a hub model.
     prompt
         Text before every sentence, such as ``"query: "`` for E5.
+    language
+        The one language that a teacher understands which is not multilingual: its side is the anchor.
     multilingual
         Whether the teacher understands all the languages; the Average label needs it to.
     store
@@ -63,6 +65,7 @@ class TeacherConfig:
     model: str = "minilm"
     revision: str | None = None
     prompt: str = ""
+    language: str = "en"
     multilingual: bool = False
     store: str | None = None
 

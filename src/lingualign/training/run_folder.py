@@ -7,6 +7,7 @@ data_report.json         pairs read, kept and dropped, by file and reason
 training_log.json        loss terms and validation accuracies by step
 scores.json              scores on the suites named in the configuration; scores_before.json, untrained
 checkpoints/             the last two states and the best, to resume from
+.lingualign-files        names of the above: what --overwrite may remove
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lingualign.errors import InputError
-from lingualign.training.checkpoints import checkpoints, last_whole
+from lingualign.training.checkpoints import checkpoints, last_whole, why_not_written
 from lingualign.training.processes import is_first
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 REPORT = "data_report.json"
 _FINISHED = "modules.json"
+_OWN = ".lingualign-files"
+_UNFINISHED = ".unfinished-"
 
 
 class RunFolder:
@@ -47,6 +50,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.config_file = self.path / "lingualign.yaml"
         self._config = asdict(config)
+        self._made = False
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Refuse a folder that holds something else, before any work; nothing is written yet.
@@ -89,55 +93,88 @@ class RunFolder:
             raise InputError(
                 f"output {str(self.path)!r} holds another run; give another folder, {go_on}or --overwrite to replace it"
             )
-        elif self._is_home():
+        elif foreign := sorted({part.name for part in self.path.iterdir()} - self._own_names()):
             raise InputError(
-                f"output {str(self.path)!r} holds the folder that you are in, or your home: --overwrite would remove "
-                "it. Give a folder of the run's own"
+                f"output {str(self.path)!r} holds what no run of lingualign has written: {', '.join(foreign)}. "
+                "--overwrite removes a run and nothing else; move these away, or give another folder"
             )
 
-    def _is_home(self) -> bool:
-        own = self.path.resolve()
-        return any(
-            own == place or own in place.parents for place in (Path.cwd().resolve(), Path.home().resolve())
-        )
+    def holds_this_run(self) -> bool:
+        """Whether the folder holds a run of this configuration, begun or finished."""
+        try:
+            return not self._changed_settings()
+        except (OSError, ValueError, yaml.YAMLError):
+            return False
+
+    def _own_names(self) -> set[str]:
+        """Names of files and folders in the run folder that the run has written."""
+        try:
+            recorded = (self.path / _OWN).read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            recorded = []
+        unfinished = {part.name for part in self.path.glob(_UNFINISHED + "*")}
+        return {self.config_file.name, _OWN, *recorded} | unfinished
+
+    def _own(self, *names: str) -> None:
+        """Record names before they are written."""
+        _write(self.path / _OWN, "\n".join(sorted({*self._own_names(), *names})) + "\n")
+
+    def _changed_settings(self) -> list[str]:
+        before = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        after = json.loads(json.dumps(self._config))
+        # A run may be moved: where it lies is no part of what it is.
+        return sorted(differences(before | {"output": ""}, after | {"output": ""}))
 
     def _check_same_configuration(self) -> None:
         try:
-            before = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):
+            changed = self._changed_settings()
+        except (OSError, ValueError, TypeError, yaml.YAMLError):
             raise InputError(
                 f"--resume: {self.config_file} cannot be read; start anew in another folder"
             ) from None
-        changed = sorted(differences(before, json.loads(json.dumps(self._config))))
         if changed:
             raise InputError(
                 f"--resume: the configuration is not the one of the run in {str(self.path)!r}; it differs in "
                 f"{', '.join(changed)}. Resume with {self.config_file}, or start anew in another folder"
             )
 
-    def begin(self, *, overwrite: bool) -> None:
-        """Make the folder, empty but for the configuration; a run to resume stays as it is."""
-        if overwrite and self.config_file.is_file():
-            self._remove()
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(json.loads(json.dumps(self._config)), sort_keys=False, allow_unicode=True)
-        _write(self.config_file, text)
+    def begin(self, *, resume: bool, overwrite: bool) -> None:
+        """Make the folder, empty but for the configuration; a run to resume stays as it is.
+
+        Raises
+        ------
+        InputError
+            If the folder is not what `check` has seen: another run has begun in it, or it cannot be written.
+        """
+        self.check(resume=resume, overwrite=overwrite)
+        try:
+            if overwrite and self.config_file.is_file():
+                self._remove()
+            self._made = not self.path.exists()
+            self.path.mkdir(parents=True, exist_ok=True)
+            text = yaml.safe_dump(json.loads(json.dumps(self._config)), sort_keys=False, allow_unicode=True)
+            _write(self.config_file, text)
+            self._own(self.checkpoints.name)
+            self.checkpoints.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"output {str(self.path)!r} cannot be written to: {error}") from error
 
     def _remove(self) -> None:
         """Remove the run: first what makes it a finished one, last what makes it a run."""
-        (self.path / _FINISHED).unlink(missing_ok=True)
-        for part in self.path.iterdir():
+        last = [_OWN, self.config_file.name]
+        for name in [_FINISHED, *sorted(self._own_names() - {_FINISHED, *last}), *last]:
+            part = self.path / name
             if part.is_dir() and not part.is_symlink():
                 shutil.rmtree(part)
-            elif part != self.config_file:
-                part.unlink()
-        self.config_file.unlink()
+            else:
+                part.unlink(missing_ok=True)
 
     def abandon(self) -> None:
         """Leave nothing of a run that failed before its first checkpoint."""
         if is_first() and self.config_file.is_file() and not checkpoints(self.checkpoints):
             self._remove()
-            self.path.rmdir()
+            if self._made:
+                self.path.rmdir()
 
     def last_checkpoint(self) -> Path | None:
         """Find the newest checkpoint that is whole."""
@@ -159,20 +196,32 @@ class RunFolder:
     def save_json(self, name: str, content: Any) -> None:
         """Write a JSON file beside the model."""
         if is_first():
+            self._own(name)
             _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def save_text(self, name: str, text: str) -> None:
         """Write a text file beside the model."""
         if is_first():
+            self._own(name)
             _write(self.path / name, text)
 
     def save_model(self, model: SentenceTransformer) -> None:
         """Write the model; the file that makes it loadable comes last."""
+        from safetensors import SafetensorError
+
         if not is_first():
             return
-        unfinished = self.path / ".unfinished-model"
+        unfinished = self.path / f"{_UNFINISHED}model"
         shutil.rmtree(unfinished, ignore_errors=True)
-        model.save_pretrained(str(unfinished), create_model_card=False)
+        try:
+            model.save_pretrained(str(unfinished), create_model_card=False)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise InputError(
+                f"the model cannot be written to {self.path}: {why_not_written(error)}. The checkpoints are "
+                "whole; make room and go on with --resume"
+            ) from error
+        self._own(*(part.name for part in unfinished.iterdir()))
         for part in sorted(unfinished.iterdir(), key=lambda part: part.name == _FINISHED):
             place = self.path / part.name
             if place.is_dir():
@@ -183,7 +232,7 @@ class RunFolder:
 
 def _write(path: Path, text: str) -> None:
     """Replace a file at once: readers see the old one or the new one."""
-    unfinished = path.with_name(f".unfinished-{path.name}")
+    unfinished = path.with_name(f"{_UNFINISHED}{path.name}")
     unfinished.write_text(text, encoding="utf-8")
     os.replace(unfinished, path)
 

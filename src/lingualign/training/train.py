@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
+from lingualign.languages import language_code
 from lingualign.reporting import model_card
 from lingualign.training.processes import (
     check_same,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from lingualign.training.batches import PairBatches
     from lingualign.training.config import LossConfig, RunConfig
 
+# Of each language pair: enough for an accuracy to half a point or so, and an evaluation takes no time.
+_VALIDATION_LIMIT = 2_000
 _TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
@@ -95,7 +98,7 @@ def train(
     from rich.console import Console
 
     from lingualign.embedding.models import fingerprint
-    from lingualign.evaluation import load_suites
+    from lingualign.evaluation import BitextEvaluator, load_suites
     from lingualign.pairs import print_report
 
     progress = progress and is_first()
@@ -116,8 +119,9 @@ def train(
 
     console.rule("Pairs")
     with together():
-        pairs, validation = _pairs(config)
+        pairs, (validation, metric) = _pairs(config)
         print_report(pairs.report, console)
+        check_anchors(config, pairs.train)
         if resume and is_first():
             folder.check_same_report(pairs.report.to_json())
     check_same("the data report", pairs.report.to_json, "Give all of them the same files")
@@ -145,6 +149,7 @@ def train(
     console.print(
         f"{config.student.kind}, {millions:,.1f} million parameters, {student.get_embedding_dimension()} dimensions"
     )
+    del teacher  # its vectors are on disk: its memory is the student's from here on
     with together():
         batches = pair_batches(config, pairs.train, student, store, views, progress)
     check_same(
@@ -154,14 +159,28 @@ def train(
     )
 
     console.rule("Training")
-    on_first(lambda: folder.begin(overwrite=overwrite))
+    if metric != config.training.early_stopping.metric:
+        console.print(
+            f"no {config.training.early_stopping.metric} pairs are held out; validating on all corpora"
+        )
+    with together():
+        evaluator = BitextEvaluator(
+            validation, limit=_VALIDATION_LIMIT, prompt=config.student.prompt, name=metric
+        )
+        if is_first():
+            folder.begin(resume=resume, overwrite=overwrite)
     try:
         folder.save_json(REPORT, pairs.report.to_json())
         with _without_tensor_bars():
-            trained = _train(config, student, batches, validation, suites, folder, resume, console)
+            trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
             counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
-            card = model_card(asdict(config), counts, pairs.priority, trained.validation, trained.scores)
+            languages = sorted({code for name in counts for code in name.split("-")})
+            card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)
             folder.save_text("README.md", card)
+            if config.student.prompt:
+                # So that plain `encode` puts before a sentence what training has put there.
+                student.prompts["default"] = config.student.prompt
+                student.default_prompt_name = "default"
             folder.save_model(student)
     except BaseException:
         folder.abandon()
@@ -190,17 +209,14 @@ def _train(
     config: RunConfig,
     student: SentenceTransformer,
     batches: PairBatches,
-    validation: pa.Table,
+    evaluator: BitextEvaluator,
     suites: list[Suite],
     folder: RunFolder,
     resume: bool,
     console: Console,
 ) -> Trained:
     """Train the student in place, to its best state, with accuracy before and after."""
-    from lingualign.evaluation import BitextEvaluator
-
-    metric = config.training.early_stopping.metric
-    evaluator = BitextEvaluator(validation, prompt=config.student.prompt, name=metric)
+    metric = evaluator.name
     before = on_first(lambda: evaluator(student))[f"{metric}_accuracy"]
     scores_before = on_first(lambda: _score(config, folder, student, suites, "scores_before.json"))
     console.print(f"validation accuracy before training: {before:.1%}")
@@ -244,12 +260,17 @@ def check_settings(config: RunConfig) -> None:
     for name, value, allowed, holds in (
         ("training.batch_size", training.batch_size, "at least 2", training.batch_size >= 2),
         ("training.epochs", training.epochs, "above 0", 0 < training.epochs < math.inf),
-        ("training.max_steps", training.max_steps, "at least 1", (training.max_steps or 1) >= 1),
+        (
+            "training.max_steps",
+            training.max_steps,
+            "at least 1",
+            training.max_steps is None or training.max_steps >= 1,
+        ),
         (
             "training.evaluate_every",
             training.evaluate_every,
             "at least 1",
-            (training.evaluate_every or 1) >= 1,
+            training.evaluate_every is None or training.evaluate_every >= 1,
         ),
         ("training.learning_rate", training.learning_rate, "above 0", 0 < training.learning_rate < math.inf),
         ("training.warmup", training.warmup, "a share, from 0 to below 1", 0 <= training.warmup < 1),
@@ -299,6 +320,11 @@ def check_settings(config: RunConfig) -> None:
             raise InputError(
                 f"training.report_to: {tracker} is not installed; pip install 'lingualign[{tracker}]' brings it"
             )
+    if loss.kind == "hard" and loss.tcm and not loss.monolingual_diagonal:
+        raise InputError(
+            "loss.tcm with loss.kind hard and loss.monolingual_diagonal false trains nothing within a language: a hard "
+            "label is its diagonal. Keep the diagonal, or use loss.kind: soft"
+        )
     if config.student.kind == "encoder" and not config.student.model:
         raise InputError(
             "student.model: student.kind encoder needs the encoder's hub id or folder; none is given"
@@ -314,14 +340,6 @@ def check_settings(config: RunConfig) -> None:
             f"with a multilingual teacher. Set teacher.multilingual to true if {config.teacher.model!r} is one, or use "
             "loss.label: priority"
         )
-    output = Path(config.output).resolve()
-    inside = [("pairs.sources", source) for source in config.pairs.sources]
-    inside += [("teacher.store", config.teacher.store)] if config.teacher.store else []
-    for key, path in inside:
-        if Path(path).exists() and (Path(path).resolve() == output or output in Path(path).resolve().parents):
-            raise InputError(
-                f"{key}: {path!r} lies in output {config.output!r}, which --overwrite would remove"
-            )
 
 
 def check_sources(config: RunConfig) -> None:
@@ -343,6 +361,30 @@ def check_sources(config: RunConfig) -> None:
         for suite in suites:
             if not Path(suite).exists():
                 raise InputError(f"{key}: {suite!r} is neither a folder nor a file")
+
+
+def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
+    """Refuse labels from sentences that a monolingual teacher does not understand.
+
+    Raises
+    ------
+    InputError
+        If the loss takes labels of a teacher not declared multilingual and the anchor side of a language pair is in
+        another language than the teacher's.
+    """
+    if not _views(config.loss) or config.teacher.multilingual:
+        return
+    language = language_code(config.teacher.language)
+    anchors = pc.cast(pairs["lang1"], pa.string())
+    foreign = pairs.filter(pc.not_equal(anchors, language))
+    names = sorted(set(zip(foreign["lang1"].to_pylist(), foreign["lang2"].to_pylist(), strict=True)))
+    if names:
+        raise InputError(
+            f"teacher {config.teacher.model!r} understands {language!r} (teacher.language), but would measure the "
+            f"first side of {', '.join('-'.join(name) for name in names)}. Select the pairs with {language!r} "
+            f"(pairs.select: {language}-xx) and put it first in pairs.priority, or set teacher.multilingual to true "
+            "if the teacher understands all of them"
+        )
 
 
 def _models(config: RunConfig) -> tuple[SentenceTransformer | None, SentenceTransformer | None]:
@@ -367,7 +409,7 @@ def _models(config: RunConfig) -> tuple[SentenceTransformer | None, SentenceTran
     return teacher, student
 
 
-def _pairs(config: RunConfig) -> tuple[PreparedPairs, pa.Table]:
+def _pairs(config: RunConfig) -> tuple[PreparedPairs, tuple[pa.Table, str]]:
     """Prepare the training pairs and those that decide when to stop and which model is best."""
     from lingualign.pairs import prepare_pairs
 
@@ -401,14 +443,14 @@ def _digest(pairs: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def validation_pairs(held_out: pa.Table, config: RunConfig) -> pa.Table:
-    """Choose the held-out pairs that the metric of `EarlyStoppingConfig` names."""
-    table = held_out
+def validation_pairs(held_out: pa.Table, config: RunConfig) -> tuple[pa.Table, str]:
+    """Choose the held-out pairs that the metric of `EarlyStoppingConfig` names; gives them and what they are."""
+    table, name = held_out, "validation"
     if config.training.early_stopping.metric == "tatoeba":
         corpus = pc.cast(table["corpus"], pa.string())
         of_tatoeba = table.filter(pc.match_substring(corpus, "tatoeba", ignore_case=True))
         if of_tatoeba.num_rows:
-            table = of_tatoeba
+            table, name = of_tatoeba, "tatoeba"
     languages = list(zip(table["lang1"].to_pylist(), table["lang2"].to_pylist(), strict=True))
     counts = Counter(languages)
     if max(counts.values(), default=0) < 2:
@@ -416,7 +458,7 @@ def validation_pairs(held_out: pa.Table, config: RunConfig) -> pa.Table:
             f"pairs.validation is {config.pairs.validation!r} and leaves {table.num_rows} pairs to validate on; a "
             "language pair needs 2 at least to tell a good model from a bad one. Raise it, or give more pairs"
         )
-    return table.filter(pa.array([counts[pair] > 1 for pair in languages]))
+    return table.filter(pa.array([counts[pair] > 1 for pair in languages])), name
 
 
 def _views(loss: LossConfig) -> Sequence[str]:
@@ -446,7 +488,7 @@ def _teacher_store(
                 added = store.add(pairs[view].to_pylist(), progress=progress)
                 console.print(f"{view}: {added.new:,} sentences embedded, {added.known:,} known already")
     console.print(f"vectors in {store.folder}")
-    return store
+    return TeacherStore(store.folder)  # without the teacher that `store` holds
 
 
 def _static_student(
@@ -463,7 +505,7 @@ def _static_student(
     return static_student(
         teacher,
         {code: list(dict.fromkeys(found)) for code, found in sentences.items()},
-        anchor=pairs.priority[0],
+        anchor=language_code(config.teacher.language),
         vocabulary=config.student.vocabulary,
         seed=config.training.seed,
     )
@@ -572,8 +614,7 @@ def _fit(
         learning_rate=training.learning_rate,
         warmup_steps=training.warmup,
         weight_decay=training.weight_decay,
-        # The row-wise gradients of a static student have no norm that torch can take.
-        max_grad_norm=0.0 if config.student.kind == "static" else 1.0,
+        max_grad_norm=1.0,
         bf16=bf16,
         load_best_model_at_end=True,
         metric_for_best_model=metric,

@@ -15,7 +15,13 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from lingualign.errors import InputError
 from lingualign.student.static import train_rowwise
-from lingualign.training.checkpoints import checkpoints, damage_of, keep_only, writing
+from lingualign.training.checkpoints import (
+    checkpoints,
+    damage_of,
+    keep_only,
+    why_not_written,
+    writing,
+)
 from lingualign.training.processes import any_process, gathered, is_first, on_first, together
 from lingualign.training.rowwise_adam import RowwiseAdamW
 
@@ -112,12 +118,17 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             )
         return self.optimizer
 
-    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
-        """Take the norm of the touched rows: torch has none for sparse gradients."""
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        """Scale the gradients to a norm of ``max_grad_norm`` at most: torch clips no sparse ones."""
         if not self.rowwise:
-            return super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
-        norms = [p.grad._values().norm() for p in self.model.parameters() if p.grad is not None]
-        return torch.stack(norms).norm()
+            return super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        values = [gradient._values() if gradient.is_sparse else gradient for gradient in gradients]
+        norm = torch.stack([value.norm() for value in values]).norm()
+        scale = (self.args.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
+        for value in values:
+            value.mul_(scale)
+        return norm
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Remember the language pair, which the host takes out of the inputs, for the message of `training_step`."""
@@ -131,12 +142,27 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         if any_process(not finite):
             with together():
                 if not finite:
-                    raise InputError(
-                        f"the loss is {loss.item()} at step {self.state.global_step + 1}, in a batch of "
-                        f"{self._language_pair}: training has diverged. {self._whole()}Lower training.learning_rate or "
-                        "raise loss.temperature, and start anew with --overwrite"
-                    )
+                    raise self._diverged(f"the loss is {loss.item()} at step {self.state.global_step + 1}")
         return loss
+
+    def _diverged(self, what: str) -> InputError:
+        return InputError(
+            f"{what} in a batch of {self._language_pair}: training has diverged. {self._whole()}"
+            "Lower training.learning_rate or raise loss.temperature, and start anew with --overwrite"
+        )
+
+    def _check_weights(self) -> None:
+        """Refuse to score or keep a model that the last step has ruined."""
+        if not all(torch.isfinite(parameter).all() for parameter in self.model.parameters()):
+            raise self._diverged(f"weights are not finite after step {self.state.global_step}")
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Score the model; one that the last step has ruined is refused before it becomes a checkpoint."""
+        try:
+            metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        except InputError as error:
+            raise self._diverged(f"after step {self.state.global_step} {error}. That step was") from error
+        return metrics
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log the diagnostics of the loss beside its terms."""
@@ -158,6 +184,8 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             self.state.best_model_checkpoint = str(best)
         if on_first(checkpoint.is_dir):
             return
+        with together():
+            self._check_weights()
         random_states = gathered(None if is_first() else self._random_state())
         with together():
             if is_first():
@@ -183,11 +211,9 @@ class AlignmentTrainer(SentenceTransformerTrainer):
                     (unfinished / name).write_bytes(content)
                 self._save_state(unfinished / "trainer_state.json")
         except (OSError, RuntimeError, SafetensorError) as error:
-            # torch and safetensors report a full disk as errors of their own.
-            reason = " ".join(str(error).split())
             raise InputError(
-                f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}: {reason}. "
-                f"{self._whole()}Make room and go on with --resume"
+                f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}: "
+                f"{why_not_written(error)}. {self._whole()}Make room and go on with --resume"
             ) from error
         kept = {path.name for path in checkpoints(checkpoint.parent)[-2:]}
         keep_only(checkpoint.parent, kept | {best.name})

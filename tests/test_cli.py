@@ -1,0 +1,266 @@
+"""The command line as people meet it: help, one line for a mistake, and nothing left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lingualign.arguments import _keys
+from lingualign.cli import COMMANDS, main
+from lingualign.samples import EVERYDAY
+from lingualign.training.config import RunConfig
+
+SAMPLE = str(EVERYDAY / "train.tsv")
+# A teacher that cannot be loaded: an error about anything else has come before it.
+LATE = {"teacher": {"model": "/no/such/teacher"}}
+
+
+def _configuration(folder: Path, **changed) -> str:
+    path = folder / "c.yaml"
+    path.write_text(
+        yaml.safe_dump({"output": str(folder / "out"), "pairs": {"sources": [SAMPLE]}, **LATE, **changed})
+    )
+    return str(path)
+
+
+def _refused(capsys, *arguments: str) -> str:
+    """The one line on standard error of a command that exits with 2."""
+    assert main(list(arguments)) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("lingualign: error: ")
+    return line.removeprefix("lingualign: error: ")
+
+
+def test_help_lists_the_commands(capsys) -> None:
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(f"\n  {command}" in told for command in COMMANDS)
+    assert main([]) == 0
+    assert capsys.readouterr().out == told
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_help_of_train_has_every_option_of_the_configuration_with_its_text(
+    capsys, monkeypatch, columns
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--help"])
+    assert stopped.value.code == 0
+    told = capsys.readouterr().out
+    assert max(map(len, told.splitlines())) <= int(columns)
+    options = told[told.index("options:") :]
+    for key in _keys(RunConfig):
+        section = dataclasses.is_dataclass(_type(key))
+        assert (f"  --{key} " in options) != section, key
+    flat = " ".join(options.split())
+    assert "Hub id, folder, or minilm. (default: minilm)" in flat
+    assert "tau of the student's softmax. (default: 0.1)" in flat
+    for noise in ("``", "Literal", "Optional", "null |", "type:", "CONFIG", "shtab"):
+        assert noise not in told, noise
+
+
+def _type(key: str):
+    import typing
+
+    of = RunConfig
+    for part in key.split("."):
+        of = typing.get_type_hints(of)[part]
+    return of
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "train"])
+def test_help_of_each_command_describes_each_of_its_parameters(capsys, command) -> None:
+    import inspect
+
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    told = capsys.readouterr().out
+    for name in inspect.signature(COMMANDS[command]).parameters:
+        assert f"--{name}" in told or name.upper() in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "unknown command 'trian' (did you mean 'train'?); there are quickstart, train, evaluate"),
+        (["quickstart", "--ouput", "x"], "quickstart: unknown option 'ouput' (did you mean 'output'?)"),
+        (["quickstart", "--out", "x"], "quickstart: unknown option 'out' (did you mean 'output'?)"),
+        (["quickstart", "x"], "quickstart: 'x' belongs to no option"),
+        (["evaluate"], "evaluate: MODEL, --suite PATH is missing"),
+        (["evaluate", "minilm"], "evaluate: --suite PATH is missing"),
+        (["evaluate", "minilm", "--suite", "/none"], "no such suite: /none"),
+        (
+            ["evaluate", "minilm", "--suite", SAMPLE, "--output", "/no/where.json"],
+            "its folder does not exist",
+        ),
+        (["train"], "output and pairs.sources must be given, in the file of --config or as options"),
+        (["train", "--config", "/none.yaml"], "--config '/none.yaml': no such file; configs/static.yaml"),
+        (["train", "--batch_size", "3"], "unknown option 'batch_size' (did you mean 'training.batch_size'?)"),
+        (["train", "--training.epoch", "3"], "'training.epoch' (did you mean 'training.epochs'?)"),
+        (["train", "--trainig.epochs", "3"], "unknown section 'trainig' (did you mean 'training'?)"),
+        (["train", "--training.epochs"], "--training.epochs needs a value: a number"),
+        (["train", "--loss.tcm", "perhaps"], "loss.tcm is 'perhaps'; it must be true or false"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, message) -> None:
+    assert message in _refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"los": {"kind": "soft"}}, "unknown section 'los' (did you mean 'loss'?)"),
+        ({"otput": "x"}, "unknown option 'otput' (did you mean 'output'?)"),
+        ({"loss": {"kid": "soft"}}, "'loss.kid' (did you mean 'loss.kind'?); loss has cross_weight, kind,"),
+        (
+            {"training": {"early_stopping": {"patiens": 3}}},
+            "(did you mean 'training.early_stopping.patience'?)",
+        ),
+        ({"loss": {"kind": "sof"}}, "loss.kind is 'sof'; it must be one of soft, hard, mse, ranking"),
+        ({"loss": "soft"}, "loss is 'soft'; it must be a section with kind, label,"),
+        ({"loss": None}, "loss is null; it must be a section with kind, label,"),
+        ({"training": {"batch_size": 1.5}}, "training.batch_size is 1.5; it must be a whole number"),
+        ({"training": {"batch_size": 1}}, "training.batch_size is 1; it must be at least 2"),
+        ({"training": {"learning_rate": -1}}, "training.learning_rate is -1.0; it must be above 0"),
+        ({"training": {"warmup": 1.0}}, "training.warmup is 1.0; it must be a share, from 0 to below 1"),
+        ({"training": {"early_stopping": {"patience": 0}}}, "patience is 0; it must be at least 1, or null"),
+        ({"training": {"report_to": ["tensorbord"]}}, "must be one of tensorboard, wandb, trackio"),
+        ({"loss": {"temperature": float("nan")}}, "loss.temperature is nan; it must be above 0"),
+        ({"loss": {"temperature": 0}}, "loss.temperature is 0.0; it must be above 0"),
+        ({"loss": {"label": "average"}}, "loss.label: average (Eq. 5)"),
+        ({"student": {"kind": "encoder"}}, "student.kind encoder needs the encoder's hub id or folder"),
+        ({"student": {"model": "minilm"}}, "student.model is 'minilm', but student.kind is static"),
+        ({"pairs": {"sources": []}}, "pairs.sources is empty"),
+        ({"pairs": {"sources": ["/none"]}}, "source '/none': no such file or folder"),
+        ({"pairs": {"sources": [SAMPLE], "validation": "/none.tsv"}}, "'/none.tsv': no such file or folder"),
+        ({"decontaminate": ["/none"]}, "decontaminate: '/none' is neither a folder nor a file"),
+        ({"evaluate": ["/none"]}, "evaluate: '/none' is neither a folder nor a file"),
+        ({"pairs": {"sources": [SAMPLE], "select": "en-de"}}, "en-de"),
+        ({"pairs": {"sources": [SAMPLE], "languages": ["en", "klingonish"]}}, "klingonish"),
+        ({"pairs": {"sources": [SAMPLE], "validation": 0}}, "pairs.validation is 0"),
+        ({}, "/no/such/teacher"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_told_before_models_load_and_leaves_nothing(
+    capsys, tmp_path, changed, message
+) -> None:
+    assert message in _refused(capsys, "train", "--config", _configuration(tmp_path, **changed))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "expected keys with values"),
+        (b"- a\n", "expected keys with values"),
+        (b"output: [1\n", "line 2: not YAML"),
+        (b"output: x\nloss: \xff\n", "line 2: not UTF-8 text"),
+        (
+            b"loss: {kind: soft}\npairs: {}\nloss: {kind: hard}\n",
+            "line 3: the key 'loss' is there a second time",
+        ),
+    ],
+)
+def test_a_file_that_is_no_configuration(capsys, tmp_path, content, message) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_bytes(content)
+    assert message in _refused(capsys, "train", "--config", str(path))
+
+
+def _pairs_file(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("files", "parts"),
+    [
+        ({"x.en-fr.tsv": b"a\tb\n1\t2\n"}, ["x.en-fr.tsv", "found 'a', 'b'"]),
+        ({"x.en-fr.en": b"one\ntwo\n", "x.en-fr.fr": b"un\n"}, ["2", "1"]),
+        ({"x.en-fr.en": b"one\ntwo\xff\n", "x.en-fr.fr": b"un\ndeux\n"}, ["x.en-fr.en", "line 2"]),
+        ({"x.en-fr.en.gz": gzip.compress(b"one\n")[:-4], "x.en-fr.fr": b"un\n"}, ["x.en-fr.en.gz"]),
+        ({"x.parquet": b"no parquet"}, ["x.parquet"]),
+        ({"notes.md": b"hello"}, ["no file of pairs", "notes.md"]),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(capsys, tmp_path, files, parts) -> None:
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    for name, content in files.items():
+        _pairs_file(folder, name, content)
+    line = _refused(capsys, "train", "--config", _configuration(tmp_path, pairs={"sources": [str(folder)]}))
+    assert all(part in line for part in parts), line
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_holds_something_else_is_refused_and_untouched(capsys, tmp_path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("years")
+    for flags in ([], ["--overwrite"], ["--resume"]):
+        line = _refused(capsys, "train", "--config", _configuration(tmp_path), *flags)
+        assert "is not empty and holds no run" in line
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.tex"]
+    (tmp_path / "file").write_text("")
+    line = _refused(
+        capsys, "train", "--config", _configuration(tmp_path, output=str(tmp_path / "file" / "run"))
+    )
+    assert "is a file; give a folder" in line
+    line = _refused(
+        capsys, "train", "--config", _configuration(tmp_path, output=str(tmp_path / "new")), "--resume"
+    )
+    assert "there is no run in" in line
+
+
+def test_values_given_on_the_command_line_win_and_lists_take_several(tmp_path) -> None:
+    from lingualign.arguments import parse
+
+    arguments = [
+        "--config",
+        _configuration(tmp_path),
+        "--pairs.sources",
+        "a",
+        "b",
+        "--loss.temperature",
+        "0.05",
+    ]
+    run = parse("train", COMMANDS["train"], [*arguments, "--pairs.priority", "en", "fr", "--resume"])
+    assert run["run"].pairs.sources == ["a", "b"]
+    assert run["run"].pairs.priority == ["en", "fr"]
+    assert run["run"].loss.temperature == 0.05
+    assert run["run"].teacher.model == "/no/such/teacher"
+    assert (run["resume"], run["overwrite"]) == (True, False)
+    assert parse("train", COMMANDS["train"], [*arguments, "--pairs.priority", "volume"])[
+        "run"
+    ].pairs.priority == ("volume")
+
+
+def test_every_configuration_of_the_project_is_one(tmp_path) -> None:
+    from lingualign.arguments import parse
+
+    configurations = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+    assert configurations
+    for path in configurations:
+        run = parse("train", COMMANDS["train"], ["--config", str(path)])["run"]
+        assert isinstance(run, RunConfig)
+
+
+def test_the_installed_command_says_the_same_without_a_traceback() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "lingualign", "train", "--loss.kind", "sof"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert ran.stderr == (
+        "lingualign: error: train: loss.kind is 'sof'; it must be one of soft, hard, mse, ranking\n"
+    )

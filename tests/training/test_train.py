@@ -1,0 +1,159 @@
+"""From a configuration to a folder that needs nothing of ours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from tiny_runs import SAMPLE, leftovers, tiny_run
+
+from lingualign.errors import InputError
+from lingualign.samples import EVERYDAY
+from lingualign.training import LossConfig, train
+from lingualign.training.checkpoints import checkpoints, damage_of
+
+PLAIN = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "lingualign":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocked())
+import numpy
+from sentence_transformers import SentenceTransformer
+model = SentenceTransformer(sys.argv[1], device="cpu")
+numpy.save(sys.argv[2], model.encode(["The dog sleeps.", "犬が寝ています。", "Où est la gare ?", "xyzzy", ""]))
+"""
+
+
+@pytest.fixture(scope="module", params=["static", "encoder"])
+def trained(request, tmp_path_factory, models):
+    folder = tmp_path_factory.mktemp(f"trained-{request.param}")
+    config = tiny_run(folder, models, request.param)
+    config = replace(config, evaluate=[str(EVERYDAY / "validation.tsv")], loss=LossConfig(tcm=True))
+    return config, train(config, progress=False)
+
+
+def test_plain_sentence_transformers_gives_the_same_vectors(trained, tmp_path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    config, _ = trained
+    vectors = str(tmp_path / "vectors.npy")
+    subprocess.run([sys.executable, "-c", PLAIN, config.output, vectors], check=True)
+    model = SentenceTransformer(config.output, device="cpu")
+    ours = model.encode(["The dog sleeps.", "犬が寝ています。", "Où est la gare ?", "xyzzy", ""])
+    assert np.array_equal(np.load(vectors), ours)
+    assert np.isfinite(ours).all()
+
+
+def test_the_folder_tells_how_the_model_came_to_be(trained) -> None:
+    config, result = trained
+    folder = Path(config.output)
+    assert not leftovers(folder)
+
+    log = json.loads((folder / "training_log.json").read_text())
+    losses = [row for row in log if "loss" in row]
+    assert losses
+    assert all({"cross_lingual", "monolingual", "label_entropy"} <= row.keys() for row in losses)
+    assert sum("eval_validation_accuracy" in row for row in log) == 6
+
+    report = json.loads((folder / "data_report.json").read_text())
+    assert (
+        report["total"]["train"] + report["total"]["validation"] + sum(report["total"]["dropped"].values())
+        == (report["total"]["read"])
+    )
+    for name in ("scores.json", "scores_before.json"):
+        scores = json.loads((folder / name).read_text())
+        assert list(scores["suites"]) == ["validation"]
+    assert scores["suites"].keys() == result.scores["suites"].keys()
+    assert result.scores == json.loads((folder / "scores.json").read_text())
+
+    card = (folder / "README.md").read_text()
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["language"] == ["en", "fr", "ja"]
+    assert header["library_name"] == "sentence-transformers"
+    assert "| en-fr | 300 |" in card
+    assert f"{result.after:.3f}" in card
+
+
+def test_the_configuration_beside_the_model_makes_the_same_model_again(trained, tmp_path) -> None:
+    from tiny_runs import weights
+
+    from lingualign.cli import main
+
+    config, _ = trained
+    arguments = ["train", "--config", f"{config.output}/lingualign.yaml", "--output", str(tmp_path / "again")]
+    assert main(arguments) == 0
+    assert weights(tmp_path / "again") == weights(Path(config.output))
+    before, after = (
+        yaml.safe_load(Path(folder, "lingualign.yaml").read_text())
+        for folder in (config.output, tmp_path / "again")
+    )
+    assert before.pop("output") != after.pop("output")
+    assert before == after
+
+
+def test_another_run_is_replaced_only_when_asked(trained, tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, max_steps=2)
+    train(config, progress=False)
+    with pytest.raises(InputError, match="holds another run"):
+        train(config, progress=False)
+    (tmp_path / "run" / "of-before").write_text("x")
+    train(config, overwrite=True, progress=False)
+    assert not (tmp_path / "run" / "of-before").exists()
+    with pytest.raises(InputError, match="is finished"):
+        train(config, resume=True, progress=False)
+
+
+@pytest.mark.parametrize("kind", ["static", "encoder"])
+def test_divergence_names_step_and_language_pair_and_keeps_the_last_good_checkpoint(
+    kind, tmp_path, models
+) -> None:
+    # The learning rate rises from 0: the first step does nothing, the second throws the weights out of range.
+    config = tiny_run(tmp_path, models, kind, learning_rate=1e38, evaluate_every=1)
+    with pytest.raises(
+        InputError, match=r"step 2.* in a batch of en-(fr|ja): training has diverged"
+    ) as error:
+        train(config, progress=False)
+    [checkpoint] = checkpoints(tmp_path / "run" / "checkpoints")
+    assert str(checkpoint) in str(error.value)
+    assert damage_of(checkpoint) is None
+    assert not (tmp_path / "run" / "modules.json").exists()
+
+
+def test_divergence_before_the_first_checkpoint_leaves_nothing(tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, learning_rate=1e38, evaluate_every=10)
+    with pytest.raises(InputError, match=r"loss is nan at step \d in a batch of|loss is nan at step \d"):
+        train(config, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_dimensions_that_do_not_fit_are_refused_for_mse_alone(tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, "encoder", max_steps=1)
+    with pytest.raises(InputError, match=r"has 12 and teacher .* has 16"):
+        train(replace(config, loss=LossConfig(kind="mse")), progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_hard_loss_of_an_encoder_needs_no_teacher(tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, "encoder", max_steps=2)
+    config = replace(
+        config, loss=LossConfig(kind="hard"), teacher=replace(config.teacher, model="/no/such/teacher")
+    )
+    assert train(config, progress=False).steps == 2
+
+
+def test_a_run_folder_is_never_the_users_own(tmp_path, models, monkeypatch) -> None:
+    config = tiny_run(tmp_path, models, max_steps=2)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "lingualign.yaml").write_text("output: .\n")
+    monkeypatch.chdir(tmp_path / "run")
+    with pytest.raises(InputError, match="the folder that you are in"):
+        train(config, overwrite=True, progress=False)
+    assert Path(SAMPLE).exists()
