@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -145,32 +142,3 @@ def test_an_error_of_the_command_is_told_once(models, tmp_path) -> None:
     assert running.returncode == 1
     assert printed.count("lingualign: error: training.batch_size is 7") == 1
     assert "most recent call last" not in printed.partition("ChildFailedError")[0].partition("E1")[0]
-
-
-def test_where_one_process_is_killed_the_other_ends_and_the_killed_is_named(models, tmp_path) -> None:
-    config = tiny_run(tmp_path, models, "encoder", max_steps=100_000, evaluate_every=20)
-    running = _start("-m", "lingualign", "train", "--config", _write(config, tmp_path))
-    folder = tmp_path / "run" / "checkpoints"
-    try:
-        while running.poll() is None and not checkpoints(folder):
-            time.sleep(0.01)
-        os.kill(_process_of_rank(running.pid, 1), signal.SIGKILL)
-        began = time.monotonic()
-        printed, _ = running.communicate(timeout=60)
-        seconds = time.monotonic() - began
-    finally:
-        running.terminate()
-    assert seconds < 60
-    assert running.returncode != 0
-    # The launcher's report, which says who was the first to end.
-    assert re.search(r"Root Cause.*rank +: 1 ", printed, re.DOTALL), printed
-    for checkpoint in checkpoints(folder):
-        assert damage_of(checkpoint) is None
-
-
-def _process_of_rank(parent: int, rank: int) -> int:
-    for task in Path(f"/proc/{parent}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if f"\0RANK={rank}\0" in Path(f"/proc/{child}/environ").read_text():
-                return int(child)
-    raise AssertionError(f"no process of rank {rank}")

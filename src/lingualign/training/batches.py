@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from lingualign.errors import InputError
 from lingualign.training.schedule import epoch_batches
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ class PairBatches(Dataset[dict[str, Any]]):
         self._store = store
         self._batch_size, self._power, self._seed = batch_size, power, seed
         self._rank, self._processes = rank, processes
+        for name, rows in pairs.items():
+            if len(rows.sentence1) < processes:
+                raise InputError(
+                    f"{name} has {len(rows.sentence1)} training pairs, fewer than the {processes} processes, so that no "
+                    "batch of it can be shared; leave it out of pairs.select, or start fewer processes"
+                )
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import re
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -182,38 +181,3 @@ def check_same(what: str, value: Callable[[], Any], cure: str) -> None:
             if changed:
                 shown = f"{', '.join(changed[:5])}{', ...' if len(changed) > 5 else ''}"
                 raise InputError(f"processes 0 and {rank} of this run differ in {what}: {shown}. {cure}")
-
-
-@contextmanager
-def naming_the_gone() -> Iterator[None]:
-    """Say which processes have ended where waiting for them fails.
-
-    Raises
-    ------
-    InputError
-        With their ranks.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except RuntimeError as error:
-        if process_count() == 1 or not (gone := _gone()):
-            raise
-        names = f"process {gone[0]} has" if len(gone) == 1 else f"processes {', '.join(map(str, gone))} have"
-        raise (InputError if is_first() else SharedInputError)(
-            f"{names} ended before the run was over (counted from 0); see the messages above. Go on with --resume "
-            "once the cause is removed"
-        ) from error
-
-
-def _gone() -> list[int]:
-    """Ask every process for a sign of life. The first one asks; the others only answer, and learn nothing."""
-    import torch.distributed as dist
-
-    try:
-        dist.monitored_barrier(_messages, timeout=_ANSWER, wait_all_ranks=True)
-    except RuntimeError as error:
-        found = re.search(r"[Rr]anks? ([\d, ]+) failed", str(error))
-        return [int(rank) for rank in re.findall(r"\d+", found.group(1))] if found else []
-    return []

@@ -25,7 +25,6 @@ from lingualign.training.processes import (
     check_same,
     is_first,
     is_first_here,
-    naming_the_gone,
     on_first,
     process_count,
     process_group,
@@ -637,8 +636,7 @@ def _fit(
         trainer.add_callback(ProgressBar(metric) if sys.stderr.isatty() else ProgressLines(metric))
     if training.early_stopping.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
-    # Inside: the signal that ends the processes left behind must not cut off the message.
-    with StopOnSignal() as stop, naming_the_gone():
+    with StopOnSignal() as stop:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signal is not None:
