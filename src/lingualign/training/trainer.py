@@ -197,8 +197,8 @@ class AlignmentTrainer(SentenceTransformerTrainer):
                 self.accelerator.wait_for_everyone()
         except (OSError, RuntimeError, SafetensorError) as error:
             raise InputError(
-                f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}: {why_not_written(error)}. "
-                f"{self._whole()}Make room and go on with --resume"
+                f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}: "
+                f"{why_not_written(error)}. {self._whole()}Make room and go on with --resume"
             ) from error
         kept = {path.name for path in checkpoints(checkpoint.parent)[-2:]}
         keep_only(checkpoint.parent, kept | {best.name})
