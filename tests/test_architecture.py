@@ -21,6 +21,7 @@ PACKAGE = Path(lingualign.__file__).parent
 FLOW = (
     "_version",
     "errors",
+    "files",
     "languages",
     "samples",
     "pairs",

@@ -288,7 +288,8 @@ def _find_all(sources: Sequence[Source], validation: Source | None) -> tuple[Lis
     count = len({file.identity for file in given})
     if validation is not None and count == len(kept):
         raise InputError(
-            f"validation: {os.fspath(validation)!r} holds every file of sources; give other pairs, or a number to hold out"
+            f"validation: {os.fspath(validation)!r} holds every file of sources; give other pairs, or a "
+            "number to hold out"
         )
     listing.files = [*kept.values()][count:] + [*kept.values()][:count]
     listing.skipped = list(dict.fromkeys(listing.skipped))
