@@ -15,8 +15,9 @@ def write_atomically(
 ) -> tuple[int, str]:
     """Write a file so that it is there whole or not at all, also after a power cut.
 
-    It is written beside its place, under a hidden name of this process's own, and renamed; a file that is there
-    already is replaced.
+    It is written beside its place, under a hidden name, and renamed; a file that is there already is replaced.
+    What a killed process left half-written the next write of the same file replaces; processes that write the same
+    file take turns.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def write_atomically(
     """
     digest = hashlib.sha256()
     size = 0
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
             for part in (content, *more):
