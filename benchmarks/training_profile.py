@@ -220,7 +220,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         watch = profile(configuration(given.student, given.data, f"{folder}/run", given.steps))
-    figures = summary(watch)
+    figures = {"data": given.data.name, **summary(watch)}
     save_result(f"training_profile_{given.student}", figures)
     print(table(figures))
 
