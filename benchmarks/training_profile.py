@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 TRAINING = ("forward", "backward", "optimizer")
-WARM_UP = 3
+WARM_UP = 2
 """Steps at the beginning that do not count."""
 
 
@@ -122,7 +122,7 @@ def profile(config: RunConfig) -> Stopwatch:
         def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
             watch.next_step()
             with watch.phase("batch: other"):
-                return super().get_batch_samples(*args, **kwargs)  # type: ignore[no-untyped-call]
+                return super().get_batch_samples(*args, **kwargs)
 
         def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
             with watch.phase("forward"):
@@ -130,15 +130,15 @@ def profile(config: RunConfig) -> Stopwatch:
 
         def _clip_grad_norm(self, *args: Any, **kwargs: Any) -> Any:
             with watch.phase("gradient norm"):
-                return super()._clip_grad_norm(*args, **kwargs)  # type: ignore[no-untyped-call]
+                return super()._clip_grad_norm(*args, **kwargs)
 
         def _get_grad_norm(self, *args: Any, **kwargs: Any) -> Any:
             with watch.phase("gradient norm"):
-                return super()._get_grad_norm(*args, **kwargs)
+                return super()._get_grad_norm(*args, **kwargs)  # type: ignore[no-untyped-call]
 
         def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> Any:
             with watch.phase("apart"):
-                return super()._maybe_log_save_evaluate(*args, **kwargs)  # type: ignore[no-untyped-call]
+                return super()._maybe_log_save_evaluate(*args, **kwargs)
 
     plain = trainer.AlignmentTrainer
     trainer.AlignmentTrainer = ProfiledTrainer  # type: ignore[misc]
@@ -151,7 +151,7 @@ def profile(config: RunConfig) -> Stopwatch:
 
 def configuration(student: str, data: Path, output: str, steps: int) -> RunConfig:
     """Configure a short run: the settings of ``configs/static.yaml``, or an encoder with batches of 64."""
-    from lingualign.training import PairsConfig, RunConfig, StudentConfig, TrainingConfig
+    from lingualign.training import EarlyStoppingConfig, PairsConfig, RunConfig, StudentConfig, TrainingConfig
 
     static = student == "static"
     return RunConfig(
@@ -162,7 +162,7 @@ def configuration(student: str, data: Path, output: str, steps: int) -> RunConfi
             select="en-xx",
             priority=["en", "ru", "ja", "fr", "ko"],
             # The encoder's few batches and evaluations need few pairs.
-            per_corpus=None if static else 1_000,
+            per_corpus=None if static else 100,
             validation=500 if static else 10,
         ),
         student=StudentConfig(kind="static") if static else StudentConfig(kind="encoder", model="minilm"),
@@ -171,7 +171,7 @@ def configuration(student: str, data: Path, output: str, steps: int) -> RunConfi
             batch_size=1024 if static else 64,
             learning_rate=2e-2 if static else 3e-5,
             evaluate_every=steps,
-            early_stopping=None,
+            early_stopping=EarlyStoppingConfig(patience=None),
             seed=7,
         ),
     )
@@ -220,7 +220,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         watch = profile(configuration(given.student, given.data, f"{folder}/run", given.steps))
-    figures = summary(watch)
+    figures = {"data": given.data.name, **summary(watch)}
     save_result(f"training_profile_{given.student}", figures)
     print(table(figures))
 

@@ -21,6 +21,7 @@ PACKAGE = Path(lingualign.__file__).parent
 FLOW = (
     "_version",
     "errors",
+    "files",
     "languages",
     "samples",
     "pairs",
@@ -96,3 +97,19 @@ print("modules:", *sys.modules, sep="\\n")
 """
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not HEAVY & set(ran.stdout.partition("modules:")[2].split())
+
+
+def test_the_public_names_are_there_and_cost_nothing_until_used() -> None:
+    code = """
+import sys
+import lingualign
+assert set(lingualign.__all__) <= set(dir(lingualign))
+print(*sys.modules, sep="\\n")
+"""
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not (HEAVY | {"numpy", "pyarrow"}) & set(ran.stdout.split())
+    for name in lingualign.__all__:
+        value = getattr(lingualign, name)
+        assert name == "__version__" or value.__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = lingualign.nothing

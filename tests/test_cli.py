@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lingualign.arguments import _keys
+from lingualign.arguments import _keys, parse
 from lingualign.cli import COMMANDS, main
 from lingualign.samples import EVERYDAY
 from lingualign.training.config import RunConfig
@@ -96,6 +96,14 @@ def test_help_of_each_command_describes_each_of_its_parameters(capsys, command) 
         (["evaluate"], "evaluate: MODEL, --suite PATH is missing"),
         (["evaluate", "minilm"], "evaluate: --suite PATH is missing"),
         (["evaluate", "minilm", "--suite", "/none"], "no such suite: /none"),
+        (
+            ["evaluate", "/none", "--suite", "/none", "--suite", SAMPLE, "--output", "/tmp"],
+            "--output '/tmp': a folder; give a file, such as /tmp/scores.json",
+        ),
+        (
+            ["evaluate", "/none", "--suite", SAMPLE, "--output", "/proc/scores.json"],
+            "--output '/proc/scores.json': its folder cannot be written to: ",
+        ),
         (
             ["evaluate", "minilm", "--suite", SAMPLE, "--output", "/no/where.json"],
             "its folder does not exist",
@@ -264,3 +272,8 @@ def test_the_installed_command_says_the_same_without_a_traceback() -> None:
     assert ran.stderr == (
         "lingualign: error: train: loss.kind is 'sof'; it must be one of soft, hard, mse, ranking\n"
     )
+
+
+def test_an_option_given_twice_adds_to_its_list() -> None:
+    given = parse("evaluate", COMMANDS["evaluate"], ["minilm", "--suite", "a", "b", "--suite", "c"])
+    assert given["suite"] == ["a", "b", "c"]

@@ -42,14 +42,16 @@ def test_the_model_finds_translations_among_sentences(made) -> None:
     assert model.similarity(english, japanese).argmax(1).tolist() == [0, 1]
 
 
-def test_a_second_run_replaces_the_first(made, monkeypatch, capsys) -> None:
-    (made[0] / "of-before").write_text("x")
+def test_a_second_run_replaces_the_first_and_nothing_else(made, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr("lingualign.quickstart.quickstart_config", _short(made[0].parent / "cache"))
-    assert main(["quickstart", "--output", str(made[0])]) == 0
-    assert not (made[0] / "of-before").exists()
+    output = tmp_path / "model"
+    for _ in range(2):
+        assert main(["quickstart", "--output", str(output)]) == 0
+        assert f'SentenceTransformer("{output}")' in capsys.readouterr().out
+        assert (output / "modules.json").exists()
+    assert main(["quickstart", "--output", str(made[0])]) == 2
+    assert "holds another run" in capsys.readouterr().err
     assert (made[0] / "modules.json").exists()
-    printed = capsys.readouterr().out
-    assert f'SentenceTransformer("{made[0]}")' in printed
 
 
 def _short(cache: Path):

@@ -1,5 +1,59 @@
 """Turn any sentence-embedding model into an aligned multilingual one from translation pairs."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from lingualign._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from lingualign.embedding import encode, load_model
+    from lingualign.evaluation import BitextEvaluator, evaluate, load_suites
+    from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
+    from lingualign.pairs import prepare_pairs, read_source
+    from lingualign.student import static_student
+    from lingualign.teacher import TeacherCollator, TeacherStore
+    from lingualign.training import RunConfig, train
+
+__all__ = [
+    "BitextEvaluator",
+    "DistillationLoss",
+    "RunConfig",
+    "SoftContrastiveLoss",
+    "TeacherCollator",
+    "TeacherStore",
+    "TranslationRankingLoss",
+    "__version__",
+    "encode",
+    "evaluate",
+    "load_model",
+    "load_suites",
+    "prepare_pairs",
+    "read_source",
+    "static_student",
+    "train",
+]
+
+_STATIONS = {
+    "embedding": ("encode", "load_model"),
+    "evaluation": ("BitextEvaluator", "evaluate", "load_suites"),
+    "losses": ("DistillationLoss", "SoftContrastiveLoss", "TranslationRankingLoss"),
+    "pairs": ("prepare_pairs", "read_source"),
+    "student": ("static_student",),
+    "teacher": ("TeacherCollator", "TeacherStore"),
+    "training": ("RunConfig", "train"),
+}
+_HOME = {name: station for station, names in _STATIONS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: most of the stations import torch, which takes seconds.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"lingualign.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

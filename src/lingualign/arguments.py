@@ -112,7 +112,9 @@ def _parser(command: str, function: Callable[..., None], hints: dict[str, Any]) 
         elif kind is bool:
             parser.add_argument(flag, action="store_true", help=told[name])
         elif typing.get_origin(kind) is list:
-            parser.add_argument(flag, nargs="+", required=True, metavar="PATH", help=told[name])
+            parser.add_argument(
+                flag, nargs="+", action="extend", required=True, metavar="PATH", help=told[name]
+            )
         elif parameters[name].default is inspect.Parameter.empty:
             parser.add_argument(name, metavar=name.upper(), type=kind, help=told[name])
         else:

@@ -9,6 +9,7 @@ import errno
 import inspect
 import os
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
@@ -72,12 +73,27 @@ def evaluate(
     """
     from lingualign.evaluation import evaluate, load_suites, print_scores, save_scores
 
-    if output is not None and not os.path.isdir(os.path.dirname(os.path.abspath(output))):
-        raise InputError(f"--output {output!r}: its folder does not exist")
+    if output is not None:
+        _check_output(output)
     scores = evaluate(model, load_suites(suite), prompt=prompt, device=device, progress=True)
     print_scores(scores)
     if output is not None:
         save_scores(scores, output)
+
+
+def _check_output(output: str) -> None:
+    """Refuse a file that could not be written, before the scores are computed."""
+    folder = os.path.dirname(os.path.abspath(output))
+    if os.path.isdir(output) or output.endswith(os.sep):
+        raise InputError(
+            f"--output {output!r}: a folder; give a file, such as {os.path.join(output, 'scores.json')}"
+        )
+    if not os.path.isdir(folder):
+        raise InputError(f"--output {output!r}: its folder does not exist")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(f"--output {output!r}: its folder cannot be written to: {error.strerror}") from None
 
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -47,11 +47,34 @@ def test_accuracy_is_the_macro_mean_over_language_pairs(lookup_model, vectors, p
     assert metrics["accuracy_en-ko"] < metrics["accuracy_en-fr"]
 
 
-def test_limit_takes_the_first_pairs_of_each_language_pair(lookup_model, vectors, pairs):
+def test_limit_takes_pairs_from_all_over_each_language_pair(lookup_model, vectors, pairs):
+    def remembered(**options):
+        evaluator = BitextEvaluator(pairs, limit=4, **options)
+        evaluator(lookup_model(vectors))
+        return set(evaluator._sentences)
+
+    reached = [remembered(seed=seed) for seed in range(8)]
+    assert remembered(seed=3) == reached[3]
+    assert len(set(map(frozenset, reached))) > 1
+    for sentences in reached:
+        for other in ("fr", "ko"):  # 20 rows in 4 stretches of 5, each with one row
+            taken = sorted(int(text[2:]) for text in sentences if text.startswith(other))
+            assert [row // 5 for row in taken] == [0, 1, 2, 3]
+            assert {f"en{row}" for row in taken} <= sentences
+    whole = BitextEvaluator(pairs)(lookup_model(vectors))
+    assert BitextEvaluator(pairs, limit=20)(lookup_model(vectors)) == whole
+
+
+def test_scores_are_of_single_precision_unless_told_otherwise(monkeypatch, lookup_model, vectors, pairs):
+    import lingualign.evaluation.evaluator as module
+
+    used = []
+    encode = module.encode
+    monkeypatch.setattr(module, "encode", lambda *a, **k: used.append(k["precision"]) or encode(*a, **k))
     model = lookup_model(vectors)
-    limited = BitextEvaluator(pairs, limit=7)(model)
-    assert limited == BitextEvaluator(pairs.slice(0, 14))(model)
-    assert limited != BitextEvaluator(pairs)(model)
+    BitextEvaluator(pairs)(model)
+    BitextEvaluator(pairs, precision="auto")(model)
+    assert used == ["fp32", "auto"]
 
 
 def test_it_is_an_evaluator_of_sentence_transformers(lookup_model, vectors, pairs):

@@ -20,11 +20,9 @@ from lingualign.pairs import (
     PAIR_SCHEMA,
     DataReport,
     PreparedPairs,
-    leaked,
     normalise,
     prepare_pairs,
     print_report,
-    read_suites,
 )
 
 if TYPE_CHECKING:
@@ -78,6 +76,89 @@ def test_nway_corpora_hold_out_the_same_sentences(nway: Path) -> None:
     assert held["fr"] == held["ko"]
     assert len(held["fr"]) == 10
     assert "in validation" not in prepared.report.total.dropped
+
+
+def test_a_file_reached_twice_counts_once(nway: Path, tmp_path: Path) -> None:
+    file = nway / "nway" / "en-fr.tsv"
+    other = tmp_path / "link"
+    other.symlink_to(nway)
+    once = prepare_pairs(nway, validation=10)
+    twice = prepare_pairs([file, nway, other / "nway" / "en-ko.tsv", str(file)], validation=10)
+    assert_accounts_for_every_row(twice)
+    assert twice.report.total == once.report.total
+    assert sorted(rows(twice.train)) == sorted(rows(once.train))
+    assert {(skipped.file, skipped.reason) for skipped in twice.report.skipped} == {
+        (str(file), "given twice"),
+        (str(nway / "nway" / "en-ko.tsv"), f"given twice, read as {other / 'nway' / 'en-ko.tsv'}"),
+    }
+
+
+def test_both_halves_of_a_moses_pair_are_one_file(tmp_path: Path) -> None:
+    for side in ("en", "fr"):
+        (tmp_path / f"TED.en-fr.{side}").write_text(f"{side} 1\n{side} 2\n", encoding="utf-8")
+    prepared = prepare_pairs([tmp_path / "TED.en-fr.fr", tmp_path / "TED.en-fr.en"], validation=0)
+    assert_accounts_for_every_row(prepared)
+    assert prepared.report.total.read == prepared.train.num_rows == 2
+    assert [skipped.reason for skipped in prepared.report.skipped] == ["given twice"]
+
+
+def test_given_validation_pairs_are_read_as_the_others_and_leave_training(nway: Path, tmp_path: Path) -> None:
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    english = ["EN 3!", "new", "new", " ", "en 50", "leak"]
+    french = ["nouveau", "fr 4.", "fr 4.", "vide", "fr 50", "fuite"]
+    for side, lines in (("en", english), ("fr", french)):
+        (apart / f"TED.fr-en.{side}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_tsv(
+        apart / "more.tsv", [("de 1", "en 1", "de", "en")], ("sentence1", "sentence2", "lang1", "lang2")
+    )
+    suite = write_tsv(tmp_path / "suite.tsv", [("Leak.", "-")])
+
+    prepared = prepare_pairs(
+        nway, select="en-fr,en-ko", priority=LANGUAGES, validation=apart, decontaminate=suite, per_corpus=90
+    )
+    assert_accounts_for_every_row(prepared)
+    assert rows(prepared.validation) == [
+        ("EN 3!", "nouveau", "en", "fr", "TED"), ("new", "fr 4.", "en", "fr", "TED"),
+        ("en 50", "fr 50", "en", "fr", "TED"),
+    ]  # fmt: skip
+    moses = f"{apart / 'TED.fr-en.fr'} + TED.fr-en.en"
+    tallies = prepared.report.files
+    assert (tallies[moses].read, tallies[moses].train, tallies[moses].validation) == (6, 0, 3)
+    assert tallies[moses].dropped == {"empty side": 1, "duplicate": 1, "in a suite": 1}
+    assert tallies[str(apart / "more.tsv")].dropped == {"not selected": 1}
+    # en 3, fr 4 and en 50 = fr 50 of en-fr, en 3 and en 50 of en-ko; the sample is drawn from the rest.
+    assert [tallies[str(nway / "nway" / f"en-{other}.tsv")].dropped for other in ("fr", "ko")] == [
+        {"in validation": 3, "not sampled": 7},
+        {"in validation": 2, "not sampled": 8},
+    ]
+    assert not sides(prepared.train) & sides(prepared.validation)
+
+
+def test_validation_pairs_obey_the_column_names_and_a_file_of_both_is_not_trained_on(tmp_path: Path) -> None:
+    header = ("english", "french")
+    for name in ("a", "b"):
+        write_tsv(tmp_path / name / "en-fr.tsv", [(f"{name}{i}", f"x{name}{i}") for i in range(9)], header)
+    held_out = tmp_path / "b" / "en-fr.tsv"
+    columns = {"sentence1": "english", "sentence2": "french"}
+    prepared = prepare_pairs(tmp_path, validation=held_out, columns=columns, prefer=["fr"])
+    assert_accounts_for_every_row(prepared)
+    assert set(prepared.train["sentence1"].to_pylist()) == {f"xa{i}" for i in range(9)}
+    assert set(prepared.validation["sentence1"].to_pylist()) == {f"xb{i}" for i in range(9)}
+    reasons = {skipped.file: skipped.reason for skipped in prepared.report.skipped}
+    assert reasons == {str(held_out): "given twice, kept to validate on"}
+    with pytest.raises(InputError, match=r"validation: '.*b/en-fr.tsv' holds every file of sources"):
+        prepare_pairs(held_out, validation=held_out, columns=columns)
+
+
+def test_given_validation_pairs_that_come_to_nothing_are_an_error(nway: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"validation: source '.*gone': no such file or folder"):
+        prepare_pairs(nway, validation=tmp_path / "gone")
+    other = write_tsv(tmp_path / "de-en.tsv", [("de 1", "en 1"), ("", "en 2")])
+    with pytest.raises(
+        InputError, match=r"validation: no pair of '.*de-en.tsv' is left of 2 read \(.*not selected: 1\)"
+    ):
+        prepare_pairs(nway, select="en-fr", validation=other)
 
 
 def test_every_training_pair_is_apart_from_validation(nway: Path) -> None:
@@ -147,16 +228,24 @@ pair_rows = st.lists(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
-@given(pair_rows, pair_rows, st.integers(0, 4), st.sampled_from([None, 1, 5]), st.integers(0, 9))
+@given(
+    pair_rows,
+    pair_rows,
+    st.one_of(st.integers(0, 4), pair_rows),
+    st.sampled_from([None, 1, 5]),
+    st.integers(0, 9),
+)
 def test_invariants_hold_for_any_pairs(
     tmp_path: Path,
     one: list[tuple[str, ...]],
     two: list[tuple[str, ...]],
-    validation: int,
+    validation: int | list[tuple[str, ...]],
     per_corpus: int | None,
     seed: int,
 ) -> None:
     sure = ("sure", "certain", "en", "fr", "z")  # never dropped, so that something is left
+    apart = [] if isinstance(validation, int) else [*validation, ("held", "tenu", "en", "fr", "z")]
+    given_pairs = write_tsv(tmp_path / "apart.tsv", apart, tuple(PAIR_SCHEMA.names))
     files = [
         write_tsv(tmp_path / f"{i}.tsv", part, tuple(PAIR_SCHEMA.names))
         for i, part in enumerate((one, [*two, sure]))
@@ -164,33 +253,32 @@ def test_invariants_hold_for_any_pairs(
     suite = write_tsv(tmp_path / "suite.tsv", [("h.", "-")])
     prepared = prepare_pairs(
         files,
-        validation=validation,
+        validation=validation if isinstance(validation, int) else given_pairs,
         per_corpus=per_corpus,
         decontaminate=[suite],
         seed=seed,
         priority=["fr", "ko", "en"],
     )
     assert_accounts_for_every_row(prepared)
-    assert prepared.report.total.read == len(one) + len(two) + 1
+    assert prepared.report.total.read == len(one) + len(two) + 1 + len(apart)
     kept = rows(prepared.train) + rows(prepared.validation)
     assert not sides(prepared.train) & sides(prepared.validation)
     assert not {"h"} & (sides(prepared.train) | sides(prepared.validation))
     assert len({row[:4] for row in kept}) == len(kept)
     assert all(row[0].strip() and row[1].strip() for row in kept)
     assert all(["fr", "ko", "en"].index(row[2]) < ["fr", "ko", "en"].index(row[3]) for row in kept)
-    assert all(count <= (per_corpus or 99) for count in Counter(row[2:] for row in kept).values())
+    sampled = kept if isinstance(validation, int) else rows(prepared.train)
+    assert all(count <= (per_corpus or 99) for count in Counter(row[2:] for row in sampled).values())
 
 
-def test_the_report_is_printed_and_saved(nway: Path, tmp_path: Path) -> None:
+def test_the_report_is_printed_and_is_json(nway: Path) -> None:
     (nway / "README.md").write_text("about")
     report = prepare_pairs(nway, validation=10).report
     text = io.StringIO()
     print_report(report, Console(file=text, width=100))
     for expected in ("en-fr.tsv", "en-ko", "300", "README.md: not a kind of file"):
         assert expected in text.getvalue()
-    report.save(tmp_path / "report.json")
-    saved = json.loads((tmp_path / "report.json").read_text())
-    assert saved == json.loads(json.dumps(report.to_json()))
+    saved = json.loads(json.dumps(report.to_json()))
     assert saved["total"]["read"] == sum(file["read"] for file in saved["files"].values()) == 300
     assert isinstance(report, DataReport)
 
@@ -200,6 +288,7 @@ def test_the_report_is_printed_and_saved(nway: Path, tmp_path: Path) -> None:
     [
         ({"per_corpus": 0}, "per_corpus: 0 is not a number of pairs; give 1 or more"),
         ({"validation": -1}, "validation: -1 is not a number of pairs"),
+        ({"prefer": ["klingon"]}, "prefer: unknown language code 'klingon'"),
         ({"languages": ["en", "klingon"]}, "languages: unknown language code 'klingon'"),
         ({"languages": ["en"]}, "'all' selects nothing; the language pairs there are: none"),
         ({"select": "en-de"}, r"'en-de' selects nothing; .* en-fr \(100\), en-ko \(100\), fr-ko \(100\)"),
@@ -279,6 +368,7 @@ def test_real_pairs_agree_with_a_plain_recount(data: Path) -> None:
 
 @pytest.mark.data
 def test_real_pairs_are_clean_of_the_suites_they_were_cleaned_of(data: Path) -> None:
-    suites = read_suites([data / "eval" / "tatoeba", data / "eval" / "ntrex"])
-    for path in sorted((data / "train" / "tatoeba").glob("*.parquet")):
-        assert not leaked(pq.read_table(path), suites).any()
+    suites = [data / "eval" / "tatoeba", data / "eval" / "ntrex"]
+    prepared = prepare_pairs(data / "train" / "tatoeba", validation=0, decontaminate=suites)
+    assert prepared.report.total.train > 0
+    assert "in a suite" not in prepared.report.total.dropped

@@ -79,6 +79,14 @@ def test_volume_orders_languages_by_sentences() -> None:
     assert resolve_priority(COUNTS, "volume") == ["en", "fr", "ko", "ja", "ru"]  # 50, 40, 30, 1, 1
 
 
+def test_equal_volumes_go_by_preference_and_then_by_alphabet() -> None:
+    single = Counter({("de", "en"): 7})
+    assert resolve_priority(single, "volume") == ["de", "en"]
+    assert resolve_priority(single, "volume", ["fr", "eng_Latn"]) == ["en", "de"]
+    assert resolve_priority(COUNTS, "volume", ["ru", "ko"]) == ["en", "fr", "ko", "ru", "ja"]
+    assert resolve_priority(single, ["de", "en"], ["en"]) == ["de", "en"]
+
+
 @pytest.mark.parametrize(
     ("priority", "message"),
     [

@@ -228,3 +228,30 @@ def test_index_agrees_with_a_dict_even_where_halves_collide(parts, queries):
     rows = {key: row for row, key in enumerate(distinct)}
     found = index.rows(np.array(queries, dtype=KEY))
     assert found.tolist() == [rows.get(query, -1) for query in queries]
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tiny, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    for folder in (tmp_path / "file" / "store", tmp_path / "file"):
+        with pytest.raises(
+            InputError, match=rf"the teacher store {folder}.* cannot be written to: .*another folder"
+        ):
+            TeacherStore.for_model(folder, tiny).add(SENTENCES)
+    assert (tmp_path / "file").read_text() == "no folder"
+
+
+def test_a_segment_that_cannot_be_written_leaves_the_store_as_it_was(tiny, tmp_path):
+    store = TeacherStore.for_model(tmp_path, tiny)
+    store.add(SENTENCES[:10])
+    segment = Manifest.read(store.folder).segments[0]
+    number = Manifest.read(store.folder).next_segment
+    blocked = type(segment)(**{**vars(segment), "number": number}).keys_file(store.folder)
+    blocked.mkdir()  # the place of the next segment's keys is taken
+    with pytest.raises(
+        InputError, match=rf"the teacher store {store.folder} cannot be written to: Is a directory"
+    ):
+        store.add(SENTENCES)
+    assert len(store) == 10
+    blocked.rmdir()
+    assert store.add(SENTENCES) == AddReport(new=40, known=10)
+    store.verify()

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from tiny_runs import leftovers, run, tiny_run, weights
 
@@ -52,7 +53,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_weights(undisturbed, 
     generator = random.Random(11)
     kills = 0
     deadline = time.monotonic() + 60
-    while kills < 10 and time.monotonic() < deadline:
+    while kills < 6 and time.monotonic() < deadline:
         process = processes.Process(target=run, args=(disturbed, (tmp_path / "run").exists()))
         process.start()
         if kills % 2:
@@ -100,23 +101,21 @@ def _as_if_killed_before_its_end(config, folder: Path):
     disturbed = _elsewhere(config, folder)
     shutil.copytree(config.output, disturbed.output)
     for path in Path(disturbed.output).iterdir():
-        if path.name not in ("lingualign.yaml", "data_report.json", "checkpoints"):
+        if path.name not in ("lingualign.yaml", "data_report.json", "checkpoints", ".lingualign-files"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    text = yaml.safe_dump(
-        {**yaml.safe_load((folder / "run" / "lingualign.yaml").read_text()), "output": disturbed.output}
-    )
-    (folder / "run" / "lingualign.yaml").write_text(text)
     return disturbed
 
 
-def test_a_damaged_checkpoint_is_replaced_by_the_one_before(undisturbed, tmp_path, processes, capfd) -> None:
+def test_a_damaged_checkpoint_is_replaced_by_the_one_before(undisturbed, tmp_path, caplog) -> None:
     config, _ = undisturbed
     disturbed = _as_if_killed_before_its_end(config, tmp_path)
     [broken] = (tmp_path / "run" / "checkpoints").glob("checkpoint-24/optimizer.pt")
     with broken.open("r+b") as file:
         file.truncate(broken.stat().st_size // 2)
-    _finish(processes, disturbed, resume=True)
-    assert "checkpoint-24 is damaged (optimizer.pt" in capfd.readouterr().err
+    threads = torch.get_num_threads()
+    run(disturbed, resume=True)
+    torch.set_num_threads(threads)
+    assert "checkpoint-24 is damaged (optimizer.pt" in caplog.text
     assert weights(tmp_path / "run") == weights(Path(config.output))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from tiny_runs import SAMPLE, leftovers, tiny_run
+from tiny_runs import leftovers, tiny_run
 
 from lingualign.errors import InputError
 from lingualign.samples import EVERYDAY
@@ -104,9 +104,9 @@ def test_another_run_is_replaced_only_when_asked(trained, tmp_path, models) -> N
     train(config, progress=False)
     with pytest.raises(InputError, match="holds another run"):
         train(config, progress=False)
-    (tmp_path / "run" / "of-before").write_text("x")
+    made = (tmp_path / "run" / "modules.json").stat().st_ino
     train(config, overwrite=True, progress=False)
-    assert not (tmp_path / "run" / "of-before").exists()
+    assert (tmp_path / "run" / "modules.json").stat().st_ino != made
     with pytest.raises(InputError, match="is finished"):
         train(config, resume=True, progress=False)
 
@@ -149,11 +149,11 @@ def test_the_hard_loss_of_an_encoder_needs_no_teacher(tmp_path, models) -> None:
     assert train(config, progress=False).steps == 2
 
 
-def test_a_run_folder_is_never_the_users_own(tmp_path, models, monkeypatch) -> None:
+def test_what_no_run_has_written_is_never_removed(tmp_path, models) -> None:
     config = tiny_run(tmp_path, models, max_steps=2)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "lingualign.yaml").write_text("output: .\n")
-    monkeypatch.chdir(tmp_path / "run")
-    with pytest.raises(InputError, match="the folder that you are in"):
+    (tmp_path / "run" / "thesis.tex").write_text("years")
+    with pytest.raises(InputError, match=r"no run of lingualign has written: thesis\.tex"):
         train(config, overwrite=True, progress=False)
-    assert Path(SAMPLE).exists()
+    assert (tmp_path / "run" / "thesis.tex").read_text() == "years"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.evaluation.scores import SuiteScores, score_suite
 from lingualign.evaluation.statistics import interval, rate_interval
+from lingualign.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,14 +140,9 @@ def save_scores(scores: dict[str, Any], path: str | Path) -> None:
     """
     path = Path(path)
     text = json.dumps(scores, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(path, text)
     except OSError as error:
         raise InputError(
             f"scores cannot be written to {path}: {error.strerror}; give another file"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sentence_transformers import SentenceTransformer
 
+    from lingualign.embedding import Precision
+
 
 class BitextEvaluator(BaseEvaluator):
     """Score a model by two-way retrieval accuracy, averaged over the language pairs of a pair table.
@@ -29,11 +31,17 @@ class BitextEvaluator(BaseEvaluator):
         A table with the columns of `lingualign.pairs.table.PAIR_SCHEMA`. A language pair needs at least two
         rows; ``en-fr`` and ``fr-en`` count apart.
     limit
-        Pairs taken of each language pair: the first ones in the table's order.
+        Pairs taken of each language pair, evenly spread over its rows, so that each corpus and each part of a
+        sorted table has its share: one drawn by the seed from each of ``limit`` stretches of equal length.
     prompt
         Put before every sentence.
     name
         Put before each metric's name, as ``name_accuracy``.
+    precision
+        As in :func:`lingualign.embedding.encode`; single by default, so that the choice of the best model does
+        not depend on the machine.
+    seed
+        Of the pairs taken.
 
     Raises
     ------
@@ -41,7 +49,16 @@ class BitextEvaluator(BaseEvaluator):
         If ``limit`` is below 2, the table is empty, or a language pair has a single row.
     """
 
-    def __init__(self, pairs: pa.Table, *, limit: int = 1000, prompt: str = "", name: str = "") -> None:
+    def __init__(
+        self,
+        pairs: pa.Table,
+        *,
+        limit: int = 1000,
+        prompt: str = "",
+        name: str = "",
+        precision: Precision = "fp32",
+        seed: int = 0,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if limit < 2:
             raise InputError(f"limit = {limit} leaves nothing to choose from: expected 2 pairs or more")
@@ -49,6 +66,8 @@ class BitextEvaluator(BaseEvaluator):
         self.prompt = prompt
         self.name = name
         self.limit = limit
+        self.precision: Precision = precision
+        self.seed = seed
         self._sentences: dict[str, int] = {}
         self._pairs = self._take(pairs)
 
@@ -56,9 +75,7 @@ class BitextEvaluator(BaseEvaluator):
         languages = zip(pairs["lang1"].to_pylist(), pairs["lang2"].to_pylist(), strict=True)
         rows: dict[str, list[int]] = {}
         for row, (lang1, lang2) in enumerate(languages):
-            taken = rows.setdefault(f"{lang1}-{lang2}", [])
-            if len(taken) < self.limit:
-                taken.append(row)
+            rows.setdefault(f"{lang1}-{lang2}", []).append(row)
         if not rows:
             raise InputError("no pairs to evaluate on: the table is empty")
         for pair, taken in rows.items():
@@ -66,10 +83,19 @@ class BitextEvaluator(BaseEvaluator):
                 raise InputError(
                     f"cannot evaluate on {pair}: it has 1 pair, expected at least 2; leave it out"
                 )
+        chosen = {pair: self._spread(rows[pair]) for pair in sorted(rows)}
         return {
-            pair: (self._places(pairs["sentence1"], rows[pair]), self._places(pairs["sentence2"], rows[pair]))
-            for pair in sorted(rows)
+            pair: (self._places(pairs["sentence1"], taken), self._places(pairs["sentence2"], taken))
+            for pair, taken in chosen.items()
         }
+
+    def _spread(self, rows: list[int]) -> list[int]:
+        """Take one row of each of ``limit`` stretches, whose lengths differ by 1 at most."""
+        if len(rows) <= self.limit:
+            return rows
+        edges = np.linspace(0, len(rows), self.limit + 1).astype(int)
+        places = np.random.default_rng(self.seed).integers(edges[:-1], edges[1:])
+        return [rows[place] for place in places]
 
     def _places(self, column: pa.ChunkedArray, rows: list[int]) -> np.ndarray[Any, Any]:
         texts = column.take(rows).to_pylist()
@@ -79,7 +105,7 @@ class BitextEvaluator(BaseEvaluator):
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
         """Encode each distinct sentence once and score every language pair; nothing is written to a file."""
-        vectors = encode(model, list(self._sentences), prompt=self.prompt)
+        vectors = encode(model, list(self._sentences), prompt=self.prompt, precision=self.precision)
         of_pair = {
             pair: bitext_accuracy(vectors[source], vectors[target]).accuracy
             for pair, (source, target) in self._pairs.items()
@@ -97,4 +123,9 @@ class BitextEvaluator(BaseEvaluator):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Give what the model card says of the settings."""
-        return {"limit": self.limit, "prompt": self.prompt}
+        return {
+            "limit": self.limit,
+            "prompt": self.prompt,
+            "precision": self.precision,
+            "seed": self.seed,
+        }

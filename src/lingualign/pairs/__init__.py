@@ -1,9 +1,8 @@
 """Translation pairs: from files, folders and the hub to one table, selected, oriented and free of leaks.
 
-`prepare_pairs` is the station's one verb; `read_source`, the selections and `leaked` are its steps.
+`prepare_pairs` is the station's one verb; `read_source` is its first step.
 """
 
-from lingualign.pairs.decontamination import SuiteSentences, leaked, read_suites
 from lingualign.pairs.discovery import Skipped
 from lingualign.pairs.normalisation import normalise, sentence_keys
 from lingualign.pairs.prepare import PreparedPairs, prepare_pairs
@@ -17,13 +16,10 @@ __all__ = [
     "PairsRead",
     "PreparedPairs",
     "Skipped",
-    "SuiteSentences",
     "Tally",
-    "leaked",
     "normalise",
     "prepare_pairs",
     "print_report",
     "read_source",
-    "read_suites",
     "sentence_keys",
 ]

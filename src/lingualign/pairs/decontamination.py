@@ -80,24 +80,6 @@ def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
     return SuiteSentences(np.unique(np.concatenate(keys)) if keys else np.empty(0, np.uint64), files, skipped)
 
 
-def leaked(table: pa.Table, suites: SuiteSentences) -> npt.NDArray[np.bool_]:
-    """Which pairs have a side that equals, normalised, a sentence of the suites.
-
-    Parameters
-    ----------
-    table
-        Any table with text columns ``sentence1`` and ``sentence2``, no nulls.
-    suites
-        From `read_suites`.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``bool``, shape (pairs,).
-    """
-    return among(suites.keys, sentence_keys(table["sentence1"]), sentence_keys(table["sentence2"]))
-
-
 def among(known: Keys, keys1: Keys, keys2: Keys) -> npt.NDArray[np.bool_]:
     """Which pairs have a side whose key is among the known ones."""
     known_keys = pa.array(known)

@@ -37,6 +37,11 @@ class TableFile:
     name: str
     path: Path
 
+    @property
+    def identity(self) -> object:
+        """What is equal where the same content is reached by two ways."""
+        return self.path.resolve()
+
 
 @dataclass(frozen=True)
 class MosesFiles:
@@ -49,6 +54,11 @@ class MosesFiles:
     lang2: str
     corpus: str
 
+    @property
+    def identity(self) -> object:
+        """What is equal where the same content is reached by two ways."""
+        return frozenset({self.path1.resolve(), self.path2.resolve()})
+
 
 @dataclass(frozen=True)
 class HubDataset:
@@ -57,6 +67,11 @@ class HubDataset:
     name: str
     id: str
     config: str | None
+
+    @property
+    def identity(self) -> object:
+        """What is equal where the same content is reached by two ways."""
+        return self.id, self.config
 
 
 PairFile = TableFile | MosesFiles | HubDataset

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,11 +64,6 @@ class DataReport:
     def to_json(self) -> dict[str, Any]:
         """Give the report as JSON types."""
         return {"total": asdict(self.total), **asdict(self)}
-
-    def save(self, path: str | Path) -> None:
-        """Write the report as JSON."""
-        text = json.dumps(self.to_json(), ensure_ascii=False, indent=2) + "\n"
-        Path(path).write_text(text, encoding="utf-8")
 
 
 def print_report(report: DataReport, console: Console | None = None) -> None:

@@ -102,7 +102,9 @@ def _matches(pair: LanguagePair, pattern: LanguagePair) -> bool:
     )
 
 
-def resolve_priority(counts: Counter[LanguagePair], priority: str | Sequence[str]) -> list[str]:
+def resolve_priority(
+    counts: Counter[LanguagePair], priority: str | Sequence[str], prefer: Sequence[str] = ()
+) -> list[str]:
     """Order languages so that the first of a pair's two is the anchor.
 
     Parameters
@@ -111,23 +113,28 @@ def resolve_priority(counts: Counter[LanguagePair], priority: str | Sequence[str
         Number of selected pairs of each language pair.
     priority
         Codes, the highest first, or ``volume``: the languages by their number of sentences in the selected
-        pairs, the largest first, equal ones alphabetically.
+        pairs, the largest first.
+    prefer
+        Codes of the languages that the teacher understands best, the best first: of languages with equal
+        volume these come first, in this order, then the others alphabetically. A single language pair is
+        always such a tie.
 
     Raises
     ------
     InputError
-        If the list names a language twice or lacks one that is needed.
+        If a code is unknown, or the list names a language twice or lacks one that is needed.
     """
+    preferred = _codes("prefer", prefer)
     if priority == "volume":
         volume: Counter[str] = Counter()
         for pair, count in counts.items():
             volume.update(dict.fromkeys(pair, count))
-        return sorted(volume, key=lambda language: (-volume[language], language))
-    given = priority.split(",") if isinstance(priority, str) else priority
+        best = {code: place for place, code in enumerate(preferred)}
+        return sorted(volume, key=lambda code: (-volume[code], best.get(code, len(best)), code))
     try:
-        codes = [language_code(code.strip()) for code in given]
+        codes = _codes("priority", priority.split(",") if isinstance(priority, str) else priority)
     except InputError as error:
-        raise InputError(f"priority: {error}; or 'volume'") from None
+        raise InputError(f"{error}; or 'volume'") from None
     twice = [code for code, times in Counter(codes).items() if times > 1]
     if twice:
         raise InputError(f"priority: {', '.join(twice)} named more than once")
@@ -138,6 +145,13 @@ def resolve_priority(counts: Counter[LanguagePair], priority: str | Sequence[str
             "selected pairs, or use 'volume'"
         )
     return codes
+
+
+def _codes(parameter: str, given: Sequence[str]) -> list[str]:
+    try:
+        return [language_code(code.strip()) for code in given]
+    except InputError as error:
+        raise InputError(f"{parameter}: {error}") from None
 
 
 def orient(table: pa.Table, priority: Sequence[str]) -> pa.Table:

@@ -1,15 +1,15 @@
-"""Write the files of a teacher store whole or not at all, and notice when one is not what was written."""
+"""Write the arrays of a teacher store, and notice when one is not what was written."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lingualign.errors import InputError
+from lingualign.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,39 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def write_atomically(path: Path, content: bytes | memoryview, *more: bytes | memoryview) -> tuple[int, str]:
-    """Write a file so that it is there whole or not at all, also after a power cut.
-
-    Returns
-    -------
-    size, digest
-        Bytes written, and their SHA-256.
-    """
-    digest = hashlib.sha256()
-    size = 0
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            for part in (content, *more):
-                digest.update(part)
-                size += file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    return size, digest.hexdigest()
-
-
 def write_array(path: Path, array: NDArray[Any]) -> tuple[int, str]:
-    """Write an array as ``.npy``, as :func:`write_atomically` does."""
+    """Write an array as ``.npy``, as :func:`lingualign.files.write_atomically` does."""
     array = np.ascontiguousarray(array)
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))

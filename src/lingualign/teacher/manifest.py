@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
-from lingualign.teacher.files import write_atomically
+from lingualign.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +99,7 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Put this manifest in the place of the last one, in one step."""
         content = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(folder / NAME, content.encode())
+        write_atomically(folder / NAME, content)
 
 
 def _anew(folder: Path) -> str:

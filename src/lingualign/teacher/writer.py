@@ -61,7 +61,7 @@ class Writer:
     Raises
     ------
     InputError
-        If the folder holds the vectors of another teacher, or of other settings.
+        If the folder holds the vectors of another teacher, or of other settings, or cannot be written to.
     """
 
     def __init__(
@@ -79,10 +79,11 @@ class Writer:
         self._precision = precision
         self._fingerprint: str | None = None
         self._segments: Segments | None = None
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(folder / ".lock")
-        with self._turn():
-            manifest = self._drop_deleted(Manifest.read(folder))
+        with self._writing():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / ".lock")
+            with self._turn():
+                manifest = self._drop_deleted(Manifest.read(folder))
         self._follow(manifest)
         if manifest is not None and settings is not None and manifest.settings != settings:
             raise InputError(
@@ -95,6 +96,17 @@ class Writer:
             teacher is not None and settings is not None and settings.teacher and "@" not in settings.teacher
         ):
             self._check_teacher(teacher, settings.teacher)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Tell of a folder that cannot be written to; what was written before stays valid."""
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"the teacher store {self._folder} cannot be written to: {error.strerror or error}; make room or "
+                "permit it, or give another folder"
+            ) from error
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -145,7 +157,9 @@ class Writer:
             missing = [sentence for sentence, _ in self._missing(sentences)]
             advance(len(sentences) - len(missing))
             if missing:
-                self._write(missing, self._encode(missing, advance))
+                vectors = self._encode(missing, advance)
+                with self._writing():
+                    self._write(missing, vectors)
             return len(missing)
 
     def _encode(self, sentences: list[str], advance: Callable[[int], None]) -> NDArray[np.float16]:
