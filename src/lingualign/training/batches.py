@@ -74,8 +74,8 @@ class PairBatches(Dataset[dict[str, Any]]):
         for name, rows in pairs.items():
             if len(rows.sentence1) < processes:
                 raise InputError(
-                    f"{name} has {len(rows.sentence1)} training pairs, fewer than the {processes} processes, so that no "
-                    "batch of it can be shared; leave it out of pairs.select, or start fewer processes"
+                    f"{name} has {len(rows.sentence1)} training pairs, fewer than the {processes} processes, so "
+                    "that no batch of it can be shared; leave it out of pairs.select, or start fewer processes"
                 )
         self.set_epoch(0)
 

@@ -25,7 +25,6 @@ T = TypeVar("T")
 
 # The others wait for as long as the first process embeds or scores; one that has died is noticed at once all the same.
 _PATIENCE = timedelta(days=30)
-_ANSWER = timedelta(seconds=10)
 # Beside the group of the gradients: on the CPU, so that waiting keeps no GPU busy and has a limit of its own.
 _messages: ProcessGroup | None = None
 
