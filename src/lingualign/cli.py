@@ -52,7 +52,11 @@ def train(run: RunConfig, resume: bool = False, overwrite: bool = False) -> None
 
 
 def evaluate(
-    model: str, suite: list[str], output: str | None = None, prompt: str = "", device: str | None = None
+    model: str,
+    suite: list[str],
+    output: str | None = None,
+    prompt: str | None = None,
+    device: str | None = None,
 ) -> None:
     """Score a model on bitext retrieval, n-way parallel sets and semantic similarity.
 
@@ -67,7 +71,7 @@ def evaluate(
     output
         File to keep the scores in, as JSON.
     prompt
-        Text put before every sentence, such as "query: " for E5.
+        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     """

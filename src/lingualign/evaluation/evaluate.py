@@ -27,7 +27,7 @@ def evaluate(
     model: str | SentenceTransformer,
     suites: Sequence[Suite],
     *,
-    prompt: str = "",
+    prompt: str | None = None,
     device: str | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
@@ -40,7 +40,8 @@ def evaluate(
     suites
         As `load_suites` reads them.
     prompt
-        Put before every sentence, on both sides: ``"query: "`` for E5.
+        Put before every sentence, on both sides: ``"query: "`` for E5. None takes the model's own default prompt,
+        which most models have not; ``""`` takes none.
     device
         Where the model runs, such as ``cpu`` or ``cuda:1``; by default where it is, or on the best there is.
     progress
@@ -93,6 +94,8 @@ def evaluate(
         }
         for suite in suites
     ]
+    if prompt is None:
+        prompt = encoder.prompts.get(encoder.default_prompt_name or "", "")
     # In single precision whatever the processor offers, so that every machine gives the same figures.
     vectors = encode(encoder, list(place), prompt=prompt, precision="fp32", progress=progress)
     scored = {

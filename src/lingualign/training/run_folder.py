@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lingualign.errors import InputError
+from lingualign.files import write_atomically
 from lingualign.training.checkpoints import checkpoints, last_whole, why_not_written
 from lingualign.training.processes import is_first
 
@@ -112,12 +113,14 @@ class RunFolder:
             recorded = (self.path / _OWN).read_text(encoding="utf-8").splitlines()
         except (OSError, ValueError):
             recorded = []
-        unfinished = {part.name for part in self.path.glob(_UNFINISHED + "*")}
+        unfinished = {
+            part.name for pattern in (_UNFINISHED + "*", ".*.tmp") for part in self.path.glob(pattern)
+        }
         return {self.config_file.name, _OWN, *recorded} | unfinished
 
     def _own(self, *names: str) -> None:
         """Record names before they are written."""
-        _write(self.path / _OWN, "\n".join(sorted({*self._own_names(), *names})) + "\n")
+        write_atomically(self.path / _OWN, "\n".join(sorted({*self._own_names(), *names})) + "\n")
 
     def _changed_settings(self) -> list[str]:
         before = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
@@ -153,7 +156,7 @@ class RunFolder:
             self._made = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             text = yaml.safe_dump(json.loads(json.dumps(self._config)), sort_keys=False, allow_unicode=True)
-            _write(self.config_file, text)
+            write_atomically(self.config_file, text)
             self._own(self.checkpoints.name)
             self.checkpoints.mkdir(exist_ok=True)
         except OSError as error:
@@ -197,13 +200,13 @@ class RunFolder:
         """Write a JSON file beside the model."""
         if is_first():
             self._own(name)
-            _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+            write_atomically(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def save_text(self, name: str, text: str) -> None:
         """Write a text file beside the model."""
         if is_first():
             self._own(name)
-            _write(self.path / name, text)
+            write_atomically(self.path / name, text)
 
     def save_model(self, model: SentenceTransformer) -> None:
         """Write the model; the file that makes it loadable comes last."""
@@ -228,13 +231,6 @@ class RunFolder:
                 shutil.rmtree(place)
             part.replace(place)
         unfinished.rmdir()
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file at once: readers see the old one or the new one."""
-    unfinished = path.with_name(f"{_UNFINISHED}{path.name}")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
 
 
 def differences(before: Any, after: Any, key: str = "") -> list[str]:

@@ -1,0 +1,220 @@
+"""The parts of a run, made from its configuration: pairs, models, teacher vectors, batches, loss."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.errors import InputError
+from lingualign.languages import language_code
+from lingualign.training.processes import is_first, is_first_here, together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from rich.console import Console
+    from sentence_transformers import SentenceTransformer
+    from torch import nn
+
+    from lingualign.pairs import PreparedPairs
+    from lingualign.teacher import TeacherStore
+    from lingualign.training.batches import PairBatches
+    from lingualign.training.config import LossConfig, RunConfig
+
+
+def prepare(config: RunConfig) -> PreparedPairs:
+    """Prepare the training pairs and the held-out ones."""
+    from lingualign.pairs import prepare_pairs
+
+    return prepare_pairs(
+        config.pairs.sources,
+        languages=config.pairs.languages,
+        select=config.pairs.select,
+        priority=config.pairs.priority,
+        prefer=(language_code(config.teacher.language),),
+        per_corpus=config.pairs.per_corpus,
+        validation=config.pairs.validation,
+        decontaminate=config.decontaminate,
+        columns=config.pairs.columns,
+        seed=config.training.seed,
+    )
+
+
+def validation_pairs(held_out: pa.Table, config: RunConfig) -> tuple[pa.Table, str]:
+    """Choose the held-out pairs that the metric of `EarlyStoppingConfig` names; gives them and what they are."""
+    table, name = held_out, "validation"
+    if config.training.early_stopping.metric == "tatoeba":
+        corpus = pc.cast(table["corpus"], pa.string())
+        of_tatoeba = table.filter(pc.match_substring(corpus, "tatoeba", ignore_case=True))
+        if of_tatoeba.num_rows:
+            table, name = of_tatoeba, "tatoeba"
+    languages = list(zip(table["lang1"].to_pylist(), table["lang2"].to_pylist(), strict=True))
+    counts = Counter(languages)
+    if max(counts.values(), default=0) < 2:
+        raise InputError(
+            f"pairs.validation is {config.pairs.validation!r} and leaves {table.num_rows} pairs to validate on; a "
+            "language pair needs 2 at least to tell a good model from a bad one. Raise it, or give more pairs"
+        )
+    return table.filter(pa.array([counts[pair] > 1 for pair in languages])), name
+
+
+def digest(pairs: pa.Table) -> str:
+    """Name a table of pairs by its sentences, in their order."""
+    digest = hashlib.sha256()
+    for column in ("sentence1", "sentence2"):
+        for start in range(0, pairs.num_rows, 65_536):
+            digest.update("\n".join(pairs[column].slice(start, 65_536).to_pylist()).encode())
+    return digest.hexdigest()
+
+
+def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, SentenceTransformer | None]:
+    """Load the teacher, where the run needs it, and the student, where it exists; refuse two that do not fit."""
+    from lingualign.embedding import load_model
+    from lingualign.student import encoder_student
+
+    teacher = None
+    if teacher_views(config.loss) or config.student.kind == "static":
+        teacher = load_model(config.teacher.model, revision=config.teacher.revision)
+    if config.student.kind == "static" or config.student.model is None:
+        return teacher, None
+    student = encoder_student(config.student.model, revision=config.student.revision)
+    if config.loss.kind == "mse" and teacher is not None:
+        have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
+        if have != want:
+            raise InputError(
+                "loss.kind: mse needs student and teacher of one dimension, but student "
+                f"{config.student.model!r} has {have} and teacher {config.teacher.model!r} has {want}. "
+                "Use loss.kind: soft, which compares similarities, or another teacher"
+            )
+    return teacher, student
+
+
+def teacher_views(loss: LossConfig) -> Sequence[str]:
+    """Name the columns whose teacher vectors the loss needs."""
+    if loss.kind == "soft" and loss.label == "average":
+        return ("sentence1", "sentence2")
+    return ("sentence1",) if loss.kind in ("soft", "mse") else ()
+
+
+def teacher_store(
+    config: RunConfig,
+    teacher: SentenceTransformer,
+    pairs: pa.Table,
+    views: Sequence[str],
+    console: Console,
+    progress: bool,
+) -> TeacherStore:
+    """Embed what the teacher has not embedded before, and give the store of its vectors."""
+    from lingualign.teacher import TeacherStore
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    root = Path(config.teacher.store) if config.teacher.store else cache / "lingualign" / "teacher"
+    store = TeacherStore.for_model(root, teacher, prompt=config.teacher.prompt)
+    # The first process of all embeds; then those of other machines what their own stores lack, if they share none.
+    for taking_turn in (is_first(), is_first_here() and not is_first()):
+        with together():
+            for view in views if taking_turn else ():
+                added = store.add(pairs[view].to_pylist(), progress=progress)
+                console.print(f"{view}: {added.new:,} sentences embedded, {added.known:,} known already")
+    console.print(f"vectors in {store.folder}")
+    return TeacherStore(store.folder)  # without the teacher that `store` holds
+
+
+def new_static_student(
+    config: RunConfig, teacher: SentenceTransformer, pairs: PreparedPairs
+) -> SentenceTransformer:
+    """Make the static student from the teacher and each language's distinct sentences."""
+    from lingualign.student import static_student
+
+    sentences: dict[str, list[str]] = {}
+    for language, sentence in (("lang1", "sentence1"), ("lang2", "sentence2")):
+        codes = pairs.train[language].to_numpy()
+        for code in np.unique(codes):
+            of_language = pairs.train[sentence].filter(pa.array(codes == code))
+            sentences.setdefault(str(code), []).extend(of_language.unique().to_pylist())
+    return static_student(
+        teacher,
+        {code: list(dict.fromkeys(found)) for code, found in sentences.items()},
+        anchor=language_code(config.teacher.language),
+        vocabulary=config.student.vocabulary,
+        seed=config.training.seed,
+    )
+
+
+def pair_batches(
+    config: RunConfig,
+    pairs: pa.Table,
+    student: SentenceTransformer,
+    store: TeacherStore | None,
+    views: Sequence[str],
+    progress: bool,
+) -> PairBatches:
+    """Tokenise each distinct sentence once and lay out the pairs by language pair."""
+    from lingualign.losses.gather import world
+    from lingualign.training.batches import LanguagePairRows, PairBatches
+    from lingualign.training.tokens import TokenIds
+
+    both = pa.chunked_array([*pairs["sentence1"].chunks, *pairs["sentence2"].chunks])
+    encoded = both.combine_chunks().dictionary_encode()
+    sentences = encoded.dictionary.to_pylist()
+    places = encoded.indices.to_numpy().astype(np.int64)
+    columns = {"sentence1": places[: pairs.num_rows], "sentence2": places[pairs.num_rows :]}
+
+    teacher: NDArray[np.int64] | None = None
+    if store is not None:
+        used, back = np.unique(np.stack([columns[view] for view in views], axis=1), return_inverse=True)
+        rows = store.rows([sentences[place] for place in used])
+        teacher = rows[back].reshape(pairs.num_rows, len(views))
+
+    names = pc.binary_join_element_wise(
+        pc.cast(pairs["lang1"], pa.string()), pc.cast(pairs["lang2"], pa.string()), "-"
+    ).to_numpy(zero_copy_only=False)
+    groups = {}
+    for name in np.unique(names):
+        of_pair = np.flatnonzero(names == name)
+        groups[str(name)] = LanguagePairRows(
+            columns["sentence1"][of_pair],
+            columns["sentence2"][of_pair],
+            None if teacher is None else teacher[of_pair],
+        )
+    rank, processes = world()
+    return PairBatches(
+        groups,
+        TokenIds(student, sentences, prompt=config.student.prompt, progress=progress),
+        store,
+        batch_size=config.training.batch_size,
+        power=config.training.sampling_power,
+        seed=config.training.seed,
+        rank=rank,
+        processes=processes,
+    )
+
+
+def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
+    """Make the loss that a configuration names."""
+    from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
+
+    if config.kind == "mse":
+        return DistillationLoss(student)
+    if config.kind == "ranking":
+        return TranslationRankingLoss(
+            student, temperature=config.temperature, mini_batch_size=config.mini_batch_size
+        )
+    return SoftContrastiveLoss(
+        student,
+        temperature=config.temperature,
+        teacher_temperature=config.teacher_temperature,
+        label="hard" if config.kind == "hard" else config.label,
+        tcm=config.tcm,
+        cross_weight=config.cross_weight,
+        monolingual_diagonal=config.monolingual_diagonal,
+        mini_batch_size=config.mini_batch_size,
+    )

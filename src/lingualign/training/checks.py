@@ -1,0 +1,160 @@
+"""What a run refuses before it begins: settings that cannot work, missing sources, labels without meaning."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.errors import InputError
+from lingualign.languages import language_code
+from lingualign.training.assemble import teacher_views
+from lingualign.training.processes import process_count
+
+if TYPE_CHECKING:
+    from lingualign.training.config import RunConfig
+
+_TRACKERS = ("tensorboard", "wandb", "trackio")
+
+
+def check_settings(config: RunConfig) -> None:
+    """Refuse settings that cannot work, alone or together.
+
+    Raises
+    ------
+    InputError
+        With the setting, its value, and what is allowed.
+    """
+    training, loss = config.training, config.loss
+    for name, value, allowed, holds in (
+        ("training.batch_size", training.batch_size, "at least 2", training.batch_size >= 2),
+        ("training.epochs", training.epochs, "above 0", 0 < training.epochs < math.inf),
+        (
+            "training.max_steps",
+            training.max_steps,
+            "at least 1",
+            training.max_steps is None or training.max_steps >= 1,
+        ),
+        (
+            "training.evaluate_every",
+            training.evaluate_every,
+            "at least 1",
+            training.evaluate_every is None or training.evaluate_every >= 1,
+        ),
+        ("training.learning_rate", training.learning_rate, "above 0", 0 < training.learning_rate < math.inf),
+        ("training.warmup", training.warmup, "a share, from 0 to below 1", 0 <= training.warmup < 1),
+        ("training.weight_decay", training.weight_decay, "0 or more", 0 <= training.weight_decay < math.inf),
+        (
+            "training.sampling_power",
+            training.sampling_power,
+            "from 0 to 1",
+            0 <= training.sampling_power <= 1,
+        ),
+        ("training.seed", training.seed, "from 0 to 2**32 - 1", 0 <= training.seed < 2**32),
+        (
+            "training.early_stopping.patience",
+            training.early_stopping.patience,
+            "at least 1, or null to train to the end",
+            (training.early_stopping.patience is None or training.early_stopping.patience >= 1),
+        ),
+        ("student.vocabulary", config.student.vocabulary, "at least 1", config.student.vocabulary >= 1),
+        ("loss.temperature", loss.temperature, "above 0", 0 < loss.temperature < math.inf),
+        (
+            "loss.teacher_temperature",
+            loss.teacher_temperature,
+            "above 0",
+            loss.teacher_temperature is None or 0 < loss.teacher_temperature < math.inf,
+        ),
+        ("loss.mini_batch_size", loss.mini_batch_size, "at least 1", (loss.mini_batch_size or 1) >= 1),
+        ("loss.cross_weight", loss.cross_weight, "from 0 to 1", 0 <= loss.cross_weight <= 1),
+    ):
+        if not holds:
+            raise InputError(f"{name} is {value}; it must be {allowed}")
+    processes = process_count()
+    if training.batch_size % processes:
+        raise InputError(
+            f"training.batch_size is {training.batch_size}, the pairs of a batch over all devices, but there are "
+            f"{processes} processes; it must be a multiple of {processes}, so that all have equal shares"
+        )
+    if loss.mini_batch_size is not None and (config.student.kind == "static" or loss.kind == "mse"):
+        where = "student.kind static" if config.student.kind == "static" else "loss.kind mse"
+        raise InputError(
+            f"loss.mini_batch_size is {loss.mini_batch_size}, but {where} takes a batch as a whole and needs no "
+            "cutting; leave it out"
+        )
+    for tracker in training.report_to:
+        if tracker not in _TRACKERS:
+            raise InputError(f"training.report_to is {tracker!r}; it must be one of {', '.join(_TRACKERS)}")
+        if importlib.util.find_spec(tracker) is None:
+            raise InputError(
+                f"training.report_to: {tracker} is not installed; pip install 'lingualign[{tracker}]' brings it"
+            )
+    if loss.kind == "hard" and loss.tcm and not loss.monolingual_diagonal:
+        raise InputError(
+            "loss.tcm with loss.kind hard and loss.monolingual_diagonal false trains nothing within a language: a hard "
+            "label is its diagonal. Keep the diagonal, or use loss.kind: soft"
+        )
+    if config.student.kind == "encoder" and not config.student.model:
+        raise InputError(
+            "student.model: student.kind encoder needs the encoder's hub id or folder; none is given"
+        )
+    if config.student.kind == "static" and config.student.model:
+        raise InputError(
+            f"student.model is {config.student.model!r}, but student.kind is static, which makes a new model; "
+            "set student.kind to encoder to train this one"
+        )
+    if loss.kind == "soft" and loss.label == "average" and not config.teacher.multilingual:
+        raise InputError(
+            "loss.label: average (Eq. 5) compares the teacher's vectors of both languages, which means something only "
+            f"with a multilingual teacher. Set teacher.multilingual to true if {config.teacher.model!r} is one, or use "
+            "loss.label: priority"
+        )
+
+
+def check_sources(config: RunConfig) -> None:
+    """Refuse files and folders that are not there; nothing is read yet.
+
+    Raises
+    ------
+    InputError
+        With the setting and the path.
+    """
+    from lingualign.pairs.discovery import find_pairs
+
+    pairs = config.pairs
+    if not pairs.sources:
+        raise InputError("pairs.sources is empty; give folders, files or hub data set ids")
+    for source in [*pairs.sources, *([pairs.validation] if isinstance(pairs.validation, str) else [])]:
+        find_pairs(source)
+    for key, suites in (("decontaminate", config.decontaminate), ("evaluate", config.evaluate)):
+        for suite in suites:
+            if not Path(suite).exists():
+                raise InputError(f"{key}: {suite!r} is neither a folder nor a file")
+
+
+def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
+    """Refuse labels from sentences that a monolingual teacher does not understand.
+
+    Raises
+    ------
+    InputError
+        If the loss takes labels of a teacher not declared multilingual and the anchor side of a language pair is in
+        another language than the teacher's.
+    """
+    if not teacher_views(config.loss) or config.teacher.multilingual:
+        return
+    language = language_code(config.teacher.language)
+    anchors = pc.cast(pairs["lang1"], pa.string())
+    foreign = pairs.filter(pc.not_equal(anchors, language))
+    names = sorted(set(zip(foreign["lang1"].to_pylist(), foreign["lang2"].to_pylist(), strict=True)))
+    if names:
+        raise InputError(
+            f"teacher {config.teacher.model!r} understands {language!r} (teacher.language), but would measure the "
+            f"first side of {', '.join('-'.join(name) for name in names)}. Select the pairs with {language!r} "
+            f"(pairs.select: {language}-xx) and put it first in pairs.priority, or set teacher.multilingual to true "
+            "if the teacher understands all of them"
+        )
