@@ -104,9 +104,9 @@ def test_another_run_is_replaced_only_when_asked(trained, tmp_path, models) -> N
     train(config, progress=False)
     with pytest.raises(InputError, match="holds another run"):
         train(config, progress=False)
-    made = (tmp_path / "run" / "modules.json").stat().st_ino
+    made = (tmp_path / "run" / "modules.json").stat().st_mtime_ns
     train(config, overwrite=True, progress=False)
-    assert (tmp_path / "run" / "modules.json").stat().st_ino != made
+    assert (tmp_path / "run" / "modules.json").stat().st_mtime_ns != made
     with pytest.raises(InputError, match="is finished"):
         train(config, resume=True, progress=False)
 
