@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import reference_losses as plain
 import torch
-from sentence_transformers.base.losses.merged_forward import column_merging_disabled
 from tiny_students import gradients, sentences, tiny_encoder, tiny_static
 
 from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
+from lingualign.losses.by_length import cut_by_length
+from lingualign.losses.in_batch import embed as embed_parts
 
 LABELS = {"priority": 1, "average": 2, "hard": 2}
 STUDENTS = {"encoder": tiny_encoder, "static": tiny_static}
@@ -179,12 +180,8 @@ def test_dropout_is_the_same_in_both_passes_of_a_mini_batch(mini_batch_size):
 
     def same_masks():
         torch.manual_seed(5)
-        if mini_batch_size == 8:  # one part is the whole batch: the plain loss itself draws these masks
-            with column_merging_disabled():
-                return total(whole([student.preprocess(x), student.preprocess(y)], teacher))
-        cuts = [slice(i, i + mini_batch_size) for i in range(0, 8, mini_batch_size)]
-        sides = [torch.cat([embed(student, side[cut])[0] for cut in cuts]) for side in (x, y)]
-        return total(whole.terms(sides, teacher))
+        parts_of_batch = cut_by_length([student.preprocess(x), student.preprocess(y)], mini_batch_size)
+        return total(whole.terms(embed_parts(student, parts_of_batch), teacher))
 
     torch.testing.assert_close(in_parts(), same_masks(), rtol=1e-5, atol=1e-5)
     assert_same_gradients(student, in_parts, same_masks, rtol=1e-5, atol=1e-5)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sentence_transformers.base.losses.merged_forward import embed_columns
 from torch import Tensor, nn
 
+from lingualign.losses.by_length import cut_by_length
 from lingualign.losses.equations import distillation_loss
+from lingualign.losses.in_batch import embed
 from lingualign.losses.soft_contrastive import teacher_views
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class DistillationLoss(nn.Module):
         self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None
     ) -> dict[str, Tensor]:
         """Embed both columns and return the loss."""
-        x, y = embed_columns(self.model, list(sentence_features), separate_first=False)
+        x, y = embed(self.model, cut_by_length(list(sentence_features)))
         teacher = teacher_views(labels, len(x), 1, "mse")[:, 0]
         if teacher.shape[1] != x.shape[1]:
             raise ValueError(
