@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 import reference_losses as plain
 import torch
@@ -105,6 +107,76 @@ def test_distillation_loss_is_the_formula(student):
         terms = loss([student.preprocess(x), student.preprocess(y)], labels)
         expected = plain.distillation(*embed(student, x, y), teacher)
         torch.testing.assert_close(total(terms).double(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("label", sorted(LABELS))
+@pytest.mark.parametrize("diagonal", [True, False])
+@pytest.mark.parametrize("mini_batch_size", [None, 4])
+def test_more_columns_are_the_mean_over_their_language_pairs(label, diagonal, mini_batch_size):
+    student, languages = tiny_encoder(), 4
+    columns = [sentences(6, seed) for seed in range(languages)]
+    columns[1][4], columns[2][0] = columns[1][3], columns[2][5]
+    teacher = teacher_vectors(6, languages)
+    loss = SoftContrastiveLoss(
+        student,
+        label=label,
+        tcm=True,
+        monolingual_diagonal=diagonal,
+        anchor_weight=0.0 if label == "hard" else 0.7,
+        mini_batch_size=mini_batch_size,
+    )
+
+    def together():
+        return total(loss([student.preprocess(column) for column in columns], teacher))
+
+    def pair_by_pair():
+        losses = []
+        for a, b in combinations(range(languages), 2):
+            views = teacher[:, [0]] if label == "priority" else teacher[:, [a, b]]
+            # The anchor stays the first language's, whichever two are compared.
+            anchored = None if label == "hard" else (teacher[:, 0], 0.7)
+            losses.append(
+                plain.soft_contrastive(
+                    *embed(student, columns[a], columns[b]),
+                    label,
+                    views,
+                    0.1,
+                    0.1,
+                    cross_weight=1 / 3,
+                    diagonal=diagonal,
+                    sentences=(columns[a], columns[b]) if label == "hard" else None,
+                    anchored=anchored,
+                )
+            )
+        return sum(losses) / len(losses)
+
+    torch.testing.assert_close(together().double(), pair_by_pair(), rtol=1e-5, atol=1e-5)
+    assert_same_gradients(student, together, pair_by_pair)
+
+
+@pytest.mark.parametrize("label", ["priority", "average"])
+@pytest.mark.parametrize("projected", [False, True])
+def test_the_anchor_term_is_the_formula(student, label, projected):
+    x, y = sentences(6, 1), sentences(6, 2)
+    teacher = teacher_vectors(6, LABELS[label])
+    projection = torch.randn(7, 16, generator=torch.Generator().manual_seed(3)) if projected else None
+    loss = SoftContrastiveLoss(
+        student, label=label, teacher_temperature=0.3, anchor_weight=0.4, anchor_projection=projection
+    )
+
+    def ours():
+        terms = loss([student.preprocess(x), student.preprocess(y)], teacher)
+        assert list(terms) == ["cross_lingual", "anchor"]
+        return total(terms)
+
+    def formula():
+        anchor = teacher[:, 0] @ projection if projected else teacher[:, 0]
+        return plain.soft_contrastive(*embed(student, x, y), label, teacher, 0.1, 0.3, anchored=(anchor, 0.4))
+
+    torch.testing.assert_close(ours().double(), formula(), rtol=1e-5, atol=1e-5)
+    assert_same_gradients(student, ours, formula)
+    loss.anchor_weight = 0.0  # as a schedule would
+    assert list(loss([student.preprocess(x), student.preprocess(y)], teacher)) == ["cross_lingual"]
 
 
 @pytest.mark.data
@@ -222,6 +294,8 @@ def test_mini_batches_evaluate_without_gradients():
         ({"teacher_temperature": float("nan")}, "teacher_temperature is nan"),
         ({"label": "soft"}, "label is 'soft'; allowed are 'priority', 'average' and 'hard'"),
         ({"cross_weight": 1.5}, r"cross_weight is 1.5; it must lie in \[0, 1\]"),
+        ({"anchor_weight": -1}, "anchor_weight is -1; it must be 0 or more"),
+        ({"anchor_weight": 1, "label": "hard"}, "the hard label has no teacher whose space"),
         ({"mini_batch_size": 0}, "mini_batch_size is 0; it must be at least 1"),
         ({"mini_batch_size": 4}, "a static model's batch cannot be cut"),
     ],
@@ -241,6 +315,18 @@ def test_labels_and_columns_that_do_not_fit():
         (SoftContrastiveLoss(student), pair, torch.zeros(2, 1, 4), r"have the shape \(2, 1, 4\)"),
         (SoftContrastiveLoss(student, label="average"), pair, torch.zeros(3, 4), r"needs \(3, 2, D\)"),
         (SoftContrastiveLoss(student), [column], None, "takes 2 text columns.* but got 1"),
+        (
+            SoftContrastiveLoss(student, label="average"),
+            [*pair, column],
+            torch.zeros(3, 2, 4),
+            r"needs \(3, 3, D\)",
+        ),
+        (
+            SoftContrastiveLoss(student, anchor_weight=1),
+            pair,
+            torch.zeros(3, 17),
+            r"teacher has 17 dimensions and the student 16: give an anchor_projection of shape \(17, 16\)",
+        ),
         (TranslationRankingLoss(student), [column], None, "takes 2 text columns or more.* but got 1"),
         (DistillationLoss(student), pair, torch.zeros(3, 4), "teacher has 4, the student 16"),
     ]

@@ -71,7 +71,7 @@ def cut_by_length(features: Sequence[dict[str, Any]], sentences: int | None = No
     # Some tokenizers pad on the left, where the shorter sentences then have nothing.
     padded_left = bool((mask[:, 0] <= mask[:, -1]).all())
     parts = []
-    for rows in order.split(sizes):
+    for rows in torch.split(order, sizes):
         width = max(1, int(lengths[rows[0]]))
         kept = slice(mask.shape[1] - width, None) if padded_left else slice(width)
         parts.append({key: _cut(value, rows, kept, mask.shape) for key, value in merged.items()})
