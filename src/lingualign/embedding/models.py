@@ -102,6 +102,19 @@ def fingerprint(model: SentenceTransformer) -> str:
     return digest.hexdigest()
 
 
+def describe_input(model: SentenceTransformer) -> Any:
+    """Describe, as JSON can hold it, all that decides which token ids a model makes of a sentence.
+
+    None for a tokenizer of which not everything can be told.
+    """
+    tokenizer = model.tokenizer
+    if getattr(tokenizer, "backend_tokenizer", None) is None and not hasattr(tokenizer, "to_str"):
+        return None
+    module = {key: value for key, value in _describe_module(model[0]).items() if key != "architecture"}
+    described = [module, _describe_tokenizer(tokenizer), str(model.max_seq_length)]
+    return json.loads(json.dumps(described, default=str))
+
+
 def _resolve(name: str) -> str:
     """Turn ``minilm`` into a folder or hub id, and refuse a path that cannot be a model."""
     if name == MINILM and not Path(name).is_dir():
