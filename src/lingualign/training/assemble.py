@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
+from lingualign.files import cache_folder
 from lingualign.languages import language_code
 from lingualign.training.processes import is_first, is_first_here, together
 
@@ -115,8 +115,7 @@ def teacher_store(
     """Embed what the teacher has not embedded before, and give the store of its vectors."""
     from lingualign.teacher import TeacherStore
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    root = Path(config.teacher.store) if config.teacher.store else cache / "lingualign" / "teacher"
+    root = Path(config.teacher.store) if config.teacher.store else cache_folder("teacher")
     store = TeacherStore.for_model(root, teacher, prompt=config.teacher.prompt)
     # The first process of all embeds; then those of other machines what their own stores lack, if they share none.
     for taking_turn in (is_first(), is_first_here() and not is_first()):
@@ -157,7 +156,7 @@ def pair_batches(
     views: Sequence[str],
     progress: bool,
 ) -> PairBatches:
-    """Tokenise each distinct sentence once and lay out the pairs by language pair."""
+    """Give each distinct sentence its token ids and lay out the pairs by language pair."""
     from lingualign.losses.gather import world
     from lingualign.training.batches import LanguagePairRows, PairBatches
     from lingualign.training.tokens import TokenIds
@@ -188,7 +187,13 @@ def pair_batches(
     rank, processes = world()
     return PairBatches(
         groups,
-        TokenIds(student, sentences, prompt=config.student.prompt, progress=progress),
+        TokenIds(
+            student,
+            sentences,
+            prompt=config.student.prompt,
+            folder=cache_folder("tokens"),
+            progress=progress,
+        ),
         store,
         batch_size=config.training.batch_size,
         power=config.training.sampling_power,

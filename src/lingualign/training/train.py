@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lingualign.embedding.progress import without_tensor_bars
 from lingualign.reporting import model_card
 from lingualign.training.assemble import (
     digest,
@@ -32,7 +32,6 @@ from lingualign.training.processes import (
 from lingualign.training.run_folder import REPORT, RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -158,6 +157,12 @@ def train(
         console.print(
             f"no {config.training.early_stopping.metric} pairs are held out; validating on all corpora"
         )
+    counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
+    small = [f"{name} ({count:,})" for name, count in counts.items() if count < config.training.batch_size]
+    if small:
+        console.print(
+            f"fewer pairs than a batch of {config.training.batch_size:,}, so smaller ones: {', '.join(small)}"
+        )
     with together():
         evaluator = BitextEvaluator(
             validation, limit=_VALIDATION_LIMIT, prompt=config.student.prompt, name=metric
@@ -166,9 +171,8 @@ def train(
             folder.begin(resume=resume, overwrite=overwrite)
     try:
         folder.save_json(REPORT, pairs.report.to_json())
-        with _without_tensor_bars():
+        with without_tensor_bars():
             trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
-            counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
             languages = sorted({code for name in counts for code in name.split("-")})
             card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)
             folder.save_text("README.md", card)
@@ -184,20 +188,6 @@ def train(
         f"The model is in {config.output}; plain sentence-transformers loads it from there.", markup=False
     )
     return trained
-
-
-@contextmanager
-def _without_tensor_bars() -> Iterator[None]:
-    """Hide transformers' bars over the tensors of each checkpoint, which would cut up ours."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _train(

@@ -22,6 +22,7 @@ from lingualign.training.checkpoints import (
     why_not_written,
     writing,
 )
+from lingualign.training.prefetch import Prefetched
 from lingualign.training.processes import any_process, gathered, is_first, on_first, together
 from lingualign.training.rowwise_adam import RowwiseAdamW
 
@@ -68,14 +69,24 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         self.batches = batches
         self.rowwise = train_rowwise(model)
         self._language_pair = ""
+        self._prefetched: Prefetched[dict[str, Any]] | None = None
         super().__init__(model=model, args=args, loss=loss, evaluator=evaluator)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Give the batches as they are: they know their share of each step, so nothing has to deal them out."""
         return self.batches.loader()
 
+    def get_batch_samples(self, epoch_iterator: Any, *args: Any, **kwargs: Any) -> Any:
+        """Take batches from a thread that makes the next one already."""
+        if self._prefetched is None:
+            self._prefetched = Prefetched(epoch_iterator)
+        return super().get_batch_samples(self._prefetched, *args, **kwargs)
+
     def _run_epoch(self, *, epoch: int, **kwargs: Any) -> None:  # type: ignore[override]
         # Here and not on the loader: a resumed epoch skips batches through a loader that the host makes itself.
+        if self._prefetched is not None:
+            self._prefetched.close()
+            self._prefetched = None
         self.batches.set_epoch(epoch)
         if self._stopped_early():
             # Killed between its last checkpoint and its end, a run that is resumed must not take another step.
@@ -164,12 +175,9 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             raise self._diverged(f"after step {self.state.global_step} {error}. That step was") from error
         return metrics
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log the diagnostics of the loss beside its terms."""
-        diagnostics = getattr(self.loss, "diagnostics", {})
-        if "loss" in logs:
-            logs |= {name: round(float(value), 4) for name, value in diagnostics.items()}
-        super().log(logs, start_time)
+    def track_loss_components(self, loss: dict[str, torch.Tensor]) -> None:
+        """Count the diagnostics of the loss with its terms: the log has their means over steps and processes."""
+        super().track_loss_components(loss | getattr(self.loss, "diagnostics", {}))
 
     def _whole(self) -> str:
         """Say what is left of a run that fails; empty where nothing is."""
