@@ -12,7 +12,7 @@ from tiny_runs import sample_sentences, tiny_bert
 from lingualign.errors import InputError
 from lingualign.student import static_student
 from lingualign.teacher import TeacherStore
-from lingualign.training.batches import LanguagePairRows, PairBatches
+from lingualign.training.batches import PairBatches, ParallelRows
 from lingualign.training.tokens import TokenIds
 
 SENTENCES = [*sample_sentences()[:300], "x", "mot " * 60, ""]
@@ -69,9 +69,9 @@ def _batches(student, store, **share) -> PairBatches:
     english, french, japanese = (np.arange(60) * 5 + language for language in range(3))
     rows = store.rows(SENTENCES[:300])
     pairs = {
-        "en-fr": LanguagePairRows(english, french, rows[english][:, None]),
-        "en-ja": LanguagePairRows(
-            english[:31], japanese[:31], np.stack([rows[english[:31]], rows[japanese[:31]]], 1)
+        "en-fr": ParallelRows((english, french), rows[english][:, None]),
+        "en-ja": ParallelRows(
+            (english[:31], japanese[:31]), np.stack([rows[english[:31]], rows[japanese[:31]]], 1)
         ),
     }
     return PairBatches(pairs, TokenIds(student, SENTENCES), store, batch_size=8, seed=3, **share)
@@ -123,7 +123,7 @@ def test_the_shares_of_all_processes_join_to_the_batch_of_one_language_pair(
         labels = torch.cat([share["label"] for share in shares])
         assert len(torch.unique(labels, dim=0)) == 8
     alone = _batches(student, store)
-    if all(len(rows.sentence1) % processes == 0 for rows in alone._pairs):
+    if all(len(rows) % processes == 0 for rows in alone._pairs):
         assert [ids for share in shares for ids in _sides(share)] == _sides(alone[step])
 
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from lingualign.teacher import TeacherStore
     from lingualign.training.batches import PairBatches
     from lingualign.training.config import LossConfig, RunConfig
+    from lingualign.training.n_way import Columns
+
+# More vectors hardly turn the directions of a projection.
+_ANCHOR_SAMPLE = 20_000
 
 
 def prepare(config: RunConfig) -> PreparedPairs:
@@ -158,35 +162,37 @@ def pair_batches(
 ) -> PairBatches:
     """Give each distinct sentence its token ids and lay out the pairs by language pair."""
     from lingualign.losses.gather import world
-    from lingualign.training.batches import LanguagePairRows, PairBatches
+    from lingualign.training.batches import PairBatches, ParallelRows
+    from lingualign.training.n_way import join_translations
     from lingualign.training.tokens import TokenIds
 
     both = pa.chunked_array([*pairs["sentence1"].chunks, *pairs["sentence2"].chunks])
     encoded = both.combine_chunks().dictionary_encode()
     sentences = encoded.dictionary.to_pylist()
     places = encoded.indices.to_numpy().astype(np.int64)
-    columns = {"sentence1": places[: pairs.num_rows], "sentence2": places[pairs.num_rows :]}
-
-    teacher: NDArray[np.int64] | None = None
-    if store is not None:
-        used, back = np.unique(np.stack([columns[view] for view in views], axis=1), return_inverse=True)
-        rows = store.rows([sentences[place] for place in used])
-        teacher = rows[back].reshape(pairs.num_rows, len(views))
+    sides = places[: pairs.num_rows], places[pairs.num_rows :]
 
     names = pc.binary_join_element_wise(
         pc.cast(pairs["lang1"], pa.string()), pc.cast(pairs["lang2"], pa.string()), "-"
     ).to_numpy(zero_copy_only=False)
-    groups = {}
+    groups: dict[str, Columns] = {}
     for name in np.unique(names):
         of_pair = np.flatnonzero(names == name)
-        groups[str(name)] = LanguagePairRows(
-            columns["sentence1"][of_pair],
-            columns["sentence2"][of_pair],
-            None if teacher is None else teacher[of_pair],
-        )
+        groups[str(name)] = (sides[0][of_pair], sides[1][of_pair])
+    if config.training.n_way:
+        groups = join_translations(groups, least=config.training.batch_size)
+
+    embedded: NDArray[np.int64] | None = None
+    if store is not None:
+        embedded = np.full(len(sentences), -1)
+        used = np.unique(np.concatenate([side for _, side in zip(views, sides, strict=False)]))
+        embedded[used] = store.rows([sentences[place] for place in used])
     rank, processes = world()
     return PairBatches(
-        groups,
+        {
+            name: ParallelRows(columns, None if embedded is None else embedded[_labelled(columns, views)])
+            for name, columns in groups.items()
+        },
         TokenIds(
             student,
             sentences,
@@ -203,9 +209,15 @@ def pair_batches(
     )
 
 
-def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
-    """Make the loss that a configuration names."""
+def _labelled(columns: Columns, views: Sequence[str]) -> NDArray[np.int64]:
+    """``(n, V)``: the sentences whose teacher vectors the label takes: the anchor's, or those of all languages."""
+    return np.stack(columns if len(views) > 1 else columns[:1], axis=1)
+
+
+def make_loss(config: LossConfig, student: SentenceTransformer, batches: PairBatches) -> nn.Module:
+    """Make the loss that a configuration names, for these batches."""
     from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
+    from lingualign.training.anchor import anchor_projection
 
     if config.kind == "mse":
         return DistillationLoss(student)
@@ -213,6 +225,11 @@ def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
         return TranslationRankingLoss(
             student, temperature=config.temperature, mini_batch_size=config.mini_batch_size
         )
+    projection = None
+    if config.anchor_weight:
+        dimensions = student.get_embedding_dimension()
+        assert dimensions is not None
+        projection = anchor_projection(batches.teacher_sample(_ANCHOR_SAMPLE), dimensions)
     return SoftContrastiveLoss(
         student,
         temperature=config.temperature,
@@ -221,5 +238,7 @@ def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
         tcm=config.tcm,
         cross_weight=config.cross_weight,
         monolingual_diagonal=config.monolingual_diagonal,
+        anchor_weight=config.anchor_weight,
+        anchor_projection=projection,
         mini_batch_size=config.mini_batch_size,
     )

@@ -70,6 +70,7 @@ def check_settings(config: RunConfig) -> None:
             loss.teacher_temperature is None or 0 < loss.teacher_temperature < math.inf,
         ),
         ("loss.mini_batch_size", loss.mini_batch_size, "at least 1", (loss.mini_batch_size or 1) >= 1),
+        ("loss.anchor_weight", loss.anchor_weight, "0 or more", 0 <= loss.anchor_weight < math.inf),
         ("loss.cross_weight", loss.cross_weight, "from 0 to 1", 0 <= loss.cross_weight <= 1),
     ):
         if not holds:
@@ -85,6 +86,16 @@ def check_settings(config: RunConfig) -> None:
         raise InputError(
             f"loss.mini_batch_size is {loss.mini_batch_size}, but {where} takes a batch as a whole and needs no "
             "cutting; leave it out"
+        )
+    if loss.anchor_weight and loss.kind != "soft":
+        raise InputError(
+            f"loss.anchor_weight is {loss.anchor_weight}, but loss.kind is {loss.kind}; only a soft label says how "
+            "near the teacher's vectors are to each other. Set it to 0, or use loss.kind: soft"
+        )
+    if training.n_way and loss.kind == "ranking":
+        raise InputError(
+            "training.n_way is true, but loss.kind ranking takes further columns for hard negatives, not for further "
+            "translations; set it to false, or use another loss"
         )
     for tracker in training.report_to:
         if tracker not in _TRACKERS:

@@ -114,6 +114,9 @@ class LossConfig:
         Train the monolingual similarities as well (Eq. 6 and 7).
     cross_weight
         lambda of Eq. 7.
+    anchor_weight
+        Of ``soft``: weight of a further term, the student's similarities to the teacher's own vectors. No part of the
+        paper; 0 leaves it out.
     monolingual_diagonal
         Whether a sentence's similarity to itself stays in the monolingual matrices.
     mini_batch_size
@@ -128,6 +131,7 @@ class LossConfig:
     tcm: bool = False
     cross_weight: float = 1 / 3
     monolingual_diagonal: bool = True
+    anchor_weight: float = 0.0
     mini_batch_size: int | None = None
 
 
@@ -160,6 +164,9 @@ class TrainingConfig:
         Batches, at most; in place of epochs where given.
     batch_size
         Pairs of a batch over all devices, all of one language pair.
+    n_way
+        Join the pairs of one sentence with several languages: a batch then holds each sentence once and is compared
+        over all their language pairs. Content in the same languages that fills no batch stays in pairs.
     sampling_power
         A language pair with n pairs gets batches in proportion to n to this power: 1 as they come, 0 all alike.
     learning_rate
@@ -183,6 +190,7 @@ class TrainingConfig:
     epochs: float = 30
     max_steps: int | None = None
     batch_size: int = 256
+    n_way: bool = False
     sampling_power: float = 1.0
     learning_rate: float = 3e-5
     warmup: float = 0.1

@@ -163,6 +163,9 @@ def train(
         console.print(
             f"fewer pairs than a batch of {config.training.batch_size:,}, so smaller ones: {', '.join(small)}"
         )
+    if config.training.n_way:
+        joined = [f"{name} ({count:,})" for name, count in batches.sizes().items() if name.count("-") > 1]
+        console.print(f"one content in several languages: {', '.join(joined) or 'none that fills a batch'}")
     with together():
         evaluator = BitextEvaluator(
             validation, limit=_VALIDATION_LIMIT, prompt=config.student.prompt, name=metric
@@ -281,7 +284,7 @@ def _fit(
         ddp_find_unused_parameters=False if config.student.kind == "static" else None,
         **every,
     )
-    trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student), evaluator)
+    trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student, batches), evaluator)
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     if progress:
