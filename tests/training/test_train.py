@@ -160,23 +160,19 @@ def test_what_no_run_has_written_is_never_removed(tmp_path, models) -> None:
     assert (tmp_path / "run" / "thesis.tex").read_text() == "years"
 
 
-@pytest.mark.parametrize(
-    ("kind", "label"), [("static", "priority"), ("static", "average"), ("encoder", "priority")]
-)
-def test_content_in_three_languages_trains_together_and_near_the_teacher(
-    kind, label, tmp_path, models
-) -> None:
+@pytest.mark.parametrize(("kind", "label"), [("static", "average"), ("encoder", "priority")])
+def test_content_in_three_languages_is_anchored_in_the_teachers_space(kind, label, tmp_path, models) -> None:
     # The encoder has fewer dimensions than the teacher, whose space is projected into it.
     config = tiny_run(tmp_path, models, kind, n_way=True)
-    config = replace(
-        config,
-        loss=LossConfig(label=label, anchor_weight=0.5),
-        teacher=replace(config.teacher, multilingual=True),
-    )
-    trained = train(config, progress=False)
+    loss = LossConfig(label=label, anchor_weight=0.5)
+    train(replace(config, loss=loss, teacher=replace(config.teacher, multilingual=True)), progress=False)
     log = json.loads((tmp_path / "run" / "training_log.json").read_text())
     entries = [entry for entry in log if "loss" in entry]
     assert entries
     assert all(entry["anchor"] > 0 and entry["cross_lingual"] > 0 for entry in entries)
-    if kind == "static":  # 24 steps teach an encoder nothing yet
-        assert trained.after > trained.before + 0.3
+
+
+def test_content_in_three_languages_teaches_all_its_language_pairs(tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, n_way=True)
+    trained = train(replace(config, loss=LossConfig(kind="hard")), progress=False)
+    assert trained.after > trained.before + 0.3
