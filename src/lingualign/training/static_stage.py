@@ -74,7 +74,9 @@ def align_static(
             dataloader_drop_last=processes > 1,
             ddp_find_unused_parameters=False,
         )
-        trainer = AlignmentTrainer(static, args, batches, make_loss(stage.loss, static), evaluator=None)
+        trainer = AlignmentTrainer(
+            static, args, batches, make_loss(stage.loss, static, batches), evaluator=None
+        )
         trainer.remove_callback(ProgressCallback)
         trainer.remove_callback(PrinterCallback)
         if progress and sys.stderr.isatty():
