@@ -22,6 +22,7 @@ from lingualign.training.assemble import (
 )
 from lingualign.training.checks import check_anchors, check_settings, check_sources
 from lingualign.training.processes import (
+    agreed,
     check_same,
     is_first,
     on_first,
@@ -292,5 +293,5 @@ def _fit(
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signal is not None:
-        raise KeyboardInterrupt("interrupted; go on with --resume")
+        raise agreed(KeyboardInterrupt("interrupted; go on with --resume"))
     return trainer.state.log_history, trainer.state.global_step

@@ -77,7 +77,11 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         return self.batches.loader()
 
     def get_batch_samples(self, epoch_iterator: Any, *args: Any, **kwargs: Any) -> Any:
-        """Take batches from a thread that makes the next one already."""
+        """On a GPU, take batches from a thread that makes the next one already."""
+        # Each step waits for its loss, and so for all the GPU's work: it would stand still while a batch is made. On
+        # a CPU the thread would only take turns with the step.
+        if self.args.device.type != "cuda":
+            return super().get_batch_samples(epoch_iterator, *args, **kwargs)
         if self._prefetched is None:
             self._prefetched = Prefetched(epoch_iterator)
         return super().get_batch_samples(self._prefetched, *args, **kwargs)
