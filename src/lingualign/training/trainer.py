@@ -22,8 +22,9 @@ from lingualign.training.checkpoints import (
     why_not_written,
     writing,
 )
+from lingualign.training.memory import is_out_of_memory, largest_that_fits
 from lingualign.training.prefetch import Prefetched
-from lingualign.training.processes import any_process, gathered, is_first, on_first, together
+from lingualign.training.processes import any_process, gathered, is_first, on_first, process_count, together
 from lingualign.training.rowwise_adam import RowwiseAdamW
 
 logger = logging.getLogger(__name__)
@@ -150,15 +151,54 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         self._language_pair = inputs.get("dataset_name", "")
         return super().compute_loss(model, inputs, *args, **kwargs)
 
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Do a forward and backward pass; refuse a loss that is not finite, before the optimizer sees it."""
-        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        told = ""
+        try:
+            loss: torch.Tensor = super().training_step(model, inputs, *args, **kwargs)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            told = " ".join(str(error).split("\n")[0].split())
+        if told:
+            # After the error has gone, and all that its traceback holds with it.
+            raise self._out_of_memory(inputs, told)
         finite = bool(torch.isfinite(loss))
         if any_process(not finite):
             with together():
                 if not finite:
                     raise self._diverged(f"the loss is {loss.item()} at step {self.state.global_step + 1}")
         return loss
+
+    def _out_of_memory(self, inputs: dict[str, Any], told: str) -> InputError:
+        """Say what would have fitted."""
+        features, _ = self.collect_features(inputs)
+        pairs = self.args.per_device_train_batch_size
+        total = pairs * process_count()
+        step = self.state.global_step + 1
+        what = f"out of memory at step {step}, with {pairs:,} pairs a device ({told}). {self._whole()}"
+        anew = "and start anew with --overwrite"
+        if self.rowwise or not hasattr(self.loss, "mini_batch_size"):
+            return InputError(f"{what}Lower training.batch_size, {total:,} now, {anew}")
+        mini: int | None = self.loss.mini_batch_size
+        with self.compute_loss_context_manager():
+            fits = largest_that_fits(
+                self.model,
+                [self._prepare_inputs(column) for column in features],
+                self.optimizer,
+                below=mini or pairs * len(features),
+                columns=total,
+            )
+        if not fits:
+            return InputError(
+                f"{what}Not even one sentence at a time fits beside the model and the similarities of the batch: lower "
+                f"training.batch_size, {total:,} now, or take a smaller student, {anew}"
+            )
+        # Half, since other batches have longer sentences and memory falls into pieces.
+        tried = (
+            "of which twice as many have been tried and fit" if fits > 1 else "which has been tried and fits"
+        )
+        return InputError(f"{what}Set loss.mini_batch_size to {max(fits // 2, 1)}, {tried}, {anew}")
 
     def _diverged(self, what: str) -> InputError:
         return InputError(
