@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -249,9 +250,15 @@ def _fit(
 
     from lingualign.embedding.encode import fast_bf16
     from lingualign.training.callbacks import ProgressBar, ProgressLines, StopOnSignal
+    from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
     from lingualign.training.trainer import AlignmentTrainer
 
     training = config.training
+    if training.lora.rank:
+        add_lora(student, training.lora, training.seed)
+    rates = {}
+    if training.layer_decay != 1:
+        rates = layer_rates(student, training.learning_rate, training.layer_decay)
     metric = f"eval_{evaluator.name}_accuracy"
     every: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     if training.evaluate_every is not None:
@@ -264,6 +271,7 @@ def _fit(
         max_steps=training.max_steps or -1,
         per_device_train_batch_size=training.batch_size // process_count(),
         learning_rate=training.learning_rate,
+        learning_rate_mapping=rates,
         warmup_steps=training.warmup,
         weight_decay=training.weight_decay,
         max_grad_norm=1.0,
@@ -289,9 +297,12 @@ def _fit(
         trainer.add_callback(ProgressBar(metric) if sys.stderr.isatty() else ProgressLines(metric))
     if training.early_stopping.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
-    with StopOnSignal() as stop:
+    less_memory = gradient_checkpointing(student) if training.gradient_checkpointing else nullcontext()
+    with less_memory, StopOnSignal() as stop:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signal is not None:
         raise agreed(KeyboardInterrupt("interrupted; go on with --resume"))
+    if training.lora.rank:
+        merge_lora(student)
     return trainer.state.log_history, trainer.state.global_step

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
 from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
@@ -22,12 +23,15 @@ from lingualign.training.checkpoints import (
     why_not_written,
     writing,
 )
+from lingualign.training.encoder_options import adapters, has_adapters
 from lingualign.training.memory import is_out_of_memory, largest_that_fits
 from lingualign.training.prefetch import Prefetched
 from lingualign.training.processes import any_process, gathered, is_first, on_first, process_count, together
 from lingualign.training.rowwise_adam import RowwiseAdamW
 
 logger = logging.getLogger(__name__)
+
+_ADAPTERS = "adapters.safetensors"
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
@@ -70,6 +74,8 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         self.batches = batches
         self.rowwise = train_rowwise(model)
         self._language_pair = ""
+        # Adapters stand beside weights that do not change: what does is all that a checkpoint needs.
+        self._adapted = has_adapters(model)
         self._prefetched: Prefetched[dict[str, Any]] | None = None
         super().__init__(model=model, args=args, loss=loss, evaluator=evaluator)
 
@@ -250,12 +256,25 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             [file] = Path(folder).iterdir()
             return file.name, file.read_bytes()
 
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]
+        """Load the model, or the adapters where these alone are trained: the rest is as it was at the start."""
+        if not self._adapted:
+            super()._load_from_checkpoint(checkpoint_path)
+            return
+        found = load_file(Path(checkpoint_path) / _ADAPTERS)
+        with torch.no_grad():
+            for name, value in adapters(self.model).items():
+                value.copy_(found[name])
+
     def _write_checkpoint(
         self, checkpoint: Path, best: Path, random_states: list[tuple[str, bytes] | None]
     ) -> None:
         try:
             with writing(checkpoint) as unfinished:
-                self.save_model(str(unfinished), _internal_call=True)
+                if self._adapted:
+                    save_file(adapters(self.model), unfinished / _ADAPTERS)
+                else:
+                    self.save_model(str(unfinished), _internal_call=True)
                 self._save_optimizer_and_scheduler(str(unfinished))
                 self._save_scaler(str(unfinished))
                 self._save_rng_state(str(unfinished))
