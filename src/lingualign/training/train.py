@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from lingualign.training.assemble import (
 )
 from lingualign.training.checks import check_anchors, check_settings, check_sources
 from lingualign.training.processes import (
+    agreed,
     check_same,
     is_first,
     on_first,
@@ -265,9 +267,15 @@ def _fit(
 
     from lingualign.embedding.encode import fast_bf16
     from lingualign.training.callbacks import EmbeddingsFirst, ProgressBar, ProgressLines, StopOnSignal
+    from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
     from lingualign.training.trainer import AlignmentTrainer
 
     training = config.training
+    if training.lora.rank:
+        add_lora(student, training.lora, training.seed)
+    rates = {}
+    if training.layer_decay != 1:
+        rates = layer_rates(student, training.learning_rate, training.layer_decay)
     metric = f"eval_{evaluator.name}_accuracy"
     every: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     if training.evaluate_every is not None:
@@ -280,6 +288,7 @@ def _fit(
         max_steps=training.max_steps or -1,
         per_device_train_batch_size=training.batch_size // process_count(),
         learning_rate=training.learning_rate,
+        learning_rate_mapping=rates,
         warmup_steps=training.warmup,
         weight_decay=training.weight_decay,
         max_grad_norm=1.0,
@@ -310,9 +319,12 @@ def _fit(
         trainer.add_callback(
             EmbeddingsFirst(embeddings, student.parameters(), config.student.embeddings_first)
         )
-    with StopOnSignal() as stop:
+    less_memory = gradient_checkpointing(student) if training.gradient_checkpointing else nullcontext()
+    with less_memory, StopOnSignal() as stop:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signal is not None:
-        raise KeyboardInterrupt("interrupted; go on with --resume")
+        raise agreed(KeyboardInterrupt("interrupted; go on with --resume"))
+    if training.lora.rank:
+        merge_lora(student)
     return trainer.state.log_history, trainer.state.global_step
