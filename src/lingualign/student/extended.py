@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -81,7 +81,7 @@ def extend_vocabulary(
     """
     from tokenizers import AddedToken, Tokenizer
 
-    from lingualign.student.tokenizer import UNKNOWN, build_tokenizer, extend_pieces, keep_whole
+    from lingualign.student.tokenizer import UNKNOWN, as_longest_matches, build_tokenizer, extend_pieces
 
     embeddings = token_embeddings(encoder, "student.model", _CURE)
     pieces, ids = extend_pieces(encoder.tokenizer, sentences, anchor=anchor, vocabulary=vocabulary)
@@ -92,7 +92,7 @@ def extend_vocabulary(
     special = special_tokens(encoder)
     unknown = encoder.tokenizer.unk_token or UNKNOWN
     tokenizer = build_tokenizer(
-        keep_whole(pieces, ids), special if unknown in special else [*special, unknown], unknown
+        as_longest_matches(pieces, ids), special if unknown in special else [*special, unknown], unknown
     )
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
     described = json.loads(tokenizer.to_str())
@@ -136,7 +136,8 @@ def extended_student(
     SentenceTransformer
         The encoder.
     """
-    weights = static[0].embedding.weight.detach().float().cpu().clone()
+    module: Any = static[0]
+    weights = module.embedding.weight.detach().float().cpu().clone()
     weights[extension.rows] = extension.embeddings[extension.encoder_rows]
     replace_vocabulary(encoder, extension.tokenizer, weights)
     return encoder

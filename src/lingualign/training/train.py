@@ -315,7 +315,8 @@ def _fit(
     if training.early_stopping.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
     if config.student.embeddings_first:
-        embeddings = student[0].model.get_input_embeddings()
+        transformer: Any = student[0]
+        embeddings = transformer.model.get_input_embeddings()
         trainer.add_callback(
             EmbeddingsFirst(embeddings, student.parameters(), config.student.embeddings_first)
         )
