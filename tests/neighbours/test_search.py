@@ -80,7 +80,7 @@ def test_real_vectors_in_panels_of_a_small_memory(minilm, data, monkeypatch):
     monkeypatch.setattr(search, "TILE_ROWS", 64)
     pairs = pq.read_table(data / "eval" / "tatoeba" / "fra-eng.parquet").slice(0, 200)
     source, target = (encode(minilm, pairs[f"sentence{side}"].to_pylist()) for side in (1, 2))
-    memory = 19 << 20
+    memory = 18 << 20
     assert search.plan_tiles(200, 200, 384, 4, memory).panel < 200
     agree(source, target, 4, memory=memory)
 
