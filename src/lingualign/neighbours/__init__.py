@@ -7,8 +7,8 @@ far a pair stands out among them.
 from __future__ import annotations
 
 from lingualign.neighbours.checkpoint import SearchCheckpoint
-from lingualign.neighbours.margin import NEIGHBOURHOOD, Margin, margin_scores
-from lingualign.neighbours.search import Neighbours, nearest_neighbours
+from lingualign.neighbours.margin import NEIGHBOURHOOD, Margin, check_margin, margin_scores
+from lingualign.neighbours.search import Neighbours, check_neighbourhood, nearest_neighbours
 from lingualign.neighbours.vectors import Rows, cosines, unit_rows
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "Neighbours",
     "Rows",
     "SearchCheckpoint",
+    "check_margin",
+    "check_neighbourhood",
     "cosines",
     "margin_scores",
     "nearest_neighbours",

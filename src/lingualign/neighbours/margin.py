@@ -17,6 +17,12 @@ NEIGHBOURHOOD = 4
 """Neighbours on each side that a margin is taken over; 4 in all published figures."""
 
 
+def check_margin(margin: str) -> None:
+    """Refuse an unknown margin."""
+    if margin not in get_args(Margin):
+        raise InputError(f"margin {margin!r} is unknown: expected one of {', '.join(get_args(Margin))}")
+
+
 def margin_scores(
     cosine: npt.ArrayLike, own: npt.ArrayLike, theirs: npt.ArrayLike, margin: Margin = "ratio"
 ) -> npt.NDArray[np.float64]:
@@ -52,8 +58,7 @@ def margin_scores(
     Artetxe and Schwenk (2019), "Margin-based Parallel Corpus Mining with Multilingual Sentence Embeddings",
     section 3.1.
     """
-    if margin not in get_args(Margin):
-        raise InputError(f"margin {margin!r} is unknown: expected one of {', '.join(get_args(Margin))}")
+    check_margin(margin)
     cosine, own, theirs = (np.asarray(value, dtype=np.float64) for value in (cosine, own, theirs))
     if margin == "absolute":
         return np.broadcast_to(cosine, np.broadcast_shapes(cosine.shape, own.shape, theirs.shape)).copy()

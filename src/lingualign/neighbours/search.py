@@ -42,6 +42,14 @@ class Neighbours:
     """(n, k), positions among the candidates"""
 
 
+def check_neighbourhood(k: int) -> None:
+    """Refuse a number of neighbours that is none."""
+    if k < 1:
+        raise InputError(
+            f"k = {k} is not a number of neighbours: expected 1 or more (published figures take 4)"
+        )
+
+
 def nearest_neighbours(
     source: Rows,
     target: Rows,
@@ -85,10 +93,7 @@ def nearest_neighbours(
         If ``k`` is below 1, the widths differ, a row holds NaN or infinite values, or ``memory`` does not
         suffice; it says the least that does.
     """
-    if k < 1:
-        raise InputError(
-            f"k = {k} is not a number of neighbours: expected 1 or more (published figures take 4)"
-        )
+    check_neighbourhood(k)
     if source.shape[1] != target.shape[1]:
         raise InputError(
             f"source vectors have {source.shape[1]} dimensions, target vectors {target.shape[1]}: "
