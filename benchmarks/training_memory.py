@@ -71,7 +71,7 @@ def step(data: Path, size: int, mini_batch_size: int | None) -> dict[str, Any]:
 
     def train() -> None:
         rows = slice(None, len(batch[0]["input_ids"]))
-        torch.stack(list(loss(batch, teacher[rows]).values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(loss(batch, teacher[rows]).values())).sum())
         optimizer.step()
 
     # Once with a few pairs, so that the gradients and moments, which are of the model's size, are there.

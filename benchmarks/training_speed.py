@@ -197,9 +197,9 @@ def without_padding(features: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     """Group a padded batch by exact length, in groups of about a thousand tokens."""
     lengths = features["attention_mask"].sum(1)
     groups = []
-    for length in lengths.unique().tolist():
+    for length in sorted(set(lengths.tolist())):
         rows = torch.nonzero(lengths == length)[:, 0]
-        for part in rows.split(max(1, 1_024 // length)):
+        for part in torch.split(rows, max(1, 1_024 // length)):
             cut = {
                 name: value[part, :length] for name, value in features.items() if isinstance(value, Tensor)
             }
@@ -282,7 +282,7 @@ def static_floor(student: SentenceTransformer, batches: PairBatches) -> dict[str
     row = 4 * dimensions
     # Similarities of teacher and student, and the two products of the latter's gradient.
     operations = 4 * 2 * pairs**2 * dimensions
-    touched = len(ids.unique())
+    touched = len(set(ids.tolist()))
     # Each token's row is read once and its gradient written once; the optimizer reads four rows (weight, gradient, two
     # moments) and writes three; the matrix of similarities is gone through some ten times.
     moved = 2 * len(ids) * row + 7 * touched * row + 10 * 4 * pairs**2
