@@ -32,7 +32,7 @@ numpy.save(sys.argv[2], model.encode(["The dog sleeps.", "犬が寝ています�
 """
 
 
-@pytest.fixture(scope="module", params=["static", "encoder"])
+@pytest.fixture(scope="module", params=["static", "extended", "encoder"])
 def trained(request, tmp_path_factory, models):
     folder = tmp_path_factory.mktemp(f"trained-{request.param}")
     config = tiny_run(folder, models, request.param)
@@ -176,3 +176,33 @@ def test_content_in_three_languages_teaches_all_its_language_pairs(tmp_path, mod
     config = tiny_run(tmp_path, models, n_way=True)
     trained = train(replace(config, loss=LossConfig(kind="hard")), progress=False)
     assert trained.after > trained.before + 0.3
+
+
+def test_a_trimmed_encoder_trains_as_the_whole_one(tmp_path, models) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    config = tiny_run(tmp_path, models, "encoder", max_steps=4)
+    trimmed = replace(config, output=str(tmp_path / "trimmed"), student=replace(config.student, trim=True))
+    accuracies = [train(each, progress=False).validation for each in (config, trimmed)]
+    assert accuracies[0] == accuracies[1]
+    sizes = [len(SentenceTransformer(each.output, device="cpu").tokenizer) for each in (config, trimmed)]
+    assert sizes[1] < sizes[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("static", {"trim": True}, r"student\.trim is true, but student\.kind is static"),
+        (
+            "encoder",
+            {"embeddings_first": 0.5},
+            r"student\.embeddings_first is 0\.5, but student\.kind is encoder",
+        ),
+        ("extended", {"embeddings_first": 1.0}, r"embeddings_first is 1\.0; it must be a share"),
+    ],
+)
+def test_options_of_another_kind_of_student_are_refused(kind, changes, message, tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, kind)
+    with pytest.raises(InputError, match=message):
+        train(replace(config, student=replace(config.student, **changes)), progress=False)
+    assert not (tmp_path / "run").exists()

@@ -86,9 +86,13 @@ def tiny_run(folder: Path, models: Path, kind: str = "static", **training: Any) 
             validation=20,
         ),
         teacher=TeacherConfig(model=str(models / "teacher"), store=str(folder / "store")),
-        student=StudentConfig(kind="static", vocabulary=200)
-        if kind == "static"
-        else StudentConfig(kind="encoder", model=str(models / "student")),
+        student={
+            "static": StudentConfig(kind="static", vocabulary=200),
+            "extended": StudentConfig(
+                kind="extended", model=str(models / "student"), vocabulary=200, embeddings_first=0.25
+            ),
+            "encoder": StudentConfig(kind="encoder", model=str(models / "student")),
+        }[kind],
         loss=LossConfig(kind="soft"),
         training=TrainingConfig(**{**settings, **training}),
     )

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 
 _CURE = "use an encoder with a tokenizer.json and an embedding of its tokens, or student.kind: static"
+_NEIGHBOURS = 10
+_TEMPERATURE = 0.1
+# Tokens whose similarities to all known ones are held at a time.
+_BLOCK = 4_096
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,10 @@ def extended_student(
 ) -> SentenceTransformer:
     """Give an encoder the extended vocabulary, in place.
 
+    A new token starts at the mean of the encoder's vectors of the tokens nearest to it in the static student, weighted
+    by the softmax of their similarities (as in WECHSEL, Minixhofer et al., 2022): among what the layers know how to
+    read. `benchmarks/extended_initialisation.py` compares it with other starts.
+
     Parameters
     ----------
     encoder
@@ -129,7 +137,7 @@ def extended_student(
     extension
         From `extend_vocabulary`.
     static
-        From `static_start`, trained: new tokens take its vectors.
+        From `static_start`, trained.
 
     Returns
     -------
@@ -137,7 +145,20 @@ def extended_student(
         The encoder.
     """
     module: Any = static[0]
-    weights = module.embedding.weight.detach().float().cpu().clone()
+    weights = _placed(module.embedding.weight.detach().float().cpu(), extension)
     weights[extension.rows] = extension.embeddings[extension.encoder_rows]
     replace_vocabulary(encoder, extension.tokenizer, weights)
     return encoder
+
+
+def _placed(static: Tensor, extension: Extension) -> Tensor:
+    """Average, for each token, the encoder's vectors of the known tokens nearest to it in the static student."""
+    directions = torch.nn.functional.normalize(static, dim=1)
+    known, embeddings = directions[extension.rows], extension.embeddings[extension.encoder_rows]
+    neighbours = min(_NEIGHBOURS, len(known))
+    placed = torch.empty(len(static), embeddings.shape[1])
+    for start in range(0, len(static), _BLOCK):
+        similarities, nearest = (directions[start : start + _BLOCK] @ known.T).topk(neighbours)
+        weights = torch.softmax(similarities / _TEMPERATURE, dim=1)
+        placed[start : start + _BLOCK] = (weights[:, None] @ embeddings[nearest]).squeeze(1)
+    return placed

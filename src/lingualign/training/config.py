@@ -80,7 +80,7 @@ class StudentConfig:
         ``static``: a new static model, one vector a token; ``extended``: an encoder of one language, with pieces of the
         others added to its vocabulary; ``encoder``: an existing encoder.
     model
-        For ``extended`` and ``encoder``: hub id or folder, or ``minilm``, which is what is extended where absent.
+        For ``encoder``: hub id or folder. For ``extended`` as well; ``minilm`` where absent.
     revision
         Branch, tag or commit of a hub model.
     prompt
