@@ -82,20 +82,21 @@ def digest(pairs: pa.Table) -> str:
 def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, SentenceTransformer | None]:
     """Load the teacher, where the run needs it, and the student, where it exists; refuse two that do not fit."""
     from lingualign.embedding import load_model
+    from lingualign.embedding.models import MINILM
     from lingualign.student import encoder_student
 
     teacher = None
     if teacher_views(config.loss) or config.student.kind == "static":
         teacher = load_model(config.teacher.model, revision=config.teacher.revision)
-    if config.student.kind == "static" or config.student.model is None:
+    if config.student.kind == "static":
         return teacher, None
-    student = encoder_student(config.student.model, revision=config.student.revision)
+    student = encoder_student(config.student.model or MINILM, revision=config.student.revision)
     if config.loss.kind == "mse" and teacher is not None:
         have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
         if have != want:
             raise InputError(
                 "loss.kind: mse needs student and teacher of one dimension, but student "
-                f"{config.student.model!r} has {have} and teacher {config.teacher.model!r} has {want}. "
+                f"{config.student.model or MINILM!r} has {have} and teacher {config.teacher.model!r} has {want}. "
                 "Use loss.kind: soft, which compares similarities, or another teacher"
             )
     return teacher, student
@@ -132,23 +133,71 @@ def teacher_store(
 
 
 def new_static_student(
-    config: RunConfig, teacher: SentenceTransformer, pairs: PreparedPairs
+    config: RunConfig, teacher: SentenceTransformer, pairs: pa.Table
 ) -> SentenceTransformer:
     """Make the static student from the teacher and each language's distinct sentences."""
     from lingualign.student import static_student
 
-    sentences: dict[str, list[str]] = {}
-    for language, sentence in (("lang1", "sentence1"), ("lang2", "sentence2")):
-        codes = pairs.train[language].to_numpy()
-        for code in np.unique(codes):
-            of_language = pairs.train[sentence].filter(pa.array(codes == code))
-            sentences.setdefault(str(code), []).extend(of_language.unique().to_pylist())
     return static_student(
         teacher,
-        {code: list(dict.fromkeys(found)) for code, found in sentences.items()},
+        _by_language(pairs),
         anchor=language_code(config.teacher.language),
         vocabulary=config.student.vocabulary,
         seed=config.training.seed,
+    )
+
+
+def new_extended_student(
+    config: RunConfig,
+    encoder: SentenceTransformer,
+    pairs: pa.Table,
+    store: TeacherStore | None,
+    views: Sequence[str],
+    console: Console,
+    progress: bool,
+) -> SentenceTransformer:
+    """Extend the encoder to the languages of the pairs; a static student finds the new pieces their place."""
+    from lingualign.student import extend_vocabulary, extended_student, static_start
+    from lingualign.training.static_stage import align_static
+
+    with together():
+        extension = extend_vocabulary(
+            encoder,
+            _by_language(pairs),
+            anchor=language_code(config.teacher.language),
+            vocabulary=config.student.vocabulary,
+        )
+    console.print(
+        f"{extension.tokenizer.get_vocab_size():,} tokens, {len(extension.rows):,} of them the encoder's own"
+    )
+    static = static_start(extension, seed=config.training.seed)
+    align_static(static, config, pairs, store, views, console, progress)
+    return extended_student(encoder, extension, static)
+
+
+def _by_language(pairs: pa.Table) -> dict[str, list[str]]:
+    """Collect the distinct sentences of each language."""
+    sentences: dict[str, list[str]] = {}
+    for language, sentence in (("lang1", "sentence1"), ("lang2", "sentence2")):
+        codes = pairs[language].to_numpy()
+        for code in np.unique(codes):
+            of_language = pairs[sentence].filter(pa.array(codes == code))
+            sentences.setdefault(str(code), []).extend(of_language.unique().to_pylist())
+    return {code: list(dict.fromkeys(found)) for code, found in sentences.items()}
+
+
+def trim(student: SentenceTransformer, pairs: PreparedPairs, prompt: str, console: Console) -> None:
+    """Remove from the student's vocabulary, in place, what no pair uses, held-out ones included."""
+    from lingualign.student import trim_vocabulary
+
+    tables = (pairs.train, pairs.validation)
+    sentences = pa.chunked_array(
+        [chunk for table in tables for name in ("sentence1", "sentence2") for chunk in table[name].chunks]
+    )
+    trimmed = trim_vocabulary(student, sentences.unique().to_pylist(), prompt=prompt)
+    console.print(
+        f"vocabulary trimmed: {trimmed.tokens_before:,} tokens to {trimmed.tokens:,}, "
+        f"{trimmed.parameters_before / 1e6:,.1f} million parameters to {trimmed.parameters / 1e6:,.1f} million"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,12 @@ def check_settings(config: RunConfig) -> None:
             (training.early_stopping.patience is None or training.early_stopping.patience >= 1),
         ),
         ("student.vocabulary", config.student.vocabulary, "at least 1", config.student.vocabulary >= 1),
+        (
+            "student.embeddings_first",
+            config.student.embeddings_first,
+            "a share, from 0 to below 1",
+            0 <= config.student.embeddings_first < 1,
+        ),
         ("loss.temperature", loss.temperature, "above 0", 0 < loss.temperature < math.inf),
         (
             "loss.teacher_temperature",
@@ -118,6 +125,15 @@ def check_settings(config: RunConfig) -> None:
             f"student.model is {config.student.model!r}, but student.kind is static, which makes a new model; "
             "set student.kind to encoder to train this one"
         )
+    for name, value, kind in (
+        ("student.embeddings_first", config.student.embeddings_first, "extended"),
+        ("student.trim", config.student.trim, "encoder"),
+    ):
+        if value and config.student.kind != kind:
+            raise InputError(
+                f"{name} is {json.dumps(value)}, but student.kind is {config.student.kind}; it is for {kind} alone, "
+                "leave it out"
+            )
     if loss.kind == "soft" and loss.label == "average" and not config.teacher.multilingual:
         raise InputError(
             "loss.label: average (Eq. 5) compares the teacher's vectors of both languages, which means something only "

@@ -77,22 +77,30 @@ class StudentConfig:
     Parameters
     ----------
     kind
-        ``static``: a new static model, one vector a token; ``encoder``: an existing encoder.
+        ``static``: a new static model, one vector a token; ``extended``: an encoder of one language, with pieces of the
+        others added to its vocabulary; ``encoder``: an existing encoder.
     model
-        For ``encoder``: hub id or folder.
+        For ``extended`` and ``encoder``: hub id or folder, or ``minilm``, which is what is extended where absent.
     revision
         Branch, tag or commit of a hub model.
     prompt
         Text before every sentence in training.
     vocabulary
-        For ``static``: pieces to add for each language beside the teacher's own vocabulary.
+        For ``static`` and ``extended``: pieces to add for each language beside the teacher's own vocabulary, or the
+        encoder's, which are those of ``teacher.language``.
+    embeddings_first
+        For ``extended``: share of the steps in which the token embeddings learn alone, before the layers do.
+    trim
+        For ``encoder``: whether to remove from a large vocabulary what no sentence of the pairs uses.
     """
 
-    kind: Literal["static", "encoder"] = "static"
+    kind: Literal["static", "extended", "encoder"] = "static"
     model: str | None = None
     revision: str | None = None
     prompt: str = ""
     vocabulary: int = 20_000
+    embeddings_first: float = 0.0
+    trim: bool = False
 
 
 @dataclass

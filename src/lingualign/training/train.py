@@ -13,11 +13,13 @@ from lingualign.training.assemble import (
     digest,
     load_models,
     make_loss,
+    new_extended_student,
     new_static_student,
     pair_batches,
     prepare,
     teacher_store,
     teacher_views,
+    trim,
     validation_pairs,
 )
 from lingualign.training.checks import check_anchors, check_settings, check_sources
@@ -90,6 +92,7 @@ def train(
     """
     from rich.console import Console
 
+    from lingualign.embedding import load_model
     from lingualign.embedding.models import fingerprint
     from lingualign.evaluation import BitextEvaluator, load_suites
     from lingualign.pairs import print_report
@@ -135,10 +138,18 @@ def train(
         store = teacher_store(config, teacher, pairs.train, views, console, progress)
 
     console.rule("Student")
+    start = on_first(folder.start) if resume else None
     with together():
-        if student is None:
+        if start is not None:
+            # What a run began with is not made twice, where making it took long.
+            student = load_model(str(start))
+        elif student is None:
             assert teacher is not None
-            student = new_static_student(config, teacher, pairs)
+            student = new_static_student(config, teacher, pairs.train)
+        elif config.student.trim:
+            trim(student, pairs, config.student.prompt, console)
+    if config.student.kind == "extended" and start is None:
+        student = new_extended_student(config, student, pairs.train, store, views, console, progress)
     millions = sum(parameter.numel() for parameter in student.parameters()) / 1e6
     console.print(
         f"{config.student.kind}, {millions:,.1f} million parameters, {student.get_embedding_dimension()} dimensions"
@@ -174,6 +185,9 @@ def train(
             folder.begin(resume=resume, overwrite=overwrite)
     try:
         folder.save_json(REPORT, pairs.report.to_json())
+        if config.student.kind == "extended" and start is None:
+            with together():
+                folder.save_start(student)
         with without_tensor_bars():
             trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
             languages = sorted({code for name in counts for code in name.split("-")})
@@ -250,7 +264,7 @@ def _fit(
     from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback
 
     from lingualign.embedding.encode import fast_bf16
-    from lingualign.training.callbacks import ProgressBar, ProgressLines, StopOnSignal
+    from lingualign.training.callbacks import EmbeddingsFirst, ProgressBar, ProgressLines, StopOnSignal
     from lingualign.training.trainer import AlignmentTrainer
 
     training = config.training
@@ -291,6 +305,11 @@ def _fit(
         trainer.add_callback(ProgressBar(metric) if sys.stderr.isatty() else ProgressLines(metric))
     if training.early_stopping.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
+    if config.student.embeddings_first:
+        embeddings = student[0].model.get_input_embeddings()
+        trainer.add_callback(
+            EmbeddingsFirst(embeddings, student.parameters(), config.student.embeddings_first)
+        )
     with StopOnSignal() as stop:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

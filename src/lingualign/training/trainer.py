@@ -55,7 +55,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
     loss
         From `lingualign.losses`, or any other of the host's form.
     evaluator
-        Scores the student at each evaluation.
+        Scores the student at each evaluation; None where there are none.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         args: SentenceTransformerTrainingArguments,
         batches: PairBatches,
         loss: nn.Module,
-        evaluator: BaseEvaluator,
+        evaluator: BaseEvaluator | None,
     ) -> None:
         self.batches = batches
         self.rowwise = train_rowwise(model)
