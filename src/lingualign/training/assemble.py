@@ -17,7 +17,7 @@ from lingualign.languages import language_code
 from lingualign.training.processes import is_first, is_first_here, together
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from rich.console import Console
@@ -103,10 +103,15 @@ def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, Sentence
 
 
 def teacher_views(loss: LossConfig) -> Sequence[str]:
-    """Name the columns whose teacher vectors the loss needs."""
+    """Name the columns whose teacher vectors the loss needs, as labels or to mine hard negatives with."""
     if loss.kind == "soft" and loss.label == "average":
         return ("sentence1", "sentence2")
-    return ("sentence1",) if loss.kind in ("soft", "mse") else ()
+    return ("sentence1",) if loss.kind in ("soft", "mse") or takes_hard_negatives(loss) else ()
+
+
+def takes_hard_negatives(loss: LossConfig) -> bool:
+    """Tell whether the loss has hard negatives."""
+    return loss.kind == "ranking" and loss.hard_negatives > 0
 
 
 def teacher_store(
@@ -201,23 +206,38 @@ def trim(student: SentenceTransformer, pairs: PreparedPairs, prompt: str, consol
     )
 
 
-def pair_batches(
-    config: RunConfig,
-    pairs: pa.Table,
-    student: SentenceTransformer,
-    store: TeacherStore | None,
-    views: Sequence[str],
-    progress: bool,
-) -> PairBatches:
-    """Give each distinct sentence its token ids and lay out the pairs by language pair."""
-    from lingualign.losses.gather import world
-    from lingualign.training.batches import PairBatches, ParallelRows
-    from lingualign.training.n_way import join_translations
-    from lingualign.training.tokens import TokenIds
+def mine_negatives(
+    config: RunConfig, pairs: pa.Table, store: TeacherStore, console: Console, progress: bool
+) -> dict[str, NDArray[np.int64]]:
+    """Mine the hard negatives of each language pair, sentence numbers as `pair_batches` gives them."""
+    from lingualign.training.hard_negatives import SomeRows, Translations, mine_hard_negatives
 
+    sentences, groups = _numbered(pairs)
+    translations = Translations(*(np.concatenate(side) for side in zip(*groups.values(), strict=True)))
+    negatives = {}
+    for name, columns in groups.items():
+        anchors = [sentences[number] for number in np.unique(columns[0])]
+        mined = mine_hard_negatives(
+            columns,
+            SomeRows(store, store.rows(anchors)),
+            translations,
+            count=config.loss.hard_negatives,
+            seed=config.training.seed,
+            progress=progress,
+            name=name,
+        )
+        console.print(
+            f"hard negatives of {name}: {mined.near:,} among the nearest sentences below a similarity of "
+            f"{mined.limit:.2f}, {mined.further:,} further off, {mined.random:,} at random, {mined.missing:,} missing"
+        )
+        negatives[name] = mined.sentences
+    return negatives
+
+
+def _numbered(pairs: pa.Table) -> tuple[list[str], dict[str, Columns]]:
+    """Give the distinct sentences, and for each language pair the numbers of both sides among them."""
     both = pa.chunked_array([*pairs["sentence1"].chunks, *pairs["sentence2"].chunks])
     encoded = both.combine_chunks().dictionary_encode()
-    sentences = encoded.dictionary.to_pylist()
     places = encoded.indices.to_numpy().astype(np.int64)
     sides = places[: pairs.num_rows], places[pairs.num_rows :]
 
@@ -228,13 +248,38 @@ def pair_batches(
     for name in np.unique(names):
         of_pair = np.flatnonzero(names == name)
         groups[str(name)] = (sides[0][of_pair], sides[1][of_pair])
+    return encoded.dictionary.to_pylist(), groups
+
+
+def pair_batches(
+    config: RunConfig,
+    pairs: pa.Table,
+    student: SentenceTransformer,
+    store: TeacherStore | None,
+    views: Sequence[str],
+    progress: bool,
+    negatives: Mapping[str, NDArray[np.int64]] | None = None,
+) -> PairBatches:
+    """Give each distinct sentence its token ids and lay out the pairs by language pair.
+
+    Without a store, batches have no label. Hard negatives, ``(n, count)`` of each language pair, are further columns.
+    """
+    from lingualign.losses.gather import world
+    from lingualign.training.batches import PairBatches, ParallelRows
+    from lingualign.training.n_way import join_translations
+    from lingualign.training.tokens import TokenIds
+
+    sentences, groups = _numbered(pairs)
+    labelled = [column for columns in groups.values() for column in columns[: len(views)]]
+    if negatives is not None:
+        groups = {name: (*columns, *negatives[name].T) for name, columns in groups.items()}
     if config.training.n_way:
         groups = join_translations(groups, least=config.training.batch_size)
 
     embedded: NDArray[np.int64] | None = None
     if store is not None:
         embedded = np.full(len(sentences), -1)
-        used = np.unique(np.concatenate([side for _, side in zip(views, sides, strict=False)]))
+        used = np.unique(np.concatenate(labelled))
         embedded[used] = store.rows([sentences[place] for place in used])
     rank, processes = world()
     return PairBatches(

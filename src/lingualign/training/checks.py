@@ -87,6 +87,7 @@ def check_settings(config: RunConfig) -> None:
         ),
         ("loss.mini_batch_size", loss.mini_batch_size, "at least 1", (loss.mini_batch_size or 1) >= 1),
         ("loss.anchor_weight", loss.anchor_weight, "0 or more", 0 <= loss.anchor_weight < math.inf),
+        ("loss.hard_negatives", loss.hard_negatives, "0 or more", loss.hard_negatives >= 0),
         ("loss.cross_weight", loss.cross_weight, "from 0 to 1", 0 <= loss.cross_weight <= 1),
     ):
         if not holds:
@@ -200,8 +201,8 @@ def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
     Raises
     ------
     InputError
-        If the loss takes labels of a teacher not declared multilingual and the anchor side of a language pair is in
-        another language than the teacher's.
+        If the loss takes labels or hard negatives of a teacher not declared multilingual and the anchor side of a
+        language pair is in another language than the teacher's.
     """
     if not teacher_views(config.loss) or config.teacher.multilingual:
         return
@@ -215,4 +216,5 @@ def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
             f"first side of {', '.join('-'.join(name) for name in names)}. Select the pairs with {language!r} "
             f"(pairs.select: {language}-xx) and put it first in pairs.priority, or set teacher.multilingual to true "
             "if the teacher understands all of them"
+            + (", or loss.hard_negatives to 0" if config.loss.kind == "ranking" else "")
         )

@@ -127,6 +127,9 @@ class LossConfig:
         paper; 0 leaves it out.
     monolingual_diagonal
         Whether a sentence's similarity to itself stays in the monolingual matrices.
+    hard_negatives
+        Of ``ranking``: for each pair so many sentences that look like its translation to the teacher and are none;
+        mined once, before training. 0 leaves them out, and needs no teacher.
     mini_batch_size
         Sentences that an encoder embeds at a time, on each device, where a batch does not fit in memory: the same
         gradients, about a third slower; the whole batch at once where absent. Not for ``mse``, nor a static student.
@@ -140,6 +143,7 @@ class LossConfig:
     cross_weight: float = 1 / 3
     monolingual_diagonal: bool = True
     anchor_weight: float = 0.0
+    hard_negatives: int = 3
     mini_batch_size: int | None = None
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lingualign.embedding.progress import without_tensor_bars
@@ -14,10 +15,12 @@ from lingualign.training.assemble import (
     digest,
     load_models,
     make_loss,
+    mine_negatives,
     new_extended_student,
     new_static_student,
     pair_batches,
     prepare,
+    takes_hard_negatives,
     teacher_store,
     teacher_views,
     trim,
@@ -138,6 +141,10 @@ def train(
     if views and teacher is not None:
         console.rule("Teacher")
         store = teacher_store(config, teacher, pairs.train, views, console, progress)
+    negatives = None
+    if store is not None and takes_hard_negatives(config.loss):
+        negatives = on_first(partial(mine_negatives, config, pairs.train, store, console, progress))
+        store, views = None, ()  # no label is taken from it
 
     console.rule("Student")
     start = on_first(folder.start) if resume else None
@@ -158,7 +165,7 @@ def train(
     )
     del teacher  # its vectors are on disk: its memory is the student's from here on
     with together():
-        batches = pair_batches(config, pairs.train, student, store, views, progress)
+        batches = pair_batches(config, pairs.train, student, store, views, progress, negatives)
     check_same(
         "the student that they begin with",
         lambda: {"weights and tokenizer": fingerprint(student)},
