@@ -159,6 +159,47 @@ def test_other_pairs_or_another_configuration_are_no_resumption(undisturbed, tmp
         train(disturbed, resume=True, progress=False)
 
 
+def test_an_extended_student_goes_on_from_the_start_that_was_kept(
+    models, tmp_path, processes, capsys
+) -> None:
+    from lingualign.training import train
+
+    config = tiny_run(tmp_path, models, "extended")
+    _finish(processes, config)
+    # Killed among the first steps, in which the embeddings learn alone, and after them; and before any checkpoint.
+    for last, whole in ((4, True), (12, True), (0, True), (0, False)):
+        disturbed = _as_if_killed_before_its_end(config, tmp_path / f"{last}-{whole}")
+        again = replace(config, output=str(tmp_path / f"{last}-again"))
+        if last and not Path(again.output).exists():
+            stopped = replace(again, training=replace(again.training, evaluate_every=4))
+            _kill_after(processes, stopped, last)
+            shutil.rmtree(disturbed.output)
+            shutil.move(again.output, disturbed.output)
+        else:
+            for checkpoint in checkpoints(Path(disturbed.output) / "checkpoints"):
+                shutil.rmtree(checkpoint)
+        if not whole:
+            with (Path(disturbed.output) / "checkpoints" / "start" / "model.safetensors").open("r+b") as file:
+                file.truncate(100)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        train(disturbed, resume=True)
+        torch.set_num_threads(threads)
+        assert ("static steps" in capsys.readouterr().out) == (not whole)
+        assert weights(Path(disturbed.output)) == weights(Path(config.output))
+
+
+def _kill_after(processes, config, step: int) -> None:
+    """Kill a run once it has written the checkpoint of a step."""
+    process = processes.Process(target=run, args=(config,))
+    process.start()
+    while process.is_alive() and not (Path(config.output) / "checkpoints" / f"checkpoint-{step}").is_dir():
+        time.sleep(0.001)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
 COMMAND = [sys.executable, "-m", "lingualign"]
 
 

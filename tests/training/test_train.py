@@ -32,7 +32,7 @@ numpy.save(sys.argv[2], model.encode(["The dog sleeps.", "犬が寝ています�
 """
 
 
-@pytest.fixture(scope="module", params=["static", "encoder"])
+@pytest.fixture(scope="module", params=["static", "extended", "encoder"])
 def trained(request, tmp_path_factory, models):
     folder = tmp_path_factory.mktemp(f"trained-{request.param}")
     config = tiny_run(folder, models, request.param)
@@ -158,3 +158,51 @@ def test_what_no_run_has_written_is_never_removed(tmp_path, models) -> None:
     with pytest.raises(InputError, match=r"no run of lingualign has written: thesis\.tex"):
         train(config, overwrite=True, progress=False)
     assert (tmp_path / "run" / "thesis.tex").read_text() == "years"
+
+
+@pytest.mark.parametrize(("kind", "label"), [("static", "average"), ("encoder", "priority")])
+def test_content_in_three_languages_is_anchored_in_the_teachers_space(kind, label, tmp_path, models) -> None:
+    # The encoder has fewer dimensions than the teacher, whose space is projected into it.
+    config = tiny_run(tmp_path, models, kind, n_way=True)
+    loss = LossConfig(label=label, anchor_weight=0.5)
+    train(replace(config, loss=loss, teacher=replace(config.teacher, multilingual=True)), progress=False)
+    log = json.loads((tmp_path / "run" / "training_log.json").read_text())
+    entries = [entry for entry in log if "loss" in entry]
+    assert entries
+    assert all(entry["anchor"] > 0 and entry["cross_lingual"] > 0 for entry in entries)
+
+
+def test_content_in_three_languages_teaches_all_its_language_pairs(tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, n_way=True)
+    trained = train(replace(config, loss=LossConfig(kind="hard")), progress=False)
+    assert trained.after > trained.before + 0.3
+
+
+def test_a_trimmed_encoder_trains_as_the_whole_one(tmp_path, models) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    config = tiny_run(tmp_path, models, "encoder", max_steps=4)
+    trimmed = replace(config, output=str(tmp_path / "trimmed"), student=replace(config.student, trim=True))
+    accuracies = [train(each, progress=False).validation for each in (config, trimmed)]
+    assert accuracies[0] == accuracies[1]
+    sizes = [len(SentenceTransformer(each.output, device="cpu").tokenizer) for each in (config, trimmed)]
+    assert sizes[1] < sizes[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("static", {"trim": True}, r"student\.trim is true, but student\.kind is static"),
+        (
+            "encoder",
+            {"embeddings_first": 0.5},
+            r"student\.embeddings_first is 0\.5, but student\.kind is encoder",
+        ),
+        ("extended", {"embeddings_first": 1.0}, r"embeddings_first is 1\.0; it must be a share"),
+    ],
+)
+def test_options_of_another_kind_of_student_are_refused(kind, changes, message, tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, kind)
+    with pytest.raises(InputError, match=message):
+        train(replace(config, student=replace(config.student, **changes)), progress=False)
+    assert not (tmp_path / "run").exists()

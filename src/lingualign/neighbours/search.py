@@ -63,7 +63,8 @@ def nearest_neighbours(
     """Find the ``k`` rows of largest cosine on the other side, for each source and for each target row.
 
     A cosine is summed in double precision and rounded to single; candidates whose cosines are equal then stand in
-    the order of their positions, as in a stable sort. A zero vector has cosine 0 with anything.
+    the order of their positions, as in a stable sort. A zero vector has cosine 0 with anything. Where ``target`` is
+    the very object that ``source`` is, each product serves both its rows, which takes half the products.
 
     Parameters
     ----------
@@ -99,15 +100,15 @@ def nearest_neighbours(
             f"source vectors have {source.shape[1]} dimensions, target vectors {target.shape[1]}: "
             "encode both sides with the same model"
         )
-    rows, columns = distinct_rows(source, "source vectors"), distinct_rows(target, "target vectors")
-    forward, backward = (
-        _Best(len(rows.first), len(columns.first), k),
-        _Best(len(columns.first), len(rows.first), k),
-    )
+    rows = distinct_rows(source, "source vectors")
+    columns = rows if target is source else distinct_rows(target, "target vectors")
+    forward = _Best(len(rows.first), len(columns.first), k)
+    backward = forward if columns is rows else _Best(len(columns.first), len(rows.first), k)
     plan = plan_tiles(len(rows.first), len(columns.first), source.shape[1], k, memory)
     if len(rows.first) and len(columns.first):
         _scan(rows, columns, forward, backward, plan, _Product(precision), checkpoint, advance)
-    return _restore(forward, rows, columns, k), _restore(backward, columns, rows, k)
+    found = _restore(forward, rows, columns, k)
+    return found, found if columns is rows else _restore(backward, columns, rows, k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,9 @@ def _scan(
     advance: Callable[[int], None],
 ) -> None:
     sources, targets = len(rows.first), len(columns.first)
+    itself = columns is rows
+    # A tile of a set with itself lies above the diagonal, on it, or below it, where nothing is new.
+    width = plan.columns // plan.rows * plan.rows if itself else plan.columns
     slack = product.error(rows.rows.shape[1])
     scores = np.empty(plan.rows * plan.columns, np.float32)
     arrays: list[npt.NDArray[Any]] = [forward.cosine, forward.index, backward.cosine, backward.index]
@@ -161,8 +165,8 @@ def _scan(
     for top in range(0, sources, plan.panel):
         bottom = min(top + plan.panel, sources)
         panel: list[tuple[int, npt.NDArray[np.float32], Any]] = []
-        for left in range(0, targets, plan.columns):
-            right = min(left + plan.columns, targets)
+        for left in range(0, targets, width):
+            right = min(left + width, targets)
             passed += (bottom - top) * (right - left)
             if passed <= done:
                 continue
@@ -173,9 +177,13 @@ def _scan(
             across = columns.unit(left, right)
             operand = product.operand(across)
             for start, down, left_operand in panel:
+                if itself and start >= right:
+                    break
                 tile = scores[: len(down) * len(across)].reshape(len(down), len(across))
                 product(left_operand, operand, tile)
                 for best, axis in ((forward, 0), (backward, 1)):
+                    if axis == 1 and itself and start >= left:
+                        continue
                     own = slice(start, start + len(down)) if axis == 0 else slice(left, right)
                     row, column = nominate(tile, axis, best.cosine[own, -1], best.k, slack)
                     cosine = dot_pairs(down, row, across, column).astype(np.float32)

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from lingualign.errors import InputError
+from lingualign.student.vocabulary import token_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
 
 # Against the teacher's own spread: new pieces must be able to move, and say nothing until they have.
 _NEW_PIECE_SCALE = 0.2
@@ -57,49 +59,38 @@ def static_student(
     InputError
         If the teacher has no fast tokenizer, no token embeddings or no token of use here.
     """
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules.normalize import Normalize
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from lingualign.student.tokenizer import build_tokenizer, extend_pieces
 
-    from lingualign.student.tokenizer import build_tokenizer, merge_pieces, teacher_pieces, train_pieces
-
-    embeddings = _token_embeddings(teacher)
-    scores, teacher_ids = teacher_pieces(teacher.tokenizer, sentences.get(anchor, ()))
+    embeddings = token_embeddings(
+        teacher, "teacher", "use a transformer teacher with a tokenizer.json, or student.kind: encoder"
+    )
+    pieces, teacher_ids = extend_pieces(teacher.tokenizer, sentences, anchor=anchor, vocabulary=vocabulary)
     if not teacher_ids:
         raise InputError(
             "teacher: none of its tokens can be spelled in a static student's tokenizer; use another teacher, or "
             "student.kind: encoder"
         )
-    others = [train_pieces(sentences[code], vocabulary) for code in sorted(sentences) if code != anchor]
-    tokenizer = build_tokenizer(merge_pieces([scores, *others]))
+    tokenizer = build_tokenizer(pieces)
     ids = tokenizer.get_vocab()
+    rows = torch.tensor([ids[piece] for piece in teacher_ids])
+    return static_model(tokenizer, embeddings, rows, torch.tensor(list(teacher_ids.values())), seed=seed)
+
+
+def static_model(
+    tokenizer: Tokenizer, embeddings: Tensor, rows: Tensor, known: Tensor, *, seed: int
+) -> SentenceTransformer:
+    """Make a static model whose ``rows`` start as ``embeddings[known]``, and the others small and random."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules.normalize import Normalize
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
     generator = torch.Generator().manual_seed(seed)
     spread = _NEW_PIECE_SCALE * embeddings.std()
     weights = torch.randn(tokenizer.get_vocab_size(), embeddings.shape[1], generator=generator) * spread
-    known = [(ids[piece], identity) for piece, identity in teacher_ids.items()]
-    here, there = (torch.tensor(column) for column in zip(*known, strict=True))
-    weights[here] = embeddings[there]
+    weights[rows] = embeddings[known]
     return SentenceTransformer(
         modules=[StaticEmbedding(tokenizer, embedding_weights=weights), Normalize()], device="cpu"
     )
-
-
-def _token_embeddings(teacher: SentenceTransformer) -> Tensor:
-    """Copy the teacher's input embedding of each token id, float32."""
-    transformer = getattr(teacher[0], "model", None)
-    if transformer is None or not hasattr(transformer, "get_input_embeddings"):
-        raise InputError(
-            f"teacher: {type(teacher[0]).__name__} has no token embeddings to start a static student from; "
-            "use a transformer teacher, or student.kind: encoder"
-        )
-    if not getattr(teacher.tokenizer, "is_fast", False):
-        raise InputError(
-            f"teacher: its tokenizer ({type(teacher.tokenizer).__name__}) is not a fast one, so its vocabulary "
-            "cannot be taken over; use a teacher with a tokenizer.json, or student.kind: encoder"
-        )
-    weight: Tensor = transformer.get_input_embeddings().weight
-    return weight.detach().float().cpu()
 
 
 class RowwiseEmbeddingBag(nn.EmbeddingBag):

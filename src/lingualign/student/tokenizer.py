@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from transformers import PreTrainedTokenizerBase
 
@@ -32,6 +32,10 @@ _SPACED = rf"[[\p{{L}}\p{{M}}\p{{N}}]&&[^{_UNSPACED}]]"
 _LONGEST_PIECE = 16
 # Pieces of a language are found in seconds from this many sentences, and more hardly change them.
 _SENTENCES = 100_000
+# Of a word's first piece: of the words that MiniLM cuts in several pieces, 85% are cut as it does, without it 76%.
+_PER_CHARACTER = 4.0
+# By how much a piece that is kept whole outdoes its parts: above the rounding of a long sum of scores.
+_WHOLE = 1e-3
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
@@ -112,13 +116,75 @@ def merge_pieces(vocabularies: Sequence[Mapping[str, float]]) -> dict[str, float
     return merged
 
 
-def build_tokenizer(pieces: Mapping[str, float]) -> Tokenizer:
-    """Make the tokenizer of these pieces; token ids follow their order, after ``[UNK]`` and the 256 bytes."""
+def extend_pieces(
+    tokenizer: PreTrainedTokenizerBase,
+    sentences: Mapping[str, Sequence[str]],
+    *,
+    anchor: str,
+    vocabulary: int,
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Add pieces of the other languages to those of a teacher.
+
+    Parameters
+    ----------
+    tokenizer
+        The teacher's.
+    sentences
+        Language code to sentences.
+    anchor
+        The language of the teacher's own vocabulary, which adds no pieces.
+    vocabulary
+        Pieces to add for each other language, at most.
+
+    Returns
+    -------
+    tuple of dict
+        Piece to log probability, of all of them, and piece to the teacher's token id, of the teacher's.
+    """
+    scores, ids = teacher_pieces(tokenizer, sentences.get(anchor, ()))
+    others = [train_pieces(sentences[code], vocabulary) for code in sorted(sentences) if code != anchor]
+    return merge_pieces([scores, *others]), ids
+
+
+def as_longest_matches(pieces: Mapping[str, float], own: Collection[str]) -> dict[str, float]:
+    """Score pieces so that words are cut more as WordPiece cuts them: the longest piece first, and so on.
+
+    Pieces that begin a word gain with their length, and none of a teacher's own pieces is ever cut, however rare it
+    is and however frequent its parts.
+
+    Parameters
+    ----------
+    pieces
+        Piece to log probability.
+    own
+        The teacher's.
+    """
+    scores = {
+        piece: score + _PER_CHARACTER * (len(piece) - 1) * piece.startswith(WORD)
+        for piece, score in pieces.items()
+    }
+    longest = max(map(len, scores), default=0)
+    for piece in sorted(own, key=len):
+        best = [0.0, *[-math.inf] * len(piece)]
+        for end in range(1, len(piece) + 1):
+            for start in range(max(0, end - longest), end):
+                part = scores.get(piece[start:end]) if end - start < len(piece) else None
+                if part is not None:
+                    best[end] = max(best[end], best[start] + part)
+        scores[piece] = max(scores[piece], best[-1] + _WHOLE)
+    return scores
+
+
+def build_tokenizer(
+    pieces: Mapping[str, float], special: Sequence[str] = (UNKNOWN,), unknown: str = UNKNOWN
+) -> Tokenizer:
+    """Make the tokenizer of these pieces; token ids follow their order, after special tokens and the 256 bytes."""
     if not pieces:
         raise ValueError("a tokenizer needs at least one piece")
     lowest = min(pieces.values())
-    vocabulary = [(UNKNOWN, lowest), *((f"<0x{byte:02X}>", lowest) for byte in range(256)), *pieces.items()]
-    return _blank_tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=True))
+    others = [*special, *(f"<0x{byte:02X}>" for byte in range(256))]
+    vocabulary = [*((token, lowest) for token in others), *pieces.items()]
+    return _blank_tokenizer(models.Unigram(vocabulary, unk_id=others.index(unknown), byte_fallback=True))
 
 
 def _spellings(tokenizer: PreTrainedTokenizerBase) -> dict[int, tuple[str, bool]]:

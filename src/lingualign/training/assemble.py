@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
+from lingualign.files import cache_folder
 from lingualign.languages import language_code
 from lingualign.training.processes import is_first, is_first_here, together
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from rich.console import Console
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from lingualign.teacher import TeacherStore
     from lingualign.training.batches import PairBatches
     from lingualign.training.config import LossConfig, RunConfig
+    from lingualign.training.n_way import Columns
+
+# More vectors hardly turn the directions of a projection.
+_ANCHOR_SAMPLE = 20_000
 
 
 def prepare(config: RunConfig) -> PreparedPairs:
@@ -78,30 +82,36 @@ def digest(pairs: pa.Table) -> str:
 def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, SentenceTransformer | None]:
     """Load the teacher, where the run needs it, and the student, where it exists; refuse two that do not fit."""
     from lingualign.embedding import load_model
+    from lingualign.embedding.models import MINILM
     from lingualign.student import encoder_student
 
     teacher = None
     if teacher_views(config.loss) or config.student.kind == "static":
         teacher = load_model(config.teacher.model, revision=config.teacher.revision)
-    if config.student.kind == "static" or config.student.model is None:
+    if config.student.kind == "static":
         return teacher, None
-    student = encoder_student(config.student.model, revision=config.student.revision)
+    student = encoder_student(config.student.model or MINILM, revision=config.student.revision)
     if config.loss.kind == "mse" and teacher is not None:
         have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
         if have != want:
             raise InputError(
                 "loss.kind: mse needs student and teacher of one dimension, but student "
-                f"{config.student.model!r} has {have} and teacher {config.teacher.model!r} has {want}. "
+                f"{config.student.model or MINILM!r} has {have} and teacher {config.teacher.model!r} has {want}. "
                 "Use loss.kind: soft, which compares similarities, or another teacher"
             )
     return teacher, student
 
 
 def teacher_views(loss: LossConfig) -> Sequence[str]:
-    """Name the columns whose teacher vectors the loss needs."""
+    """Name the columns whose teacher vectors the loss needs, as labels or to mine hard negatives with."""
     if loss.kind == "soft" and loss.label == "average":
         return ("sentence1", "sentence2")
-    return ("sentence1",) if loss.kind in ("soft", "mse") else ()
+    return ("sentence1",) if loss.kind in ("soft", "mse") or takes_hard_negatives(loss) else ()
+
+
+def takes_hard_negatives(loss: LossConfig) -> bool:
+    """Tell whether the loss has hard negatives."""
+    return loss.kind == "ranking" and loss.hard_negatives > 0
 
 
 def teacher_store(
@@ -115,8 +125,7 @@ def teacher_store(
     """Embed what the teacher has not embedded before, and give the store of its vectors."""
     from lingualign.teacher import TeacherStore
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    root = Path(config.teacher.store) if config.teacher.store else cache / "lingualign" / "teacher"
+    root = Path(config.teacher.store) if config.teacher.store else cache_folder("teacher")
     store = TeacherStore.for_model(root, teacher, prompt=config.teacher.prompt)
     # The first process of all embeds; then those of other machines what their own stores lack, if they share none.
     for taking_turn in (is_first(), is_first_here() and not is_first()):
@@ -129,24 +138,117 @@ def teacher_store(
 
 
 def new_static_student(
-    config: RunConfig, teacher: SentenceTransformer, pairs: PreparedPairs
+    config: RunConfig, teacher: SentenceTransformer, pairs: pa.Table
 ) -> SentenceTransformer:
     """Make the static student from the teacher and each language's distinct sentences."""
     from lingualign.student import static_student
 
-    sentences: dict[str, list[str]] = {}
-    for language, sentence in (("lang1", "sentence1"), ("lang2", "sentence2")):
-        codes = pairs.train[language].to_numpy()
-        for code in np.unique(codes):
-            of_language = pairs.train[sentence].filter(pa.array(codes == code))
-            sentences.setdefault(str(code), []).extend(of_language.unique().to_pylist())
     return static_student(
         teacher,
-        {code: list(dict.fromkeys(found)) for code, found in sentences.items()},
+        _by_language(pairs),
         anchor=language_code(config.teacher.language),
         vocabulary=config.student.vocabulary,
         seed=config.training.seed,
     )
+
+
+def new_extended_student(
+    config: RunConfig,
+    encoder: SentenceTransformer,
+    pairs: pa.Table,
+    store: TeacherStore | None,
+    views: Sequence[str],
+    console: Console,
+    progress: bool,
+) -> SentenceTransformer:
+    """Extend the encoder to the languages of the pairs; a static student finds the new pieces their place."""
+    from lingualign.student import extend_vocabulary, extended_student, static_start
+    from lingualign.training.static_stage import align_static
+
+    with together():
+        extension = extend_vocabulary(
+            encoder,
+            _by_language(pairs),
+            anchor=language_code(config.teacher.language),
+            vocabulary=config.student.vocabulary,
+        )
+    console.print(
+        f"{extension.tokenizer.get_vocab_size():,} tokens, {len(extension.rows):,} of them the encoder's own"
+    )
+    static = static_start(extension, seed=config.training.seed)
+    align_static(static, config, pairs, store, views, console, progress)
+    return extended_student(encoder, extension, static)
+
+
+def _by_language(pairs: pa.Table) -> dict[str, list[str]]:
+    """Collect the distinct sentences of each language."""
+    sentences: dict[str, list[str]] = {}
+    for language, sentence in (("lang1", "sentence1"), ("lang2", "sentence2")):
+        codes = pairs[language].to_numpy()
+        for code in np.unique(codes):
+            of_language = pairs[sentence].filter(pa.array(codes == code))
+            sentences.setdefault(str(code), []).extend(of_language.unique().to_pylist())
+    return {code: list(dict.fromkeys(found)) for code, found in sentences.items()}
+
+
+def trim(student: SentenceTransformer, pairs: PreparedPairs, prompt: str, console: Console) -> None:
+    """Remove from the student's vocabulary, in place, what no pair uses, held-out ones included."""
+    from lingualign.student import trim_vocabulary
+
+    tables = (pairs.train, pairs.validation)
+    sentences = pa.chunked_array(
+        [chunk for table in tables for name in ("sentence1", "sentence2") for chunk in table[name].chunks]
+    )
+    trimmed = trim_vocabulary(student, sentences.unique().to_pylist(), prompt=prompt)
+    console.print(
+        f"vocabulary trimmed: {trimmed.tokens_before:,} tokens to {trimmed.tokens:,}, "
+        f"{trimmed.parameters_before / 1e6:,.1f} million parameters to {trimmed.parameters / 1e6:,.1f} million"
+    )
+
+
+def mine_negatives(
+    config: RunConfig, pairs: pa.Table, store: TeacherStore, console: Console, progress: bool
+) -> dict[str, NDArray[np.int64]]:
+    """Mine the hard negatives of each language pair, sentence numbers as `pair_batches` gives them."""
+    from lingualign.training.hard_negatives import SomeRows, Translations, mine_hard_negatives
+
+    sentences, groups = _numbered(pairs)
+    translations = Translations(*(np.concatenate(side) for side in zip(*groups.values(), strict=True)))
+    negatives = {}
+    for name, columns in groups.items():
+        anchors = [sentences[number] for number in np.unique(columns[0])]
+        mined = mine_hard_negatives(
+            columns,
+            SomeRows(store, store.rows(anchors)),
+            translations,
+            count=config.loss.hard_negatives,
+            seed=config.training.seed,
+            progress=progress,
+            name=name,
+        )
+        console.print(
+            f"hard negatives of {name}: {mined.near:,} among the nearest sentences below a similarity of "
+            f"{mined.limit:.2f}, {mined.further:,} further off, {mined.random:,} at random, {mined.missing:,} missing"
+        )
+        negatives[name] = mined.sentences
+    return negatives
+
+
+def _numbered(pairs: pa.Table) -> tuple[list[str], dict[str, Columns]]:
+    """Give the distinct sentences, and for each language pair the numbers of both sides among them."""
+    both = pa.chunked_array([*pairs["sentence1"].chunks, *pairs["sentence2"].chunks])
+    encoded = both.combine_chunks().dictionary_encode()
+    places = encoded.indices.to_numpy().astype(np.int64)
+    sides = places[: pairs.num_rows], places[pairs.num_rows :]
+
+    names = pc.binary_join_element_wise(
+        pc.cast(pairs["lang1"], pa.string()), pc.cast(pairs["lang2"], pa.string()), "-"
+    ).to_numpy(zero_copy_only=False)
+    groups: dict[str, Columns] = {}
+    for name in np.unique(names):
+        of_pair = np.flatnonzero(names == name)
+        groups[str(name)] = (sides[0][of_pair], sides[1][of_pair])
+    return encoded.dictionary.to_pylist(), groups
 
 
 def pair_batches(
@@ -156,39 +258,42 @@ def pair_batches(
     store: TeacherStore | None,
     views: Sequence[str],
     progress: bool,
+    negatives: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> PairBatches:
-    """Tokenise each distinct sentence once and lay out the pairs by language pair."""
+    """Give each distinct sentence its token ids and lay out the pairs by language pair.
+
+    Without a store, batches have no label. Hard negatives, ``(n, count)`` of each language pair, are further columns.
+    """
     from lingualign.losses.gather import world
-    from lingualign.training.batches import LanguagePairRows, PairBatches
+    from lingualign.training.batches import PairBatches, ParallelRows
+    from lingualign.training.n_way import join_translations
     from lingualign.training.tokens import TokenIds
 
-    both = pa.chunked_array([*pairs["sentence1"].chunks, *pairs["sentence2"].chunks])
-    encoded = both.combine_chunks().dictionary_encode()
-    sentences = encoded.dictionary.to_pylist()
-    places = encoded.indices.to_numpy().astype(np.int64)
-    columns = {"sentence1": places[: pairs.num_rows], "sentence2": places[pairs.num_rows :]}
+    sentences, groups = _numbered(pairs)
+    labelled = [column for columns in groups.values() for column in columns[: len(views)]]
+    if negatives is not None:
+        groups = {name: (*columns, *negatives[name].T) for name, columns in groups.items()}
+    if config.training.n_way:
+        groups = join_translations(groups, least=config.training.batch_size)
 
-    teacher: NDArray[np.int64] | None = None
+    embedded: NDArray[np.int64] | None = None
     if store is not None:
-        used, back = np.unique(np.stack([columns[view] for view in views], axis=1), return_inverse=True)
-        rows = store.rows([sentences[place] for place in used])
-        teacher = rows[back].reshape(pairs.num_rows, len(views))
-
-    names = pc.binary_join_element_wise(
-        pc.cast(pairs["lang1"], pa.string()), pc.cast(pairs["lang2"], pa.string()), "-"
-    ).to_numpy(zero_copy_only=False)
-    groups = {}
-    for name in np.unique(names):
-        of_pair = np.flatnonzero(names == name)
-        groups[str(name)] = LanguagePairRows(
-            columns["sentence1"][of_pair],
-            columns["sentence2"][of_pair],
-            None if teacher is None else teacher[of_pair],
-        )
+        embedded = np.full(len(sentences), -1)
+        used = np.unique(np.concatenate(labelled))
+        embedded[used] = store.rows([sentences[place] for place in used])
     rank, processes = world()
     return PairBatches(
-        groups,
-        TokenIds(student, sentences, prompt=config.student.prompt, progress=progress),
+        {
+            name: ParallelRows(columns, None if embedded is None else embedded[_labelled(columns, views)])
+            for name, columns in groups.items()
+        },
+        TokenIds(
+            student,
+            sentences,
+            prompt=config.student.prompt,
+            folder=cache_folder("tokens"),
+            progress=progress,
+        ),
         store,
         batch_size=config.training.batch_size,
         power=config.training.sampling_power,
@@ -198,9 +303,15 @@ def pair_batches(
     )
 
 
-def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
-    """Make the loss that a configuration names."""
+def _labelled(columns: Columns, views: Sequence[str]) -> NDArray[np.int64]:
+    """``(n, V)``: the sentences whose teacher vectors the label takes: the anchor's, or those of all languages."""
+    return np.stack(columns if len(views) > 1 else columns[:1], axis=1)
+
+
+def make_loss(config: LossConfig, student: SentenceTransformer, batches: PairBatches) -> nn.Module:
+    """Make the loss that a configuration names, for these batches."""
     from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
+    from lingualign.training.anchor import anchor_projection
 
     if config.kind == "mse":
         return DistillationLoss(student)
@@ -208,6 +319,11 @@ def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
         return TranslationRankingLoss(
             student, temperature=config.temperature, mini_batch_size=config.mini_batch_size
         )
+    projection = None
+    if config.anchor_weight:
+        dimensions = student.get_embedding_dimension()
+        assert dimensions is not None
+        projection = anchor_projection(batches.teacher_sample(_ANCHOR_SAMPLE), dimensions)
     return SoftContrastiveLoss(
         student,
         temperature=config.temperature,
@@ -216,5 +332,7 @@ def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
         tcm=config.tcm,
         cross_weight=config.cross_weight,
         monolingual_diagonal=config.monolingual_diagonal,
+        anchor_weight=config.anchor_weight,
+        anchor_projection=projection,
         mini_batch_size=config.mini_batch_size,
     )

@@ -13,16 +13,18 @@ from transformers import TrainerCallback
 from lingualign.training.processes import any_process, is_first
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
+    from torch import nn
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 
 class ProgressBar(TrainerCallback):
     """One line: steps, loss, and the last validation accuracy."""
 
-    def __init__(self, metric: str) -> None:
-        self.metric = metric
+    def __init__(self, metric: str, name: str = "Training") -> None:
+        self.metric, self.name = metric, name
         self._bar: Any = None
         self._shown: dict[str, str] = {}
 
@@ -34,7 +36,7 @@ class ProgressBar(TrainerCallback):
             self._bar = tqdm(
                 total=state.max_steps,
                 initial=state.global_step,
-                desc="Training",
+                desc=self.name,
                 unit="step",
                 dynamic_ncols=True,
             )
@@ -116,6 +118,35 @@ class ProgressLines(TrainerCallback):
                 file=sys.stderr,
                 flush=True,
             )
+
+
+class EmbeddingsFirst(TrainerCallback):
+    """Let the token embeddings learn alone at first, so that new ones find their place before the layers move.
+
+    Whether a step is one of the first follows from its number alone, so a resumed run goes on as it would have.
+
+    Parameters
+    ----------
+    embeddings
+        What learns from the beginning.
+    parameters
+        All parameters of the student; those that learn at all must say so when the trainer is made.
+    share
+        Of the steps, in which the others wait.
+    """
+
+    def __init__(self, embeddings: nn.Module, parameters: Iterable[nn.Parameter], share: float) -> None:
+        first = {id(parameter) for parameter in embeddings.parameters()}
+        self._others = [p for p in parameters if p.requires_grad and id(p) not in first]
+        self._share = share
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Hold the others, or let them learn."""
+        learning = state.global_step >= self._share * state.max_steps
+        for parameter in self._others:
+            parameter.requires_grad_(learning)
 
 
 class StopOnSignal(TrainerCallback):

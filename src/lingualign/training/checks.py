@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,15 @@ def check_settings(config: RunConfig) -> None:
         ("training.warmup", training.warmup, "a share, from 0 to below 1", 0 <= training.warmup < 1),
         ("training.weight_decay", training.weight_decay, "0 or more", 0 <= training.weight_decay < math.inf),
         (
+            "training.layer_decay",
+            training.layer_decay,
+            "above 0, and 1 at most",
+            0 < training.layer_decay <= 1,
+        ),
+        ("training.lora.rank", training.lora.rank, "0 or more", training.lora.rank >= 0),
+        ("training.lora.alpha", training.lora.alpha, "at least 1", training.lora.alpha >= 1),
+        ("training.lora.dropout", training.lora.dropout, "from 0 to below 1", 0 <= training.lora.dropout < 1),
+        (
             "training.sampling_power",
             training.sampling_power,
             "from 0 to 1",
@@ -62,6 +72,12 @@ def check_settings(config: RunConfig) -> None:
             (training.early_stopping.patience is None or training.early_stopping.patience >= 1),
         ),
         ("student.vocabulary", config.student.vocabulary, "at least 1", config.student.vocabulary >= 1),
+        (
+            "student.embeddings_first",
+            config.student.embeddings_first,
+            "a share, from 0 to below 1",
+            0 <= config.student.embeddings_first < 1,
+        ),
         ("loss.temperature", loss.temperature, "above 0", 0 < loss.temperature < math.inf),
         (
             "loss.teacher_temperature",
@@ -70,6 +86,8 @@ def check_settings(config: RunConfig) -> None:
             loss.teacher_temperature is None or 0 < loss.teacher_temperature < math.inf,
         ),
         ("loss.mini_batch_size", loss.mini_batch_size, "at least 1", (loss.mini_batch_size or 1) >= 1),
+        ("loss.anchor_weight", loss.anchor_weight, "0 or more", 0 <= loss.anchor_weight < math.inf),
+        ("loss.hard_negatives", loss.hard_negatives, "0 or more", loss.hard_negatives >= 0),
         ("loss.cross_weight", loss.cross_weight, "from 0 to 1", 0 <= loss.cross_weight <= 1),
     ):
         if not holds:
@@ -85,6 +103,38 @@ def check_settings(config: RunConfig) -> None:
         raise InputError(
             f"loss.mini_batch_size is {loss.mini_batch_size}, but {where} takes a batch as a whole and needs no "
             "cutting; leave it out"
+        )
+    if loss.anchor_weight and loss.kind != "soft":
+        raise InputError(
+            f"loss.anchor_weight is {loss.anchor_weight}, but loss.kind is {loss.kind}; only a soft label says how "
+            "near the teacher's vectors are to each other. Set it to 0, or use loss.kind: soft"
+        )
+    if training.n_way and loss.kind == "ranking":
+        raise InputError(
+            "training.n_way is true, but loss.kind ranking takes further columns for hard negatives, not for further "
+            "translations; set it to false, or use another loss"
+        )
+    if config.student.kind == "static":
+        for name, value, off in (
+            ("layer_decay", training.layer_decay, 1),
+            ("gradient_checkpointing", training.gradient_checkpointing, False),
+            ("lora.rank", training.lora.rank, 0),
+        ):
+            if value != off:
+                raise InputError(
+                    f"training.{name} is {value}, but student.kind static has no layers; leave it out"
+                )
+    if training.lora.rank and importlib.util.find_spec("peft") is None:
+        raise InputError("training.lora: peft is not installed; pip install 'lingualign[lora]' brings it")
+    if training.lora.target and not training.lora.rank:
+        raise InputError(
+            f"training.lora.target is {training.lora.target}, but training.lora.rank is 0, which is without adapters; "
+            "set the rank, such as 16"
+        )
+    if training.lora.rank and config.student.embeddings_first:
+        raise InputError(
+            f"student.embeddings_first is {config.student.embeddings_first}, but training.lora keeps the embeddings as "
+            "they are; set it to 0, or train without adapters"
         )
     for tracker in training.report_to:
         if tracker not in _TRACKERS:
@@ -107,6 +157,15 @@ def check_settings(config: RunConfig) -> None:
             f"student.model is {config.student.model!r}, but student.kind is static, which makes a new model; "
             "set student.kind to encoder to train this one"
         )
+    for name, value, kind in (
+        ("student.embeddings_first", config.student.embeddings_first, "extended"),
+        ("student.trim", config.student.trim, "encoder"),
+    ):
+        if value and config.student.kind != kind:
+            raise InputError(
+                f"{name} is {json.dumps(value)}, but student.kind is {config.student.kind}; it is for {kind} alone, "
+                "leave it out"
+            )
     if loss.kind == "soft" and loss.label == "average" and not config.teacher.multilingual:
         raise InputError(
             "loss.label: average (Eq. 5) compares the teacher's vectors of both languages, which means something only "
@@ -142,8 +201,8 @@ def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
     Raises
     ------
     InputError
-        If the loss takes labels of a teacher not declared multilingual and the anchor side of a language pair is in
-        another language than the teacher's.
+        If the loss takes labels or hard negatives of a teacher not declared multilingual and the anchor side of a
+        language pair is in another language than the teacher's.
     """
     if not teacher_views(config.loss) or config.teacher.multilingual:
         return
@@ -157,4 +216,5 @@ def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
             f"first side of {', '.join('-'.join(name) for name in names)}. Select the pairs with {language!r} "
             f"(pairs.select: {language}-xx) and put it first in pairs.priority, or set teacher.multilingual to true "
             "if the teacher understands all of them"
+            + (", or loss.hard_negatives to 0" if config.loss.kind == "ranking" else "")
         )

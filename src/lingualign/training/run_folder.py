@@ -6,7 +6,7 @@ lingualign.yaml          the resolved configuration
 data_report.json         pairs read, kept and dropped, by file and reason
 training_log.json        loss terms and validation accuracies by step
 scores.json              scores on the suites named in the configuration; scores_before.json, untrained
-checkpoints/             the last two states and the best, to resume from
+checkpoints/             the last two states and the best, to resume from; of an extended student, its start
 .lingualign-files        names of the above: what --overwrite may remove
 """
 
@@ -23,7 +23,7 @@ import yaml
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
-from lingualign.training.checkpoints import checkpoints, last_whole, why_not_written
+from lingualign.training.checkpoints import checkpoints, damage_of, last_whole, why_not_written, writing
 from lingualign.training.processes import is_first
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ REPORT = "data_report.json"
 _FINISHED = "modules.json"
 _OWN = ".lingualign-files"
 _UNFINISHED = ".unfinished-"
+_START = "start"
 
 
 class RunFolder:
@@ -182,6 +183,26 @@ class RunFolder:
     def last_checkpoint(self) -> Path | None:
         """Find the newest checkpoint that is whole."""
         return last_whole(self.checkpoints)
+
+    def save_start(self, model: SentenceTransformer) -> None:
+        """Keep the student that a run begins with, where it takes long to make."""
+        from safetensors import SafetensorError
+
+        if not is_first():
+            return
+        try:
+            with writing(self.checkpoints / _START) as unfinished:
+                model.save_pretrained(str(unfinished), create_model_card=False)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise InputError(
+                f"the student cannot be written to {self.checkpoints}: {why_not_written(error)}. Make room, or give "
+                "another folder"
+            ) from error
+
+    def start(self) -> Path | None:
+        """Find the student that the run began with, where it was kept and is whole."""
+        start = self.checkpoints / _START
+        return start if damage_of(start) is None else None
 
     def check_same_report(self, report: Any) -> None:
         """Refuse to go on with other pairs than those that the run began with."""

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lingualign.embedding.progress import without_tensor_bars
 from lingualign.reporting import model_card
 from lingualign.training.assemble import (
     digest,
     load_models,
     make_loss,
+    mine_negatives,
+    new_extended_student,
     new_static_student,
     pair_batches,
     prepare,
+    takes_hard_negatives,
     teacher_store,
     teacher_views,
+    trim,
     validation_pairs,
 )
 from lingualign.training.checks import check_anchors, check_settings, check_sources
 from lingualign.training.processes import (
+    agreed,
     check_same,
     is_first,
     on_first,
@@ -32,7 +39,6 @@ from lingualign.training.processes import (
 from lingualign.training.run_folder import REPORT, RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -91,6 +97,7 @@ def train(
     """
     from rich.console import Console
 
+    from lingualign.embedding import load_model
     from lingualign.embedding.models import fingerprint
     from lingualign.evaluation import BitextEvaluator, load_suites
     from lingualign.pairs import print_report
@@ -134,19 +141,31 @@ def train(
     if views and teacher is not None:
         console.rule("Teacher")
         store = teacher_store(config, teacher, pairs.train, views, console, progress)
+    negatives = None
+    if store is not None and takes_hard_negatives(config.loss):
+        negatives = on_first(partial(mine_negatives, config, pairs.train, store, console, progress))
+        store, views = None, ()  # no label is taken from it
 
     console.rule("Student")
+    start = on_first(folder.start) if resume else None
     with together():
-        if student is None:
+        if start is not None:
+            # What a run began with is not made twice, where making it took long.
+            student = load_model(str(start))
+        elif student is None:
             assert teacher is not None
-            student = new_static_student(config, teacher, pairs)
+            student = new_static_student(config, teacher, pairs.train)
+        elif config.student.trim:
+            trim(student, pairs, config.student.prompt, console)
+    if config.student.kind == "extended" and start is None:
+        student = new_extended_student(config, student, pairs.train, store, views, console, progress)
     millions = sum(parameter.numel() for parameter in student.parameters()) / 1e6
     console.print(
         f"{config.student.kind}, {millions:,.1f} million parameters, {student.get_embedding_dimension()} dimensions"
     )
     del teacher  # its vectors are on disk: its memory is the student's from here on
     with together():
-        batches = pair_batches(config, pairs.train, student, store, views, progress)
+        batches = pair_batches(config, pairs.train, student, store, views, progress, negatives)
     check_same(
         "the student that they begin with",
         lambda: {"weights and tokenizer": fingerprint(student)},
@@ -158,6 +177,15 @@ def train(
         console.print(
             f"no {config.training.early_stopping.metric} pairs are held out; validating on all corpora"
         )
+    counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
+    small = [f"{name} ({count:,})" for name, count in counts.items() if count < config.training.batch_size]
+    if small:
+        console.print(
+            f"fewer pairs than a batch of {config.training.batch_size:,}, so smaller ones: {', '.join(small)}"
+        )
+    if config.training.n_way:
+        joined = [f"{name} ({count:,})" for name, count in batches.sizes().items() if name.count("-") > 1]
+        console.print(f"one content in several languages: {', '.join(joined) or 'none that fills a batch'}")
     with together():
         evaluator = BitextEvaluator(
             validation, limit=_VALIDATION_LIMIT, prompt=config.student.prompt, name=metric
@@ -166,9 +194,11 @@ def train(
             folder.begin(resume=resume, overwrite=overwrite)
     try:
         folder.save_json(REPORT, pairs.report.to_json())
-        with _without_tensor_bars():
+        if config.student.kind == "extended" and start is None:
+            with together():
+                folder.save_start(student)
+        with without_tensor_bars():
             trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
-            counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
             languages = sorted({code for name in counts for code in name.split("-")})
             card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)
             folder.save_text("README.md", card)
@@ -184,20 +214,6 @@ def train(
         f"The model is in {config.output}; plain sentence-transformers loads it from there.", markup=False
     )
     return trained
-
-
-@contextmanager
-def _without_tensor_bars() -> Iterator[None]:
-    """Hide transformers' bars over the tensors of each checkpoint, which would cut up ours."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _train(
@@ -257,10 +273,16 @@ def _fit(
     from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback
 
     from lingualign.embedding.encode import fast_bf16
-    from lingualign.training.callbacks import ProgressBar, ProgressLines, StopOnSignal
+    from lingualign.training.callbacks import EmbeddingsFirst, ProgressBar, ProgressLines, StopOnSignal
+    from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
     from lingualign.training.trainer import AlignmentTrainer
 
     training = config.training
+    if training.lora.rank:
+        add_lora(student, training.lora, training.seed)
+    rates = {}
+    if training.layer_decay != 1:
+        rates = layer_rates(student, training.learning_rate, training.layer_decay)
     metric = f"eval_{evaluator.name}_accuracy"
     every: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     if training.evaluate_every is not None:
@@ -273,6 +295,7 @@ def _fit(
         max_steps=training.max_steps or -1,
         per_device_train_batch_size=training.batch_size // process_count(),
         learning_rate=training.learning_rate,
+        learning_rate_mapping=rates,
         warmup_steps=training.warmup,
         weight_decay=training.weight_decay,
         max_grad_norm=1.0,
@@ -291,16 +314,25 @@ def _fit(
         ddp_find_unused_parameters=False if config.student.kind == "static" else None,
         **every,
     )
-    trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student), evaluator)
+    trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student, batches), evaluator)
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     if progress:
         trainer.add_callback(ProgressBar(metric) if sys.stderr.isatty() else ProgressLines(metric))
     if training.early_stopping.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
-    with StopOnSignal() as stop:
+    if config.student.embeddings_first:
+        transformer: Any = student[0]
+        embeddings = transformer.model.get_input_embeddings()
+        trainer.add_callback(
+            EmbeddingsFirst(embeddings, student.parameters(), config.student.embeddings_first)
+        )
+    less_memory = gradient_checkpointing(student) if training.gradient_checkpointing else nullcontext()
+    with less_memory, StopOnSignal() as stop:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signal is not None:
-        raise KeyboardInterrupt("interrupted; go on with --resume")
+        raise agreed(KeyboardInterrupt("interrupted; go on with --resume"))
+    if training.lora.rank:
+        merge_lora(student)
     return trainer.state.log_history, trainer.state.global_step
