@@ -211,6 +211,7 @@ def test_calibration_plants_known_pairs_and_takes_them_out_again(minilm, tatoeba
         ({"output": "source"}, "not a known kind of file"),
         ({"output": "there.tsv"}, "exists; give another name, or --overwrite it"),
         ({"output": "no/where.tsv"}, "its folder does not exist"),
+        ({"output": "/proc/out.tsv"}, "'/proc' cannot be written to: .*; give another output"),
         ({"calibrate_on": "/none"}, "source '/none': no such file or folder"),
         ({"parts": "thesis"}, "is in the way"),
     ],
