@@ -145,25 +145,27 @@ def extended_student(
         The encoder.
     """
     module: Any = static[0]
-    weights = _placed(module.embedding.weight.detach().float().cpu(), extension)
+    vectors = module.embedding.weight.detach().float().cpu()
+    weights = torch.empty_like(vectors)
     weights[extension.rows] = extension.embeddings[extension.encoder_rows]
+    new = torch.ones(len(weights), dtype=torch.bool)
+    new[extension.rows] = False
+    weights[new] = _among_nearest(vectors[new], vectors[extension.rows], weights[extension.rows])
     replace_vocabulary(encoder, extension.tokenizer, weights)
     return encoder
 
 
-def _placed(static: Tensor, extension: Extension) -> Tensor:
-    """Average, for each token, the encoder's vectors of the known tokens nearest to it in the static student."""
-    directions = torch.nn.functional.normalize(static, dim=1)
-    known, embeddings = static[extension.rows], extension.embeddings[extension.encoder_rows]
-    # Tokens that no pair uses stay where they were, which is no place among those that have learnt.
+def _among_nearest(new: Tensor, known: Tensor, embeddings: Tensor) -> Tensor:
+    """Average, for each new token, the encoder's embeddings of the known ones nearest to it in the static student."""
+    # Those that no pair uses have stayed where they were, which is no place among those that have learnt.
     learnt = (known != embeddings).any(1)
     if learnt.any():
         known, embeddings = known[learnt], embeddings[learnt]
-    known = torch.nn.functional.normalize(known, dim=1)
-    neighbours = min(_NEIGHBOURS, len(known))
-    placed = torch.empty(len(static), embeddings.shape[1])
-    for start in range(0, len(static), _BLOCK):
-        similarities, nearest = (directions[start : start + _BLOCK] @ known.T).topk(neighbours)
+    new, known = (torch.nn.functional.normalize(vectors, dim=1) for vectors in (new, known))
+    placed = torch.empty(len(new), embeddings.shape[1])
+    for start in range(0, len(new), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        similarities, nearest = (new[block] @ known.T).topk(min(_NEIGHBOURS, len(known)))
         weights = torch.softmax(similarities / _TEMPERATURE, dim=1)
-        placed[start : start + _BLOCK] = (weights[:, None] @ embeddings[nearest]).squeeze(1)
+        placed[block] = (weights[:, None] @ embeddings[nearest]).squeeze(1)
     return placed
