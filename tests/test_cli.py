@@ -152,6 +152,7 @@ def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, message) -
         ({"training": {"report_to": ["tensorbord"]}}, "must be one of tensorboard, wandb, trackio"),
         ({"loss": {"temperature": float("nan")}}, "loss.temperature is nan; it must be above 0"),
         ({"loss": {"temperature": 0}}, "loss.temperature is 0.0; it must be above 0"),
+        ({"loss": {"hard_negatives": -1}}, "loss.hard_negatives is -1; it must be 0 or more"),
         ({"loss": {"label": "average"}}, "loss.label: average (Eq. 5)"),
         ({"student": {"kind": "encoder"}}, "student.kind encoder needs the encoder's hub id or folder"),
         ({"student": {"model": "minilm"}}, "student.model is 'minilm', but student.kind is static"),

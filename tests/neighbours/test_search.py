@@ -60,6 +60,23 @@ def test_dense_vectors_of_any_size(small_tiles, rows, columns, width, k, precisi
     agree(source.astype(np.float16), target.astype(np.float32) * 7, k, precision=precision)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(coarse, st.integers(1, 6))
+def test_neighbours_in_the_same_set(small_tiles, rows, k):
+    agree(rows, rows, k)
+
+
+def test_a_search_in_the_same_set_takes_half_the_products(small_tiles):
+    rows = np.random.default_rng(5).normal(size=(480, 16))
+    steps: list[int] = []
+    found = nearest_neighbours(rows, rows, 3, advance=steps.append)
+    # Beside the ten squares on the diagonal.
+    assert sum(steps) == (480 * 480 + 10 * 48 * 48) // 2
+    for side, of_a_copy in zip(found, nearest_neighbours(rows, rows.copy(), 3), strict=True):
+        assert np.array_equal(side.index, of_a_copy.index)
+        assert np.array_equal(side.cosine, of_a_copy.cosine)
+
+
 def test_neighbours_that_get_better_from_tile_to_tile(small_tiles):
     angles = np.linspace(0, np.pi, 900)[::-1]
     rows = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -83,6 +100,7 @@ def test_real_vectors_in_panels_of_a_small_memory(minilm, data, monkeypatch):
     memory = 18 << 20
     assert search.plan_tiles(200, 200, 384, 4, memory).panel < 200
     agree(source, target, 4, memory=memory)
+    agree(source, source, 4, memory=memory)
 
 
 def test_a_memory_too_small_for_one_tile_says_the_least_that_suffices():

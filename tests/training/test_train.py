@@ -206,3 +206,42 @@ def test_options_of_another_kind_of_student_are_refused(kind, changes, message, 
     with pytest.raises(InputError, match=message):
         train(replace(config, student=replace(config.student, **changes)), progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_language_pairs_smaller_than_a_batch_are_named_and_the_log_has_means(
+    tmp_path, models, capsys
+) -> None:
+    config = tiny_run(tmp_path, models, max_steps=2, batch_size=512)
+    train(config, progress=True)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "fewer pairs than a batch of 512, so smaller ones: en-fr (300), en-ja (300)" in told
+
+
+def test_the_logged_label_entropy_is_the_mean_since_the_last_entry(tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, max_steps=20)
+    train(config, progress=False)
+    [logged] = [
+        row["label_entropy"]
+        for row in json.loads((tmp_path / "run" / "training_log.json").read_text())
+        if "label_entropy" in row
+    ]
+
+    from lingualign.losses.equations import label_entropy, soft_label
+    from lingualign.training import trainer as module
+
+    seen = []
+
+    class Recorded(module.AlignmentTrainer):
+        def compute_loss(self, model, inputs, *args, **kwargs):
+            seen.append(float(label_entropy(soft_label(inputs["label"], 0.1))))
+            return super().compute_loss(model, inputs, *args, **kwargs)
+
+    plain = module.AlignmentTrainer
+    module.AlignmentTrainer = Recorded
+    try:
+        train(config, overwrite=True, progress=False)
+    finally:
+        module.AlignmentTrainer = plain
+    assert len(seen) == 20
+    assert logged == pytest.approx(sum(seen) / 20, abs=1e-3)
+    assert abs(seen[-1] - logged) > 1e-5

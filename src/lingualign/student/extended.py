@@ -154,7 +154,12 @@ def extended_student(
 def _placed(static: Tensor, extension: Extension) -> Tensor:
     """Average, for each token, the encoder's vectors of the known tokens nearest to it in the static student."""
     directions = torch.nn.functional.normalize(static, dim=1)
-    known, embeddings = directions[extension.rows], extension.embeddings[extension.encoder_rows]
+    known, embeddings = static[extension.rows], extension.embeddings[extension.encoder_rows]
+    # Tokens that no pair uses stay where they were, which is no place among those that have learnt.
+    learnt = (known != embeddings).any(1)
+    if learnt.any():
+        known, embeddings = known[learnt], embeddings[learnt]
+    known = torch.nn.functional.normalize(known, dim=1)
     neighbours = min(_NEIGHBOURS, len(known))
     placed = torch.empty(len(static), embeddings.shape[1])
     for start in range(0, len(static), _BLOCK):

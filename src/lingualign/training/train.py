@@ -124,13 +124,17 @@ def train(
         validation, metric = validation_pairs(pairs.validation, config)
         print_report(pairs.report, console)
         check_anchors(config, pairs.train)
+        tables = {"training": pairs.train, "validation": validation}
+        report = {
+            **pairs.report.to_json(),
+            "sentences": {name: digest(table) for name, table in tables.items()},
+        }
         if resume and is_first():
-            folder.check_same_report(pairs.report.to_json())
+            folder.check_same_report(report)
     check_same("the data report", pairs.report.to_json, "Give all of them the same files")
-    tables = {"training": pairs.train, "validation": validation}
     check_same(
         "their pairs, though not in number",
-        lambda: {name: digest(table) for name, table in tables.items()},
+        lambda: report["sentences"],
         "Give all of them the same files",
     )
     with together():
@@ -193,7 +197,7 @@ def train(
         if is_first():
             folder.begin(resume=resume, overwrite=overwrite)
     try:
-        folder.save_json(REPORT, pairs.report.to_json())
+        folder.save_json(REPORT, report)
         if config.student.kind == "extended" and start is None:
             with together():
                 folder.save_start(student)
