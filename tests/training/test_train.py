@@ -32,7 +32,7 @@ numpy.save(sys.argv[2], model.encode(["The dog sleeps.", "犬が寝ています�
 """
 
 
-@pytest.fixture(scope="module", params=["static", "encoder"])
+@pytest.fixture(scope="module", params=["static", "extended", "encoder"])
 def trained(request, tmp_path_factory, models):
     folder = tmp_path_factory.mktemp(f"trained-{request.param}")
     config = tiny_run(folder, models, request.param)
@@ -176,3 +176,72 @@ def test_content_in_three_languages_teaches_all_its_language_pairs(tmp_path, mod
     config = tiny_run(tmp_path, models, n_way=True)
     trained = train(replace(config, loss=LossConfig(kind="hard")), progress=False)
     assert trained.after > trained.before + 0.3
+
+
+def test_a_trimmed_encoder_trains_as_the_whole_one(tmp_path, models) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    config = tiny_run(tmp_path, models, "encoder", max_steps=4)
+    trimmed = replace(config, output=str(tmp_path / "trimmed"), student=replace(config.student, trim=True))
+    accuracies = [train(each, progress=False).validation for each in (config, trimmed)]
+    assert accuracies[0] == accuracies[1]
+    sizes = [len(SentenceTransformer(each.output, device="cpu").tokenizer) for each in (config, trimmed)]
+    assert sizes[1] < sizes[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("static", {"trim": True}, r"student\.trim is true, but student\.kind is static"),
+        (
+            "encoder",
+            {"embeddings_first": 0.5},
+            r"student\.embeddings_first is 0\.5, but student\.kind is encoder",
+        ),
+        ("extended", {"embeddings_first": 1.0}, r"embeddings_first is 1\.0; it must be a share"),
+    ],
+)
+def test_options_of_another_kind_of_student_are_refused(kind, changes, message, tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, kind)
+    with pytest.raises(InputError, match=message):
+        train(replace(config, student=replace(config.student, **changes)), progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_language_pairs_smaller_than_a_batch_are_named_and_the_log_has_means(
+    tmp_path, models, capsys
+) -> None:
+    config = tiny_run(tmp_path, models, max_steps=2, batch_size=512)
+    train(config, progress=True)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "fewer pairs than a batch of 512, so smaller ones: en-fr (300), en-ja (300)" in told
+
+
+def test_the_logged_label_entropy_is_the_mean_since_the_last_entry(tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, max_steps=20)
+    train(config, progress=False)
+    [logged] = [
+        row["label_entropy"]
+        for row in json.loads((tmp_path / "run" / "training_log.json").read_text())
+        if "label_entropy" in row
+    ]
+
+    from lingualign.losses.equations import label_entropy, soft_label
+    from lingualign.training import trainer as module
+
+    seen = []
+
+    class Recorded(module.AlignmentTrainer):
+        def compute_loss(self, model, inputs, *args, **kwargs):
+            seen.append(float(label_entropy(soft_label(inputs["label"], 0.1))))
+            return super().compute_loss(model, inputs, *args, **kwargs)
+
+    plain = module.AlignmentTrainer
+    module.AlignmentTrainer = Recorded
+    try:
+        train(config, overwrite=True, progress=False)
+    finally:
+        module.AlignmentTrainer = plain
+    assert len(seen) == 20
+    assert logged == pytest.approx(sum(seen) / 20, abs=1e-3)
+    assert abs(seen[-1] - logged) > 1e-5

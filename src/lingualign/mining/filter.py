@@ -14,7 +14,7 @@ from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
 from lingualign.mining.encode import TextEncoder
-from lingualign.mining.mine import MEMORY, check_parts
+from lingualign.mining.mine import MEMORY, check_parts, make_parts
 from lingualign.mining.scored import check_scored_output, write_scored
 from lingualign.mining.sentences import chunks
 from lingualign.neighbours import (
@@ -116,7 +116,7 @@ def filter_pairs(
     parts = output.with_name(f"{output.name}.parts")
     check_parts(parts)
     encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
-    parts.mkdir(exist_ok=True)
+    make_parts(parts)
     corpora, identity = [], [str(k)]
     for column, name in (("sentence1", "source"), ("sentence2", "target")):
         with progress_bar(f"Encoding {column}", None, enabled=progress) as advance:

@@ -137,7 +137,7 @@ def mine_pairs(
     parts = output.with_name(f"{output.name}.parts")
     check_parts(parts)
     encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
-    parts.mkdir(exist_ok=True)
+    make_parts(parts)
     sides = []
     for side, name in ((source, "source"), (target, "target")):
         with progress_bar(f"Encoding {name}", None, enabled=progress) as advance:
@@ -217,6 +217,16 @@ def check_parts(parts: Path) -> None:
         raise InputError(
             f"{str(parts)!r} is in the way: it is needed for vectors and is not from an interrupted call"
         )
+
+
+def make_parts(parts: Path) -> None:
+    """Make the folder, or say that its place cannot be written to."""
+    try:
+        parts.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{str(parts.parent)!r} cannot be written to: {error.strerror}; give another output"
+        ) from None
 
 
 def _check_some(kept: Pairs, pairs: Pairs, threshold: float | None) -> None:

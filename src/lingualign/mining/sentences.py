@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 CHUNK_ROWS = 32_768
 CHUNK_CHARACTERS = 1 << 25
+_BATCH_ROWS = 8_192
 _COLUMNS = ("sentence", "text")
 
 
@@ -120,7 +121,7 @@ def _table_texts(path: Path, column: str | None) -> Iterator[str]:
     try:
         with pq.ParquetFile(path) as file:
             names = choose(file.schema_arrow.names)
-            for batch in file.iter_batches(CHUNK_ROWS // 4, columns=names):
+            for batch in file.iter_batches(_BATCH_ROWS, columns=names):
                 column_of = text_columns(pa.table(batch), names, path).column(0)
                 yield from pc.fill_null(column_of, "").to_pylist()
     except (pa.ArrowException, EOFError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 
 _CURE = "use an encoder with a tokenizer.json and an embedding of its tokens, or student.kind: static"
+_NEIGHBOURS = 10
+_TEMPERATURE = 0.1
+# Tokens whose similarities to all known ones are held at a time.
+_BLOCK = 4_096
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def extend_vocabulary(
     """
     from tokenizers import AddedToken, Tokenizer
 
-    from lingualign.student.tokenizer import UNKNOWN, build_tokenizer, extend_pieces, keep_whole
+    from lingualign.student.tokenizer import UNKNOWN, as_longest_matches, build_tokenizer, extend_pieces
 
     embeddings = token_embeddings(encoder, "student.model", _CURE)
     pieces, ids = extend_pieces(encoder.tokenizer, sentences, anchor=anchor, vocabulary=vocabulary)
@@ -92,7 +96,7 @@ def extend_vocabulary(
     special = special_tokens(encoder)
     unknown = encoder.tokenizer.unk_token or UNKNOWN
     tokenizer = build_tokenizer(
-        keep_whole(pieces, ids), special if unknown in special else [*special, unknown], unknown
+        as_longest_matches(pieces, ids), special if unknown in special else [*special, unknown], unknown
     )
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
     described = json.loads(tokenizer.to_str())
@@ -122,6 +126,10 @@ def extended_student(
 ) -> SentenceTransformer:
     """Give an encoder the extended vocabulary, in place.
 
+    A new token starts at the mean of the encoder's vectors of the tokens nearest to it in the static student, weighted
+    by the softmax of their similarities (as in WECHSEL, Minixhofer et al., 2022): among what the layers know how to
+    read. `benchmarks/extended_initialisation.py` compares it with other starts.
+
     Parameters
     ----------
     encoder
@@ -129,14 +137,33 @@ def extended_student(
     extension
         From `extend_vocabulary`.
     static
-        From `static_start`, trained: new tokens take its vectors.
+        From `static_start`, trained.
 
     Returns
     -------
     SentenceTransformer
         The encoder.
     """
-    weights = static[0].embedding.weight.detach().float().cpu().clone()
+    module: Any = static[0]
+    weights = _placed(module.embedding.weight.detach().float().cpu(), extension)
     weights[extension.rows] = extension.embeddings[extension.encoder_rows]
     replace_vocabulary(encoder, extension.tokenizer, weights)
     return encoder
+
+
+def _placed(static: Tensor, extension: Extension) -> Tensor:
+    """Average, for each token, the encoder's vectors of the known tokens nearest to it in the static student."""
+    directions = torch.nn.functional.normalize(static, dim=1)
+    known, embeddings = static[extension.rows], extension.embeddings[extension.encoder_rows]
+    # Tokens that no pair uses stay where they were, which is no place among those that have learnt.
+    learnt = (known != embeddings).any(1)
+    if learnt.any():
+        known, embeddings = known[learnt], embeddings[learnt]
+    known = torch.nn.functional.normalize(known, dim=1)
+    neighbours = min(_NEIGHBOURS, len(known))
+    placed = torch.empty(len(static), embeddings.shape[1])
+    for start in range(0, len(static), _BLOCK):
+        similarities, nearest = (directions[start : start + _BLOCK] @ known.T).topk(neighbours)
+        weights = torch.softmax(similarities / _TEMPERATURE, dim=1)
+        placed[start : start + _BLOCK] = (weights[:, None] @ embeddings[nearest]).squeeze(1)
+    return placed

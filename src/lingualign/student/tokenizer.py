@@ -32,6 +32,8 @@ _SPACED = rf"[[\p{{L}}\p{{M}}\p{{N}}]&&[^{_UNSPACED}]]"
 _LONGEST_PIECE = 16
 # Pieces of a language are found in seconds from this many sentences, and more hardly change them.
 _SENTENCES = 100_000
+# Of a word's first piece: of the words that MiniLM cuts in several pieces, 85% are cut as it does, without it 76%.
+_PER_CHARACTER = 4.0
 # By how much a piece that is kept whole outdoes its parts: above the rounding of a long sum of scores.
 _WHOLE = 1e-3
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
@@ -144,15 +146,25 @@ def extend_pieces(
     return merge_pieces([scores, *others]), ids
 
 
-def keep_whole(pieces: Mapping[str, float], kept: Collection[str]) -> dict[str, float]:
-    """Raise scores until none of the kept pieces is cut: each scores above every way of cutting it.
+def as_longest_matches(pieces: Mapping[str, float], own: Collection[str]) -> dict[str, float]:
+    """Score pieces so that words are cut more as WordPiece cuts them: the longest piece first, and so on.
 
-    A tokenizer of longest matches gives a word that it knows as one piece, however rare it is and however frequent
-    its parts.
+    Pieces that begin a word gain with their length, and none of a teacher's own pieces is ever cut, however rare it
+    is and however frequent its parts.
+
+    Parameters
+    ----------
+    pieces
+        Piece to log probability.
+    own
+        The teacher's.
     """
-    scores = dict(pieces)
+    scores = {
+        piece: score + _PER_CHARACTER * (len(piece) - 1) * piece.startswith(WORD)
+        for piece, score in pieces.items()
+    }
     longest = max(map(len, scores), default=0)
-    for piece in sorted(kept, key=len):
+    for piece in sorted(own, key=len):
         best = [0.0, *[-math.inf] * len(piece)]
         for end in range(1, len(piece) + 1):
             for start in range(max(0, end - longest), end):

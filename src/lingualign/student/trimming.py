@@ -69,9 +69,10 @@ def trim_vocabulary(encoder: SentenceTransformer, sentences: Sequence[str], *, p
     kept = _with_parts(described["model"], _kept(encoder, before, described, sentences, prompt))
     # Tokens that were added to the model's own follow them, here as there.
     size = before.get_vocab_size(with_added_tokens=False)
-    order = sorted(kept, key=lambda token: (before.token_to_id(token) >= size, before.token_to_id(token)))
+    ids = before.get_vocab()
+    order = sorted(kept, key=lambda token: (ids[token] >= size, ids[token]))
     order = with_pad_in_place(order, encoder.tokenizer.pad_token, encoder.tokenizer.pad_token_id)
-    old = torch.tensor([before.token_to_id(token) for token in order])
+    old = torch.tensor([ids[token] for token in order])
     after = _trimmed(described, order)
     if [after.token_to_id(token) for token in order] != list(range(len(order))):
         raise InputError(f"student.trim: its tokenizer numbers its tokens in a way of its own; {_CURE}")
@@ -115,7 +116,8 @@ def _kept(
     for batch in _batches(sentences, prompt):
         for encoding in tokenizer.encode_batch(batch):
             used.update(encoding.ids)
-    config = encoder[0].model.config.get_text_config().to_dict()
+    module: Any = encoder[0]
+    config = module.model.config.get_text_config().to_dict()
     used.update(
         value for key, value in config.items() if key.endswith("_token_id") and isinstance(value, int)
     )
@@ -182,8 +184,10 @@ def _trimmed(described: dict[str, Any], order: list[str]) -> Tokenizer:
     else:
         model["vocab"] = {token: ids[token] for token in order if token in model["vocab"]}
     if model["type"] == "BPE":
-        # A merge of tokens that stay is never new: it came to this rank in these sentences, or to none.
-        model["merges"] = [pair for pair in model["merges"] if _merged(*pair, model) in ids]
+        # Merges that go had no part in any of the sentences, so the others take their turns as before.
+        model["merges"] = [
+            (left, right) for left, right in model["merges"] if _merged(left, right, model) in ids
+        ]
     added = [{**token, "id": ids[token["content"]]} for token in described["added_tokens"]]
     processor = post_processor(described["post_processor"], ids.__getitem__)
     return Tokenizer.from_str(

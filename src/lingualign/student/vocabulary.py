@@ -70,7 +70,9 @@ def with_pad_in_place(tokens: list[Any], pad: Any, place: int | None) -> list[An
     return [*others[:place], pad, *others[place:]]
 
 
-def post_processor(description: dict[str, Any] | None, new_id: Callable[[str], int]) -> dict[str, Any] | None:
+def post_processor(
+    description: dict[str, Any] | None, new_id: Callable[[str], int | None]
+) -> dict[str, Any] | None:
     """Renumber the special tokens that a tokenizer's description (its JSON) puts around a sentence."""
     if description is None:
         return None
@@ -102,10 +104,11 @@ def replace_vocabulary(encoder: SentenceTransformer, tokenizer: Tokenizer, weigh
     """
     from transformers import PreTrainedTokenizerFast
 
-    transformer, old = encoder[0].model, encoder.tokenizer
+    module: Any = encoder[0]
+    transformer, old = module.model, encoder.tokenizer
     ids = {token: tokenizer.token_to_id(token) for token in old.get_vocab()}
     named = {name: str(token) for name, token in old.special_tokens_map.items() if isinstance(token, str)}
-    encoder[0].processor = PreTrainedTokenizerFast(
+    module.processor = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=old.model_max_length,
         padding_side=old.padding_side,
@@ -116,7 +119,8 @@ def replace_vocabulary(encoder: SentenceTransformer, tokenizer: Tokenizer, weigh
     before = transformer.get_input_embeddings()
     # Where the encoder has a row of zeros for padding that never learns, it keeps one.
     padding = None if before.padding_idx is None else encoder.tokenizer.pad_token_id
-    embedding = nn.Embedding(*weights.shape, padding_idx=padding, _weight=weights.to(before.weight))
+    tokens, dimensions = weights.shape
+    embedding = nn.Embedding(tokens, dimensions, padding_idx=padding, _weight=weights.to(before.weight))
     transformer.set_input_embeddings(embedding.requires_grad_(before.weight.requires_grad))
     config = transformer.config.get_text_config()
     for key, value in config.to_dict().items():

@@ -137,6 +137,17 @@ def teacher_store(
     return TeacherStore(store.folder)  # without the teacher that `store` holds
 
 
+def by_language(pairs: pa.Table) -> dict[str, list[str]]:
+    """Collect the distinct sentences of each language."""
+    sentences: dict[str, list[str]] = {}
+    for language, sentence in (("lang1", "sentence1"), ("lang2", "sentence2")):
+        codes = pairs[language].to_numpy()
+        for code in np.unique(codes):
+            of_language = pairs[sentence].filter(pa.array(codes == code))
+            sentences.setdefault(str(code), []).extend(of_language.unique().to_pylist())
+    return {code: list(dict.fromkeys(found)) for code, found in sentences.items()}
+
+
 def new_static_student(
     config: RunConfig, teacher: SentenceTransformer, pairs: pa.Table
 ) -> SentenceTransformer:
@@ -145,7 +156,7 @@ def new_static_student(
 
     return static_student(
         teacher,
-        _by_language(pairs),
+        by_language(pairs),
         anchor=language_code(config.teacher.language),
         vocabulary=config.student.vocabulary,
         seed=config.training.seed,
@@ -168,7 +179,7 @@ def new_extended_student(
     with together():
         extension = extend_vocabulary(
             encoder,
-            _by_language(pairs),
+            by_language(pairs),
             anchor=language_code(config.teacher.language),
             vocabulary=config.student.vocabulary,
         )
@@ -178,17 +189,6 @@ def new_extended_student(
     static = static_start(extension, seed=config.training.seed)
     align_static(static, config, pairs, store, views, console, progress)
     return extended_student(encoder, extension, static)
-
-
-def _by_language(pairs: pa.Table) -> dict[str, list[str]]:
-    """Collect the distinct sentences of each language."""
-    sentences: dict[str, list[str]] = {}
-    for language, sentence in (("lang1", "sentence1"), ("lang2", "sentence2")):
-        codes = pairs[language].to_numpy()
-        for code in np.unique(codes):
-            of_language = pairs[sentence].filter(pa.array(codes == code))
-            sentences.setdefault(str(code), []).extend(of_language.unique().to_pylist())
-    return {code: list(dict.fromkeys(found)) for code, found in sentences.items()}
 
 
 def trim(student: SentenceTransformer, pairs: PreparedPairs, prompt: str, console: Console) -> None:

@@ -50,6 +50,15 @@ def check_settings(config: RunConfig) -> None:
         ("training.warmup", training.warmup, "a share, from 0 to below 1", 0 <= training.warmup < 1),
         ("training.weight_decay", training.weight_decay, "0 or more", 0 <= training.weight_decay < math.inf),
         (
+            "training.layer_decay",
+            training.layer_decay,
+            "above 0, and 1 at most",
+            0 < training.layer_decay <= 1,
+        ),
+        ("training.lora.rank", training.lora.rank, "0 or more", training.lora.rank >= 0),
+        ("training.lora.alpha", training.lora.alpha, "at least 1", training.lora.alpha >= 1),
+        ("training.lora.dropout", training.lora.dropout, "from 0 to below 1", 0 <= training.lora.dropout < 1),
+        (
             "training.sampling_power",
             training.sampling_power,
             "from 0 to 1",
@@ -104,6 +113,28 @@ def check_settings(config: RunConfig) -> None:
         raise InputError(
             "training.n_way is true, but loss.kind ranking takes further columns for hard negatives, not for further "
             "translations; set it to false, or use another loss"
+        )
+    if config.student.kind == "static":
+        for name, value, off in (
+            ("layer_decay", training.layer_decay, 1),
+            ("gradient_checkpointing", training.gradient_checkpointing, False),
+            ("lora.rank", training.lora.rank, 0),
+        ):
+            if value != off:
+                raise InputError(
+                    f"training.{name} is {value}, but student.kind static has no layers; leave it out"
+                )
+    if training.lora.rank and importlib.util.find_spec("peft") is None:
+        raise InputError("training.lora: peft is not installed; pip install 'lingualign[lora]' brings it")
+    if training.lora.target and not training.lora.rank:
+        raise InputError(
+            f"training.lora.target is {training.lora.target}, but training.lora.rank is 0, which is without adapters; "
+            "set the rank, such as 16"
+        )
+    if training.lora.rank and config.student.embeddings_first:
+        raise InputError(
+            f"student.embeddings_first is {config.student.embeddings_first}, but training.lora keeps the embeddings as "
+            "they are; set it to 0, or train without adapters"
         )
     for tracker in training.report_to:
         if tracker not in _TRACKERS:

@@ -80,7 +80,7 @@ class StudentConfig:
         ``static``: a new static model, one vector a token; ``extended``: an encoder of one language, with pieces of the
         others added to its vocabulary; ``encoder``: an existing encoder.
     model
-        For ``extended`` and ``encoder``: hub id or folder, or ``minilm``, which is what is extended where absent.
+        For ``encoder``: hub id or folder. For ``extended`` as well; ``minilm`` where absent.
     revision
         Branch, tag or commit of a hub model.
     prompt
@@ -165,6 +165,28 @@ class EarlyStoppingConfig:
 
 
 @dataclass
+class LoraConfig:
+    """Low-rank adapters beside an encoder's linear layers, trained in place of its weights and merged into them.
+
+    Parameters
+    ----------
+    rank
+        Of the adapters; 0 trains the weights themselves. Needs ``pip install 'lingualign[lora]'``.
+    alpha
+        The adapters' part is scaled by alpha / rank.
+    dropout
+        On the adapters' input.
+    target
+        Names of the layers that get one, such as ``[query, value]``; all linear layers where empty.
+    """
+
+    rank: int = 0
+    alpha: int = 16
+    dropout: float = 0.0
+    target: list[str] = field(default_factory=list)
+
+
+@dataclass
 class TrainingConfig:
     """How to train.
 
@@ -187,6 +209,13 @@ class TrainingConfig:
         Share of the steps in which the learning rate rises from 0.
     weight_decay
         Of AdamW.
+    layer_decay
+        Of an encoder: each layer learns at the rate of the one above it times this; 1 all alike.
+    gradient_checkpointing
+        Of an encoder: keep less of each layer and compute it again for the gradient; the same gradients in less memory,
+        about a third slower.
+    lora
+        Train low-rank adapters of an encoder and not its weights.
     precision
         ``auto``: bf16 where the processor is fast at it, else fp32.
     evaluate_every
@@ -207,6 +236,9 @@ class TrainingConfig:
     learning_rate: float = 3e-5
     warmup: float = 0.1
     weight_decay: float = 0.0
+    layer_decay: float = 1.0
+    gradient_checkpointing: bool = False
+    lora: LoraConfig = field(default_factory=LoraConfig)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     evaluate_every: int | None = None
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)

@@ -191,6 +191,8 @@ class RunFolder:
         if not is_first():
             return
         try:
+            # A damaged one is in the way.
+            shutil.rmtree(self.checkpoints / _START, ignore_errors=True)
             with writing(self.checkpoints / _START) as unfinished:
                 model.save_pretrained(str(unfinished), create_model_card=False)
         except (OSError, RuntimeError, SafetensorError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from lingualign.training.assemble import (
 )
 from lingualign.training.checks import check_anchors, check_settings, check_sources
 from lingualign.training.processes import (
+    agreed,
     check_same,
     is_first,
     on_first,
@@ -122,13 +124,17 @@ def train(
         validation, metric = validation_pairs(pairs.validation, config)
         print_report(pairs.report, console)
         check_anchors(config, pairs.train)
+        tables = {"training": pairs.train, "validation": validation}
+        report = {
+            **pairs.report.to_json(),
+            "sentences": {name: digest(table) for name, table in tables.items()},
+        }
         if resume and is_first():
-            folder.check_same_report(pairs.report.to_json())
+            folder.check_same_report(report)
     check_same("the data report", pairs.report.to_json, "Give all of them the same files")
-    tables = {"training": pairs.train, "validation": validation}
     check_same(
         "their pairs, though not in number",
-        lambda: {name: digest(table) for name, table in tables.items()},
+        lambda: report["sentences"],
         "Give all of them the same files",
     )
     with together():
@@ -191,7 +197,7 @@ def train(
         if is_first():
             folder.begin(resume=resume, overwrite=overwrite)
     try:
-        folder.save_json(REPORT, pairs.report.to_json())
+        folder.save_json(REPORT, report)
         if config.student.kind == "extended" and start is None:
             with together():
                 folder.save_start(student)
@@ -272,9 +278,15 @@ def _fit(
 
     from lingualign.embedding.encode import fast_bf16
     from lingualign.training.callbacks import EmbeddingsFirst, ProgressBar, ProgressLines, StopOnSignal
+    from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
     from lingualign.training.trainer import AlignmentTrainer
 
     training = config.training
+    if training.lora.rank:
+        add_lora(student, training.lora, training.seed)
+    rates = {}
+    if training.layer_decay != 1:
+        rates = layer_rates(student, training.learning_rate, training.layer_decay)
     metric = f"eval_{evaluator.name}_accuracy"
     every: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     if training.evaluate_every is not None:
@@ -287,6 +299,7 @@ def _fit(
         max_steps=training.max_steps or -1,
         per_device_train_batch_size=training.batch_size // process_count(),
         learning_rate=training.learning_rate,
+        learning_rate_mapping=rates,
         warmup_steps=training.warmup,
         weight_decay=training.weight_decay,
         max_grad_norm=1.0,
@@ -313,13 +326,17 @@ def _fit(
     if training.early_stopping.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
     if config.student.embeddings_first:
-        embeddings = student[0].model.get_input_embeddings()
+        transformer: Any = student[0]
+        embeddings = transformer.model.get_input_embeddings()
         trainer.add_callback(
             EmbeddingsFirst(embeddings, student.parameters(), config.student.embeddings_first)
         )
-    with StopOnSignal() as stop:
+    less_memory = gradient_checkpointing(student) if training.gradient_checkpointing else nullcontext()
+    with less_memory, StopOnSignal() as stop:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signal is not None:
-        raise KeyboardInterrupt("interrupted; go on with --resume")
+        raise agreed(KeyboardInterrupt("interrupted; go on with --resume"))
+    if training.lora.rank:
+        merge_lora(student)
     return trainer.state.log_history, trainer.state.global_step
