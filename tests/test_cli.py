@@ -136,7 +136,10 @@ def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, message) -
     [
         ({"los": {"kind": "soft"}}, "unknown section 'los' (did you mean 'loss'?)"),
         ({"otput": "x"}, "unknown option 'otput' (did you mean 'output'?)"),
-        ({"loss": {"kid": "soft"}}, "'loss.kid' (did you mean 'loss.kind'?); loss has cross_weight, kind,"),
+        (
+            {"loss": {"kid": "soft"}},
+            "'loss.kid' (did you mean 'loss.kind'?); loss has anchor_weight, cross_weight,",
+        ),
         (
             {"training": {"early_stopping": {"patiens": 3}}},
             "(did you mean 'training.early_stopping.patience'?)",

@@ -82,8 +82,8 @@ def corpora(draw):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
 @given(corpora(), st.integers(1, 4))
 def test_no_negative_is_a_translation_and_none_nearer_is_left_out(monkeypatch, corpus, count):
-    monkeypatch.setattr(hard_negatives, "NEAR", 3)
-    monkeypatch.setattr(hard_negatives, "FURTHER", 8)
+    monkeypatch.setattr(hard_negatives, "NEAR", 1)
+    monkeypatch.setattr(hard_negatives, "FURTHER", 3)
     pairs, elsewhere, vectors = corpus
     columns = tuple(np.array(pairs).T)
     mined = mine_hard_negatives(
@@ -92,7 +92,7 @@ def test_no_negative_is_a_translation_and_none_nearer_is_left_out(monkeypatch, c
     cosine, known = cosines_of(vectors), translations_of(pairs + elsewhere)
     assert mined.limit == pytest.approx(plain_limit(cosine), abs=1e-6)
     near, further, all_of_them = (
-        plain(pairs, known, cosine, mined.limit, others) for others in (3, 8, len(vectors))
+        plain(pairs, known, cosine, mined.limit, others) for others in (count, 3 * count, len(vectors))
     )
     tally = np.zeros(4, np.int64)
     for (x, y), row in zip(pairs, mined.sentences.tolist(), strict=True):

@@ -81,7 +81,7 @@ def nearest_neighbours(
     checkpoint
         Where the search keeps how far it is, and goes on from.
     advance
-        Called with the number of products done.
+        Called with the number of products done; one that serves both its rows counts as two.
 
     Returns
     -------
@@ -189,7 +189,7 @@ def _scan(
                     cosine = dot_pairs(down, row, across, column).astype(np.float32)
                     each = (row + start, column + left)
                     best.add(each[axis], each[1 - axis], cosine)
-                advance(tile.size)
+                advance(tile.size * (2 if itself and start < left else 1))
             if checkpoint:
                 checkpoint.save(plan, arrays, passed)
 

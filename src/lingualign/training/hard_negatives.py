@@ -30,8 +30,8 @@ With MiniLM on STS benchmark this is a cosine of 0.8, which 94% of the pairs hav
 those that differ in details (scores 3 to 4), and 13% of those that share some (2 to 3). It errs towards leaving out:
 the next neighbour is nearly as hard a negative, while a translation among the negatives teaches what is wrong.
 """
-NEAR, FURTHER = 16, 64
-"""Other sentences looked at: for every anchor, and for those with too few negatives among these."""
+NEAR, FURTHER = 3, 20
+"""Other sentences looked at for each negative: for every anchor, and for those that these do not suffice."""
 PART = 131_072
 """Anchors among which neighbours are sought. The time grows with their square; in such parts, with the pairs."""
 _BLOCK = 8_192
@@ -98,9 +98,9 @@ class HardNegatives:
     limit: float
     """The teacher's cosine above which a sentence is none."""
     near: int
-    """How many were found among the `NEAR` neighbours,"""
+    """How many were found among the ``NEAR * count`` neighbours,"""
     further: int
-    """among the `FURTHER`,"""
+    """among the ``FURTHER * count``,"""
     random: int
     """at random,"""
     missing: int
@@ -154,13 +154,14 @@ def mine_hard_negatives(
     limit = similarity_limit(vectors)
     choose = partial(_choose, anchors, offered, translations, limit, count)
     chosen, found_by = np.empty((2, len(anchors), count), np.int64)
-    parts = -(-len(anchors) // PART)
-    with progress_bar(f"Hard negatives {name}", None, enabled=progress) as advance:
-        for number in range(parts):
-            # Every so-many-th, so that each part has sentences of all corpora.
-            part = np.arange(number, len(anchors), parts)
+    stride = -(-len(anchors) // PART)
+    # Every so-many-th, so that each part has sentences of all corpora.
+    parts = [np.arange(number, len(anchors), stride) for number in range(stride)]
+    products = sum(len(part) ** 2 for part in parts)
+    with progress_bar(f"Hard negatives {name}", products, enabled=progress) as advance:
+        for number, part in enumerate(parts):
             generator = np.random.default_rng([seed, number])
-            chosen[part], found_by[part] = _mine_part(part, vectors, choose, generator, advance)
+            chosen[part], found_by[part] = _mine_part(part, vectors, count, choose, generator, advance)
     chosen, found_by = chosen[place], found_by[place]
     return HardNegatives(
         np.where(chosen < 0, columns[1][:, None], offered[chosen]),
@@ -188,26 +189,27 @@ def similarity_limit(vectors: Rows) -> float:
 def _mine_part(
     part: NDArray[np.int64],
     vectors: Rows,
+    count: int,
     choose: Callable[..., tuple[NDArray[np.int64], NDArray[np.int64]]],
     generator: np.random.Generator,
     advance: Callable[[int], None],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Choose for each anchor of a part, looking further where the nearest do not suffice."""
     own = SomeRows(vectors, part)
-    near, _ = nearest_neighbours(own, own, 1 + NEAR, advance=advance)
+    near, _ = nearest_neighbours(own, own, 1 + NEAR * count, advance=advance)
     chosen, found_by = choose(part, part[near.index], near.cosine)
     short = np.flatnonzero(chosen[:, -1] < 0)
     if not len(short) or near.index.shape[1] == len(part):
         return chosen, found_by
-    more, _ = nearest_neighbours(SomeRows(own, short), own, 1 + FURTHER, advance=advance)
+    more, _ = nearest_neighbours(SomeRows(own, short), own, 1 + FURTHER * count)
     chosen[short], found_by[short] = choose(part[short], part[more.index], more.cosine)
     left = np.flatnonzero(chosen[short, -1] < 0)
     if not len(left) or more.index.shape[1] == len(part):
         return chosen, found_by
     short = short[left]
-    drawn = generator.integers(len(part), size=(len(short), FURTHER))
+    drawn = generator.integers(len(part), size=(len(short), FURTHER * count))
     similar = [
-        cosines(own[np.repeat(one, FURTHER)], own[some]) for one, some in zip(short, drawn, strict=True)
+        cosines(own[np.full(len(some), one)], own[some]) for one, some in zip(short, drawn, strict=True)
     ]
     index = np.concatenate([more.index[left], drawn], axis=1)
     cosine = np.concatenate([more.cosine[left], np.array(similar, np.float32)], axis=1)
@@ -258,4 +260,4 @@ def _choose(
         kept = rank < count
         taken[start + row[kept], rank[kept]] = column[kept]
     chosen = np.where(taken < 0, -1, np.take_along_axis(index, np.maximum(taken, 0), axis=1))
-    return chosen, np.where(taken < 0, _MISSING, np.digitize(taken, (1 + NEAR, 1 + FURTHER)))
+    return chosen, np.where(taken < 0, _MISSING, np.digitize(taken, (1 + NEAR * count, 1 + FURTHER * count)))
