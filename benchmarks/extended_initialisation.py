@@ -29,10 +29,11 @@ def scores(student: SentenceTransformer, suites: list[Suite]) -> dict[str, float
     """Score a student: accuracy or Spearman by suite, in percent."""
     from lingualign.evaluation import evaluate
 
-    found = evaluate(student, suites)["suites"]
-    return {
-        name: round(100 * entry.get("accuracy", entry.get("spearman")), 1) for name, entry in found.items()
-    }
+    figures = {}
+    for name, entry in evaluate(student, suites)["suites"].items():
+        of_suite = entry.get("mean", entry)
+        figures[name] = round(100 * of_suite.get("accuracy", of_suite.get("spearman")), 1)
+    return figures
 
 
 def starts(config_file: str, suites: list[Suite]) -> dict[str, dict[str, float]]:

@@ -115,7 +115,7 @@ def translation_ranking(
             if i != j and (sentences[0][i] == sentences[0][j] or sentences[1][i] == sentences[1][j]):
                 left_out.add((i, j))
             for k, column in enumerate(sentences[2:], start=1):
-                if column[j] == sentences[1][i]:
+                if column[j] in (sentences[1][i], sentences[1][j]):
                     left_out.add((i, k * pairs + j))
     w = label_matrix("hard", None, pairs, tau)
     zero = torch.zeros((), dtype=torch.float64)

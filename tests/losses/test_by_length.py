@@ -32,7 +32,10 @@ def test_vectors_and_gradients_are_those_of_one_sentence_at_a_time(
     for name, parameter in student.named_parameters():
         if "position_embeddings" in name:
             parameter.requires_grad_(False).zero_()
+    # Columns of different widths: the second has no sentence of more than two words.
     texts = [sentences(9, seed) for seed in range(columns)]
+    if columns > 1:
+        texts[1] = [" ".join(text.split()[:2]) for text in texts[1]]
     weights = torch.randn(columns, 9, 16)
 
     def cut():
@@ -55,18 +58,25 @@ def test_vectors_and_gradients_are_those_of_one_sentence_at_a_time(
 
 @settings(deadline=None, max_examples=60)
 @given(
-    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=30),
-    columns=st.integers(1, 3),
+    sentences=st.integers(1, 15).flatmap(
+        lambda count: st.lists(
+            st.lists(st.integers(1, 40), min_size=count, max_size=count), min_size=1, max_size=3
+        )
+    ),
     most=st.none() | st.integers(1, 8),
+    left=st.booleans(),
 )
-def test_every_sentence_is_in_one_part_that_keeps_to_its_limits(lengths, columns, most):
-    width = max(lengths)
-    mask = (torch.arange(width)[None] < torch.tensor(lengths)[:, None]).long()
-    ids = torch.arange(len(lengths) * width).view(len(lengths), width) + 1
-    features = [
-        {"input_ids": ids * mask + 10_000 * place * mask, "attention_mask": mask, "prompt_length": 2}
-        for place in range(columns)
-    ]
+def test_every_sentence_is_whole_in_one_part_that_keeps_to_its_limits(sentences, most, left):
+    features, numbers = [], iter(range(1, 10_000))
+    first_tokens = []
+    for lengths in sentences:
+        width = max(lengths)
+        mask = (torch.arange(width)[None] < torch.tensor(lengths)[:, None]).long()
+        mask = mask.flip(1) if left else mask
+        ids = torch.zeros_like(mask)
+        ids[mask.bool()] = torch.tensor([next(numbers) for _ in range(sum(lengths))])
+        features.append({"input_ids": ids, "attention_mask": mask, "prompt_length": 2})
+        first_tokens.append([int(row[row > 0][0]) for row in ids])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_length, "_CPU_TOKENS", 64)
         parts = cut_by_length(features, most)
@@ -76,11 +86,14 @@ def test_every_sentence_is_in_one_part_that_keeps_to_its_limits(lengths, columns
         assert most is None or rows <= most
         assert wide == part["attention_mask"].sum(1).max()
         assert part["prompt_length"] == 2
-    firsts = [part["input_ids"][:, :1] for part in parts.features]
-    found = parts.columns(firsts)
-    assert [column[:, 0].tolist() for column in found] == [
-        (ids[:, 0] + 10_000 * place).tolist() for place in range(columns)
-    ]
+        # Every token is there, in its order, and all else is padding.
+        for row, real in zip(part["input_ids"], part["attention_mask"].bool(), strict=True):
+            assert torch.equal(row > 0, real)
+            assert torch.equal(
+                row[real], torch.arange(int(row[real][0]), int(row[real][0]) + int(real.sum()))
+            )
+    firsts = [torch.stack([row[row > 0][:1] for row in part["input_ids"]]) for part in parts.features]
+    assert [column[:, 0].tolist() for column in parts.columns(firsts)] == first_tokens
 
 
 def test_what_cannot_be_merged_is_embedded_column_by_column():

@@ -86,6 +86,7 @@ def test_translation_ranking_loss_is_the_formula(student, negatives):
     columns[0][4], columns[1][2] = columns[0][1], columns[1][5]
     if negatives:
         columns[2][0] = columns[1][3]  # a hard negative that is the translation of another pair
+        columns[-1][2] = columns[1][2]  # and one that is the pair's own, for want of a negative
     loss = TranslationRankingLoss(student, temperature=0.07)
 
     def ours():

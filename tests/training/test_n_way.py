@@ -33,7 +33,7 @@ def language(sentence: int) -> str:
 
 @settings(max_examples=200, deadline=None)
 @given(pairs=bitexts(), least=st.integers(1, 4))
-def test_every_pair_is_left_or_joined_and_never_both(pairs, least):
+def test_every_pair_is_joined_or_left_in_a_batch_that_teaches(pairs, least):
     found = join_translations(pairs, least)
     given_pairs = {pair for columns in pairs.values() for pair in zip(*map(list, columns), strict=True)}
     joined, left = set(), []
@@ -45,6 +45,8 @@ def test_every_pair_is_left_or_joined_and_never_both(pairs, least):
         rows = list(zip(*map(list, columns), strict=True))
         if len(languages) == 2:
             left += rows
+            assert set(rows) <= given_pairs
+            assert len(rows) >= min(least, len(pairs[name][0]) - _copies(pairs[name], rows))
             continue
         assert len(rows) >= least
         for row in rows:
@@ -52,10 +54,22 @@ def test_every_pair_is_left_or_joined_and_never_both(pairs, least):
             assert {(row[0], other) for other in row[1:]} <= given_pairs
             joined |= {pair for a, b in combinations(row, 2) for pair in ((a, b), (b, a))}
     assert given_pairs <= joined | set(left)
-    assert not joined & set(left)
+    # What is joined stands among the pairs only to fill a batch.
+    for columns in found.values():
+        rows = list(zip(*map(list, columns), strict=True))
+        if len(columns) == 2 and joined & set(rows):
+            assert len(rows) <= least
     # Pairs that occur twice stay so, unless they are joined.
     before = [pair for columns in pairs.values() for pair in zip(*map(list, columns), strict=True)]
-    assert sorted(pair for pair in before if pair not in joined) == sorted(left)
+    assert sorted(pair for pair in before if pair not in joined) == sorted(
+        pair for pair in left if pair not in joined
+    )
+
+
+def _copies(columns, rows) -> int:
+    """Further copies of pairs that are there already: to fill a batch with them would teach nothing."""
+    every = list(zip(*map(list, columns), strict=True))
+    return sum(every.count(pair) - 1 for pair in set(rows))
 
 
 def test_content_in_the_same_languages_is_joined_and_the_rest_stays():
@@ -70,8 +84,8 @@ def test_content_in_the_same_languages_is_joined_and_the_rest_stays():
     assert {name: [column.tolist() for column in columns] for name, columns in found.items()} == {
         "en-fr-ja": [[1, 2], [101, 102], [201, 202]],
         "en-fr": [[0, 3], [100, 103]],
-        "en-ja": [[4], [204]],
-        "fr-ja": [[103], [203]],
+        "en-ja": [[4, 1], [204, 201]],
+        "fr-ja": [[103, 102], [203, 202]],
     }
 
 

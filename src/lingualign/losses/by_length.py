@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from sentence_transformers.base.losses.merged_forward import merge_feature_batches
 from torch import Tensor
 
@@ -61,6 +62,13 @@ def cut_by_length(features: Sequence[dict[str, Any]], sentences: int | None = No
     columns = list(features)
     if all("offsets" in column for column in columns):
         return Parts([_joined(columns)], None, len(columns))
+    # Some tokenizers pad on the left, where the shorter sentences then have nothing.
+    masks = [column.get("attention_mask") for column in columns]
+    padded_left = all(mask is not None and mask.ndim == 2 for mask in masks) and any(
+        bool((mask[:, 0] == 0).any()) for mask in masks if mask is not None
+    )
+    if padded_left:
+        columns = _flush_right(columns)
     merged = merge_feature_batches(columns) if len(columns) > 1 else dict(columns[0])
     mask = None if merged is None else merged.get("attention_mask")
     if merged is None or mask is None or mask.ndim != 2 or "cu_seq_lens_q" in merged:
@@ -68,8 +76,6 @@ def cut_by_length(features: Sequence[dict[str, Any]], sentences: int | None = No
     lengths = mask.sum(1)
     order = torch.argsort(lengths, descending=True, stable=True)
     sizes = _sizes(lengths[order].tolist(), mask.device, sentences)
-    # Some tokenizers pad on the left, where the shorter sentences then have nothing.
-    padded_left = bool((mask[:, 0] <= mask[:, -1]).all())
     parts = []
     for rows in torch.split(order, sizes):
         width = max(1, int(lengths[rows[0]]))
@@ -111,6 +117,24 @@ def _joined(columns: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "input_ids": torch.cat([column["input_ids"] for column in columns]),
         "offsets": torch.cat(offsets),
     }
+
+
+def _flush_right(columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Widen columns padded on the left to the widest, on the left: merging them would pad on the right."""
+    widest = max(column["attention_mask"].shape[1] for column in columns)
+    wide = []
+    for column in columns:
+        shape = column["attention_mask"].shape
+        missing = widest - shape[1]
+        wide.append(
+            {
+                name: F.pad(value, (missing, 0))
+                if isinstance(value, Tensor) and value.shape == shape
+                else value
+                for name, value in column.items()
+            }
+        )
+    return wide
 
 
 def _cut(value: Any, rows: Tensor, kept: slice, shape: torch.Size) -> Any:

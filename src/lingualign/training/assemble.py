@@ -91,6 +91,18 @@ def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, Sentence
     if config.student.kind == "static":
         return teacher, None
     student = encoder_student(config.student.model or MINILM, revision=config.student.revision)
+    if student.transformers_model is None:
+        training = config.training
+        for name, value, off in (
+            ("training.layer_decay", training.layer_decay, 1),
+            ("training.gradient_checkpointing", training.gradient_checkpointing, False),
+            ("training.lora.rank", training.lora.rank, 0),
+            ("loss.mini_batch_size", config.loss.mini_batch_size, None),
+        ):
+            if value != off:
+                raise InputError(
+                    f"{name} is {value}, but student.model {config.student.model!r} is no transformer; leave it out"
+                )
     if config.loss.kind == "mse" and teacher is not None:
         have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
         if have != want:

@@ -99,10 +99,15 @@ def check_settings(config: RunConfig) -> None:
             f"{processes} processes; it must be a multiple of {processes}, so that all have equal shares"
         )
     if loss.mini_batch_size is not None and (config.student.kind == "static" or loss.kind == "mse"):
-        where = "student.kind static" if config.student.kind == "static" else "loss.kind mse"
+        static = config.student.kind == "static"
         raise InputError(
-            f"loss.mini_batch_size is {loss.mini_batch_size}, but {where} takes a batch as a whole and needs no "
-            "cutting; leave it out"
+            f"loss.mini_batch_size is {loss.mini_batch_size}, but "
+            + (
+                "student.kind static takes a batch as a whole; leave it out"
+                if static
+                else "loss.kind mse compares no "
+                "sentences of a batch with each other, so that a small training.batch_size does as well; leave it out"
+            )
         )
     if loss.anchor_weight and loss.kind != "soft":
         raise InputError(
@@ -131,10 +136,10 @@ def check_settings(config: RunConfig) -> None:
             f"training.lora.target is {training.lora.target}, but training.lora.rank is 0, which is without adapters; "
             "set the rank, such as 16"
         )
-    if training.lora.rank and config.student.embeddings_first:
+    if training.lora.rank and config.student.kind == "extended":
         raise InputError(
-            f"student.embeddings_first is {config.student.embeddings_first}, but training.lora keeps the embeddings as "
-            "they are; set it to 0, or train without adapters"
+            "training.lora with student.kind extended would leave the new tokens where they begin, since adapters keep "
+            "the embeddings as they are; train without adapters, or take student.kind: encoder"
         )
     for tracker in training.report_to:
         if tracker not in _TRACKERS:

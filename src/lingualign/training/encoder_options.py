@@ -60,9 +60,9 @@ def gradient_checkpointing(student: SentenceTransformer) -> Iterator[None]:
         If the encoder does not know how to.
     """
     encoder = _encoder(student)
-    # The newer name, from transformers 5.2x on; the older one warns there.
-    enable = getattr(encoder, "activation_checkpointing_enable", encoder.gradient_checkpointing_enable)
-    disable = getattr(encoder, "activation_checkpointing_disable", encoder.gradient_checkpointing_disable)
+    # "activation" from transformers 5.2x on, where the older name warns.
+    kind = "activation" if hasattr(encoder, "activation_checkpointing_enable") else "gradient"
+    enable, disable = (getattr(encoder, f"{kind}_checkpointing_{verb}") for verb in ("enable", "disable"))
     try:
         enable({"use_reentrant": False})
     except ValueError as error:

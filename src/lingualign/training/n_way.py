@@ -37,8 +37,9 @@ def join_translations(pairs: Mapping[str, Columns], least: int) -> dict[str, Col
     Returns
     -------
     dict
-        What has been joined, by a name such as ``en-fr-ja``, and the pairs that have not. No pair of two joined
-        sentences is left among the pairs. A sentence with two translations into one language is joined with the first.
+        What has been joined, by a name such as ``en-fr-ja``, and the pairs that have not. A sentence with two
+        translations into one language is joined with the first. Where so few pairs of two languages have not been
+        joined that they fill no batch, as many that have been stand beside them.
 
     Raises
     ------
@@ -58,8 +59,27 @@ def join_translations(pairs: Mapping[str, Columns], least: int) -> dict[str, Col
         for name, columns in found.items():
             joined[name] = columns
             _remove_covered(left, name.split("-"), columns)
-    rest: dict[str, Columns] = {name: (both[0], both[1]) for name, both in left.items() if both.shape[1]}
+    rest: dict[str, Columns] = {}
+    for name, both in left.items():
+        if both.shape[1]:
+            source, target = _filled_up(both, np.stack(pairs[name]), least)
+            rest[name] = (source, target)
     return {**joined, **rest}
+
+
+def _filled_up(left: NDArray[np.int64], pairs: NDArray[np.int64], least: int) -> NDArray[np.int64]:
+    """Add to the pairs that are left others of the same languages: in a batch of a few they teach nothing."""
+    wanted = min(least, pairs.shape[1]) - left.shape[1]
+    if wanted <= 0:
+        return left
+    others = pairs[:, ~np.isin(_as_one(pairs), _as_one(left))]
+    return np.concatenate([left, others[:, :wanted]], axis=1)
+
+
+def _as_one(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Two numbers as one: sentence numbers are far below the square root of an int64."""
+    numbers: NDArray[np.int64] = pairs[0] << 32 | pairs[1]
+    return numbers
 
 
 def _join(anchor: str, translations: Mapping[str, NDArray[np.int64]], least: int) -> dict[str, Columns]:
@@ -92,7 +112,5 @@ def _remove_covered(left: dict[str, NDArray[np.int64]], languages: list[str], co
         for b, second in enumerate(languages):
             name = f"{first}-{second}"
             if a != b and name in left:
-                # Two numbers as one: sentence numbers are far below the square root of an int64.
-                covered = columns[a] << 32 | columns[b]
-                both = left[name]
-                left[name] = both[:, ~np.isin(both[0] << 32 | both[1], covered)]
+                covered = _as_one(np.stack([columns[a], columns[b]]))
+                left[name] = left[name][:, ~np.isin(_as_one(left[name]), covered)]

@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +160,8 @@ def _write(place: Path, tokens: Tokens) -> None:
 def _remove_unused(folder: Path) -> None:
     """Remove what no run has begun with for a month."""
     for place in folder.iterdir():
-        if place.is_dir() and time.time() - place.stat().st_mtime > _UNUSED_SECONDS:
-            remove(place)
-            (folder / f".{place.name}.lock").unlink(missing_ok=True)
+        # Another run may be removing the same.
+        with suppress(FileNotFoundError):
+            if place.is_dir() and time.time() - place.stat().st_mtime > _UNUSED_SECONDS:
+                remove(place)
+                (folder / f".{place.name}.lock").unlink(missing_ok=True)

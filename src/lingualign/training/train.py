@@ -182,13 +182,14 @@ def train(
             f"no {config.training.early_stopping.metric} pairs are held out; validating on all corpora"
         )
     counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
-    small = [f"{name} ({count:,})" for name, count in counts.items() if count < config.training.batch_size]
+    rows = batches.sizes()
+    small = [f"{name} ({count:,})" for name, count in rows.items() if count < config.training.batch_size]
     if small:
         console.print(
             f"fewer pairs than a batch of {config.training.batch_size:,}, so smaller ones: {', '.join(small)}"
         )
     if config.training.n_way:
-        joined = [f"{name} ({count:,})" for name, count in batches.sizes().items() if name.count("-") > 1]
+        joined = [f"{name} ({count:,})" for name, count in rows.items() if name.count("-") > 1]
         console.print(f"one content in several languages: {', '.join(joined) or 'none that fills a batch'}")
     with together():
         evaluator = BitextEvaluator(
