@@ -193,34 +193,28 @@ def host(
         ).train()
 
 
-def without_padding(features: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    """Group a padded batch by exact length, in groups of about a thousand tokens."""
-    lengths = features["attention_mask"].sum(1)
-    groups = []
-    for length in sorted(set(lengths.tolist())):
-        rows = torch.nonzero(lengths == length)[:, 0]
-        for part in torch.split(rows, max(1, 1_024 // length)):
-            cut = {
-                name: value[part, :length] for name, value in features.items() if isinstance(value, Tensor)
-            }
-            groups.append(cut)
-    return groups
+def without_padding(batch: dict[str, Any]) -> list[dict[str, Tensor]]:
+    """Lay the real tokens of a batch end to end, cut into rows of their mean length, a thousand tokens a part."""
+    ids, count = [], 0
+    for side in ("sentence1", "sentence2"):
+        mask = batch[f"{side}_attention_mask"].bool()
+        ids.append(batch[f"{side}_input_ids"][mask])
+        count += len(mask)
+    tokens = torch.cat(ids)
+    length = -(-len(tokens) // count)
+    rows = tokens[: len(tokens) // length * length].view(-1, length)
+    return [
+        {"input_ids": part, "attention_mask": torch.ones_like(part)}
+        for part in torch.split(rows, max(1, 1_024 // length))
+    ]
 
 
 def floor(student: SentenceTransformer, batches: PairBatches, after_step: Callable[[], None]) -> None:
-    prepared = []
-    for place in range(min(12, len(batches))):
-        batch = batches[place]
-        sides = ("sentence1", "sentence2")
-        columns = [
-            {name: batch[f"{side}_{name}"] for name in ("input_ids", "attention_mask")} for side in sides
-        ]
-        prepared.append([group for column in columns for group in without_padding(column)])
+    prepared = [without_padding(batches[place]) for place in range(min(12, len(batches)))]
     student.train()
-    for groups in cycle(prepared):
-        for group in groups:
-            vectors = student(dict(group))["sentence_embedding"]
-            vectors.backward(torch.ones_like(vectors))
+    for parts in cycle(prepared):
+        vectors = torch.cat([student(dict(part))["sentence_embedding"] for part in parts])
+        vectors.backward(torch.ones_like(vectors))
         student.zero_grad()
         after_step()
 
