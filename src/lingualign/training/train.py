@@ -177,10 +177,10 @@ def train(
             folder.begin(resume=resume, overwrite=overwrite)
     try:
         folder.save_json(REPORT, pairs.report.to_json())
-        if config.student.kind == "extended" and start is None:
-            with together():
-                folder.save_start(student)
         with _without_tensor_bars():
+            if config.student.kind == "extended" and start is None:
+                with together():
+                    folder.save_start(student)
             trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
             counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
             languages = sorted({code for name in counts for code in name.split("-")})
