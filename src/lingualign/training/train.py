@@ -198,11 +198,19 @@ def train(
         if is_first():
             folder.begin(resume=resume, overwrite=overwrite)
     try:
+<<<<<<< HEAD
         folder.save_json(REPORT, report)
         if config.student.kind == "extended" and start is None:
             with together():
                 folder.save_start(student)
         with without_tensor_bars():
+=======
+        folder.save_json(REPORT, pairs.report.to_json())
+        with _without_tensor_bars():
+            if config.student.kind == "extended" and start is None:
+                with together():
+                    folder.save_start(student)
+>>>>>>> extended
             trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
             languages = sorted({code for name in counts for code in name.split("-")})
             card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)
