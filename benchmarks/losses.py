@@ -1,4 +1,4 @@
-"""What each loss reaches: the same configuration trained with hard labels, soft labels, TCM and MSE distillation.
+"""What each loss reaches: one configuration trained with hard and soft labels, TCM, MSE distillation and ranking.
 
 Each run goes through ``lingualign train`` into a folder of its own; one that is finished there is not repeated,
 one that was interrupted goes on. Further options override the configuration in all runs.
@@ -23,6 +23,7 @@ from machine import save_result
 LOSSES = {
     "hard": ["--loss.kind", "hard", "--loss.tcm", "false"],
     "mse": ["--loss.kind", "mse"],
+    "ranking": ["--loss.kind", "ranking", "--loss.hard_negatives", "3"],
     "soft": ["--loss.kind", "soft", "--loss.tcm", "false"],
     "soft + TCM": ["--loss.kind", "soft", "--loss.tcm", "true"],
 }

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 DATA = Path(os.environ.get("LINGUALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what runs keep for each other out of the user's own cache folder."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of real pairs and evaluation sets. Tests that use it carry ``@pytest.mark.data``."""

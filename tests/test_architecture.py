@@ -26,10 +26,12 @@ FLOW = (
     "samples",
     "pairs",
     "embedding",
+    "neighbours",
     "teacher",
     "losses",
     "student",
     "evaluation",
+    "mining",
     "reporting",
     "training",
     "quickstart",
@@ -75,7 +77,7 @@ def test_a_station_imports_only_from_those_before_it(path: Path) -> None:
 
 
 def test_losses_know_tensors_and_the_host_library_alone() -> None:
-    allowed = {"__future__", "collections", "math", "typing", "torch", "sentence_transformers"}
+    allowed = {"torch", "sentence_transformers", *sys.stdlib_module_names}
     roots = set()
     for path in (PACKAGE / "losses").rglob("*.py"):
         roots |= {module.partition(".")[0] for module in imports(path) if station(module) != "losses"}
@@ -83,7 +85,8 @@ def test_losses_know_tensors_and_the_host_library_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["evaluate", "--help"], ["train", "--nonsense"]]
+    "arguments",
+    [["--help"], ["--version"], ["evaluate", "--help"], ["mine", "--help"], ["train", "--nonsense"]],
 )
 def test_a_command_that_runs_no_model_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"""

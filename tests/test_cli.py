@@ -108,6 +108,16 @@ def test_help_of_each_command_describes_each_of_its_parameters(capsys, command) 
             ["evaluate", "minilm", "--suite", SAMPLE, "--output", "/no/where.json"],
             "its folder does not exist",
         ),
+        (["encode", "minilm"], "encode: INPUT, OUTPUT is missing"),
+        (
+            ["mine", "minilm", "a", "b", "c.tsv", "--margin", "rato"],
+            "margin is 'rato'; it must be one of ratio, ",
+        ),
+        (["mine", "minilm", "a", "b", "c.tsv", "--k", "four"], "k is 'four'; it must be a whole number"),
+        (["mine", "minilm", "a", "b", "c.tsv", "--memory", "much"], "memory is 'much'; it must be an amount"),
+        (["mine", "minilm", "a", "/none", "c.tsv"], "'a': no such file or folder; give a text"),
+        (["filter", "minilm", "/none", "c.tsv"], "source '/none': no such file or folder"),
+        (["filter", "minilm", "/none", "c.tsv", "--best", "0"], "best is 0; it must be a number of pairs"),
         (["train"], "output and pairs.sources must be given, in the file of --config or as options"),
         (["train", "--config", "/none.yaml"], "--config '/none.yaml': no such file; configs/static.yaml"),
         (["train", "--batch_size", "3"], "unknown option 'batch_size' (did you mean 'training.batch_size'?)"),
@@ -126,7 +136,10 @@ def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, message) -
     [
         ({"los": {"kind": "soft"}}, "unknown section 'los' (did you mean 'loss'?)"),
         ({"otput": "x"}, "unknown option 'otput' (did you mean 'output'?)"),
-        ({"loss": {"kid": "soft"}}, "'loss.kid' (did you mean 'loss.kind'?); loss has cross_weight, kind,"),
+        (
+            {"loss": {"kid": "soft"}},
+            "'loss.kid' (did you mean 'loss.kind'?); loss has anchor_weight, cross_weight,",
+        ),
         (
             {"training": {"early_stopping": {"patiens": 3}}},
             "(did you mean 'training.early_stopping.patience'?)",
@@ -142,6 +155,7 @@ def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, message) -
         ({"training": {"report_to": ["tensorbord"]}}, "must be one of tensorboard, wandb, trackio"),
         ({"loss": {"temperature": float("nan")}}, "loss.temperature is nan; it must be above 0"),
         ({"loss": {"temperature": 0}}, "loss.temperature is 0.0; it must be above 0"),
+        ({"loss": {"hard_negatives": -1}}, "loss.hard_negatives is -1; it must be 0 or more"),
         ({"loss": {"label": "average"}}, "loss.label: average (Eq. 5)"),
         ({"student": {"kind": "encoder"}}, "student.kind encoder needs the encoder's hub id or folder"),
         ({"student": {"model": "minilm"}}, "student.model is 'minilm', but student.kind is static"),

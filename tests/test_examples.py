@@ -67,7 +67,7 @@ def test_the_library_page_begins_with_the_training_script() -> None:
 
 def test_the_code_of_the_guides_runs(folder: Path) -> None:
     # One process for all pages, since most of the time goes into imports; a page's names are its own.
-    pages = ["library.md", "pairs.md", "losses.md", "evaluation.md"]
+    pages = ["library.md", "pairs.md", "losses.md", "evaluation.md", "mining.md"]
     codes = ["\n".join(python_blocks(page)[page == "library.md" :]) for page in pages]
     printed = run(
         "-c", f"for code in {codes!r}:\n    exec(code, {{}})\n    print('end of page')", folder=folder

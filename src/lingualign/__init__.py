@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from lingualign.embedding import encode, load_model
     from lingualign.evaluation import BitextEvaluator, evaluate, load_suites
     from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
+    from lingualign.mining import encode_text, filter_pairs, mine_pairs
+    from lingualign.neighbours import nearest_neighbours
     from lingualign.pairs import prepare_pairs, read_source
     from lingualign.student import static_student
     from lingualign.teacher import TeacherCollator, TeacherStore
@@ -26,9 +28,13 @@ __all__ = [
     "TranslationRankingLoss",
     "__version__",
     "encode",
+    "encode_text",
     "evaluate",
+    "filter_pairs",
     "load_model",
     "load_suites",
+    "mine_pairs",
+    "nearest_neighbours",
     "prepare_pairs",
     "read_source",
     "static_student",
@@ -39,6 +45,8 @@ _STATIONS = {
     "embedding": ("encode", "load_model"),
     "evaluation": ("BitextEvaluator", "evaluate", "load_suites"),
     "losses": ("DistillationLoss", "SoftContrastiveLoss", "TranslationRankingLoss"),
+    "mining": ("encode_text", "filter_pairs", "mine_pairs"),
+    "neighbours": ("nearest_neighbours",),
     "pairs": ("prepare_pairs", "read_source"),
     "student": ("static_student",),
     "teacher": ("TeacherCollator", "TeacherStore"),

@@ -119,13 +119,20 @@ def _parser(command: str, function: Callable[..., None], hints: dict[str, Any]) 
             parser.add_argument(name, metavar=name.upper(), type=kind, help=told[name])
         else:
             parser.add_argument(flag, type=kind, default=parameters[name].default, help=told[name])
-    _tidy(parser)
+    _tidy(parser, None if RunConfig in hints.values() else hints)
     return parser
 
 
-def _tidy(parser: ArgumentParser) -> None:
-    """Hide what has no meaning to a reader of the help, and name what each option takes."""
+def _tidy(parser: ArgumentParser, hints: dict[str, Any] | None) -> None:
+    """Hide what has no meaning to a reader of the help, and name what each option takes.
+
+    ``hints`` are the types of plain parameters; None where the options are the keys of the configuration.
+    """
     for action in parser._actions:
+        if hints is not None:
+            if action.option_strings and action.metavar is None and action.dest in hints:
+                action.metavar = _metavar(hints[action.dest])
+            continue
         hint = _hint(RunConfig, action.dest)
         if action.dest == "print_config":
             action.help = "Print the configuration with everything that is given, and stop."

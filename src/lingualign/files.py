@@ -1,13 +1,55 @@
-"""Write a file whole or not at all."""
+"""Files written whole or not at all, processes that take turns, and the folder of what may be made again."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+_SILENT_SECONDS = 3
+
+
+def cache_folder(name: str) -> Path:
+    """Name the user's folder for one kind of thing that is kept from run to run: below ``$XDG_CACHE_HOME``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lingualign" / name
+
+
+@contextmanager
+def taking_turns(lock: Path, waiting: str) -> Iterator[None]:
+    """Let one process at a time into a block; a wait that a person would notice is explained.
+
+    Parameters
+    ----------
+    lock
+        A file in a folder that exists; all that take turns name the same.
+    waiting
+        The explanation.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    turn = FileLock(lock)
+    try:
+        turn.acquire(timeout=_SILENT_SECONDS)
+    except Timeout:
+        logger.warning(waiting)
+        turn.acquire()
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 def write_atomically(

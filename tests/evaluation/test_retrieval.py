@@ -12,10 +12,8 @@ from scipy.stats import pearsonr, rankdata
 
 from lingualign.errors import InputError
 from lingualign.evaluation import bitext_accuracy, sts_spearman, xsim, xsim_errors
-from lingualign.evaluation import neighbours as neighbours_module
-from lingualign.evaluation.neighbours import neighbours, unit_rows
-from lingualign.evaluation.sts import cosines
 from lingualign.evaluation.xsim import margin_errors
+from lingualign.neighbours import cosines, nearest_neighbours, unit_rows
 
 # Rows of length 0, 1 or 2 with whole entries have exact cosines, so that ties are ties and not a matter of
 # rounding; so few of them that duplicates, ties, negative cosines and zero vectors are everywhere.
@@ -114,22 +112,9 @@ def test_collapsed_encoder_scores_chance():
     assert xsim(same, same) == 1 - 1 / 50
 
 
-def test_first_of_equal_candidates_wins_whatever_the_blocks(monkeypatch):
-    random = np.random.default_rng(1)
-    distinct = random.normal(size=(300, 33)).astype(np.float32)
-    copies = distinct[random.integers(300, size=1000)]
-    first = {row.tobytes(): place for place, row in reversed(list(enumerate(copies)))}
-    whole = neighbours(copies, copies, 4)
-    assert whole.index[:, 0].tolist() == [first[row.tobytes()] for row in copies]
-    monkeypatch.setattr(neighbours_module, "BLOCK", 7000)
-    blocked = neighbours(copies, copies, 4)
-    assert np.array_equal(blocked.index[:, 0], whole.index[:, 0])
-    assert blocked.cosine == pytest.approx(whole.cosine, abs=1e-6)
-
-
 def test_margin_never_prefers_a_candidate_without_evidence():
     zero, one = np.zeros((3, 4)), np.eye(4)[:3]
-    there, back = neighbours(zero, one, 4), neighbours(one, zero, 4)
+    there, back = nearest_neighbours(zero, one, 4)
     assert margin_errors(there, back, "ratio").tolist() == [False, True, True]
 
 

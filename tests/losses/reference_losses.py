@@ -65,8 +65,9 @@ def soft_contrastive(
     cross_weight: float | None = None,
     diagonal: bool = True,
     sentences: tuple[list[str], list[str]] | None = None,
+    anchored: tuple[Tensor, float] | None = None,
 ) -> Tensor:
-    """Eq. 2, or Eq. 7 where ``cross_weight`` is given.
+    """Eq. 2, or Eq. 7 where ``cross_weight`` is given; with ``anchored`` the teacher's vectors and their weight.
 
     With ``sentences`` a pair of which either side has been seen at another row is no negative of that row.
     """
@@ -81,8 +82,14 @@ def soft_contrastive(
         if sentences and i != j and any(side[i] == side[j] for side in sentences)
     }
     cross = cross_entropy(w, x, y, tau, left_out) + cross_entropy(w, y, x, tau, left_out)
+    anchor = torch.zeros((), dtype=torch.float64)
+    if anchored is not None:
+        vectors, weight = anchored
+        # A student with more dimensions than the teacher: zeros in the rest.
+        vectors = torch.cat([vectors.double(), torch.zeros(pairs, x.shape[1] - vectors.shape[1])], dim=1)
+        anchor = weight * sum(cross_entropy(w, side, vectors, tau, set()) for side in (x, y))
     if cross_weight is None:
-        return cross
+        return cross + anchor
     if not diagonal:
         left_out = left_out | {(i, i) for i in range(pairs)}
         rows = []
@@ -92,7 +99,7 @@ def soft_contrastive(
             rows.append([zero if i == j or rest == 0 else w[i][j] / rest for j in range(pairs)])
         w = rows
     monolingual = (cross_entropy(w, x, x, tau, left_out) + cross_entropy(w, y, y, tau, left_out)) / 2
-    return cross_weight * cross + (1 - cross_weight) * monolingual
+    return cross_weight * cross + (1 - cross_weight) * monolingual + anchor
 
 
 def translation_ranking(
@@ -108,7 +115,7 @@ def translation_ranking(
             if i != j and (sentences[0][i] == sentences[0][j] or sentences[1][i] == sentences[1][j]):
                 left_out.add((i, j))
             for k, column in enumerate(sentences[2:], start=1):
-                if column[j] == sentences[1][i]:
+                if column[j] in (sentences[1][i], sentences[1][j]):
                     left_out.add((i, k * pairs + j))
     w = label_matrix("hard", None, pairs, tau)
     zero = torch.zeros((), dtype=torch.float64)

@@ -183,7 +183,7 @@ def test_columns_of_other_devices_give_the_rows_of_the_whole_matrix(seed, rows, 
 def test_distillation_is_the_squared_distance_to_the_teacher(seed, pairs):
     x, y, teacher = vectors(seed, 3, pairs, 4).unbind()
     torch.testing.assert_close(
-        distillation_loss(x, y, teacher).double(), plain.distillation(x, y, teacher), rtol=1e-5, atol=1e-6
+        distillation_loss((x, y), teacher).double(), plain.distillation(x, y, teacher), rtol=1e-5, atol=1e-6
     )
 
 

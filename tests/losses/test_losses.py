@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 import reference_losses as plain
 import torch
-from sentence_transformers.base.losses.merged_forward import column_merging_disabled
 from tiny_students import gradients, sentences, tiny_encoder, tiny_static
 
 from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
+from lingualign.losses.by_length import cut_by_length
+from lingualign.losses.in_batch import embed as embed_parts
 
 LABELS = {"priority": 1, "average": 2, "hard": 2}
 STUDENTS = {"encoder": tiny_encoder, "static": tiny_static}
@@ -83,6 +86,7 @@ def test_translation_ranking_loss_is_the_formula(student, negatives):
     columns[0][4], columns[1][2] = columns[0][1], columns[1][5]
     if negatives:
         columns[2][0] = columns[1][3]  # a hard negative that is the translation of another pair
+        columns[-1][2] = columns[1][2]  # and one that is the pair's own, for want of a negative
     loss = TranslationRankingLoss(student, temperature=0.07)
 
     def ours():
@@ -104,6 +108,76 @@ def test_distillation_loss_is_the_formula(student):
         terms = loss([student.preprocess(x), student.preprocess(y)], labels)
         expected = plain.distillation(*embed(student, x, y), teacher)
         torch.testing.assert_close(total(terms).double(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("label", sorted(LABELS))
+@pytest.mark.parametrize("diagonal", [True, False])
+@pytest.mark.parametrize("mini_batch_size", [None, 4])
+def test_more_columns_are_the_mean_over_their_language_pairs(label, diagonal, mini_batch_size):
+    student, languages = tiny_encoder(), 4
+    columns = [sentences(6, seed) for seed in range(languages)]
+    columns[1][4], columns[2][0] = columns[1][3], columns[2][5]
+    teacher = teacher_vectors(6, languages)
+    loss = SoftContrastiveLoss(
+        student,
+        label=label,
+        tcm=True,
+        monolingual_diagonal=diagonal,
+        anchor_weight=0.0 if label == "hard" else 0.7,
+        mini_batch_size=mini_batch_size,
+    )
+
+    def together():
+        return total(loss([student.preprocess(column) for column in columns], teacher))
+
+    def pair_by_pair():
+        losses = []
+        for a, b in combinations(range(languages), 2):
+            views = teacher[:, [0]] if label == "priority" else teacher[:, [a, b]]
+            # The anchor stays the first language's, whichever two are compared.
+            anchored = None if label == "hard" else (teacher[:, 0], 0.7)
+            losses.append(
+                plain.soft_contrastive(
+                    *embed(student, columns[a], columns[b]),
+                    label,
+                    views,
+                    0.1,
+                    0.1,
+                    cross_weight=1 / 3,
+                    diagonal=diagonal,
+                    sentences=(columns[a], columns[b]) if label == "hard" else None,
+                    anchored=anchored,
+                )
+            )
+        return sum(losses) / len(losses)
+
+    torch.testing.assert_close(together().double(), pair_by_pair(), rtol=1e-5, atol=1e-5)
+    assert_same_gradients(student, together, pair_by_pair)
+
+
+@pytest.mark.parametrize("label", ["priority", "average"])
+@pytest.mark.parametrize("projected", [False, True])
+def test_the_anchor_term_is_the_formula(student, label, projected):
+    x, y = sentences(6, 1), sentences(6, 2)
+    teacher = teacher_vectors(6, LABELS[label])
+    projection = torch.randn(7, 16, generator=torch.Generator().manual_seed(3)) if projected else None
+    loss = SoftContrastiveLoss(
+        student, label=label, teacher_temperature=0.3, anchor_weight=0.4, anchor_projection=projection
+    )
+
+    def ours():
+        terms = loss([student.preprocess(x), student.preprocess(y)], teacher)
+        assert list(terms) == ["cross_lingual", "anchor"]
+        return total(terms)
+
+    def formula():
+        anchor = teacher[:, 0] @ projection if projected else teacher[:, 0]
+        return plain.soft_contrastive(*embed(student, x, y), label, teacher, 0.1, 0.3, anchored=(anchor, 0.4))
+
+    torch.testing.assert_close(ours().double(), formula(), rtol=1e-5, atol=1e-5)
+    assert_same_gradients(student, ours, formula)
+    loss.anchor_weight = 0.0  # as a schedule would
+    assert list(loss([student.preprocess(x), student.preprocess(y)], teacher)) == ["cross_lingual"]
 
 
 @pytest.mark.data
@@ -179,12 +253,8 @@ def test_dropout_is_the_same_in_both_passes_of_a_mini_batch(mini_batch_size):
 
     def same_masks():
         torch.manual_seed(5)
-        if mini_batch_size == 8:  # one part is the whole batch: the plain loss itself draws these masks
-            with column_merging_disabled():
-                return total(whole([student.preprocess(x), student.preprocess(y)], teacher))
-        cuts = [slice(i, i + mini_batch_size) for i in range(0, 8, mini_batch_size)]
-        sides = [torch.cat([embed(student, side[cut])[0] for cut in cuts]) for side in (x, y)]
-        return total(whole.terms(sides, teacher))
+        parts_of_batch = cut_by_length([student.preprocess(x), student.preprocess(y)], mini_batch_size)
+        return total(whole.terms(embed_parts(student, parts_of_batch), teacher))
 
     torch.testing.assert_close(in_parts(), same_masks(), rtol=1e-5, atol=1e-5)
     assert_same_gradients(student, in_parts, same_masks, rtol=1e-5, atol=1e-5)
@@ -225,6 +295,8 @@ def test_mini_batches_evaluate_without_gradients():
         ({"teacher_temperature": float("nan")}, "teacher_temperature is nan"),
         ({"label": "soft"}, "label is 'soft'; allowed are 'priority', 'average' and 'hard'"),
         ({"cross_weight": 1.5}, r"cross_weight is 1.5; it must lie in \[0, 1\]"),
+        ({"anchor_weight": -1}, "anchor_weight is -1; it must be 0 or more"),
+        ({"anchor_weight": 1, "label": "hard"}, "the hard label has no teacher whose space"),
         ({"mini_batch_size": 0}, "mini_batch_size is 0; it must be at least 1"),
         ({"mini_batch_size": 4}, "a static model's batch cannot be cut"),
     ],
@@ -244,6 +316,18 @@ def test_labels_and_columns_that_do_not_fit():
         (SoftContrastiveLoss(student), pair, torch.zeros(2, 1, 4), r"have the shape \(2, 1, 4\)"),
         (SoftContrastiveLoss(student, label="average"), pair, torch.zeros(3, 4), r"needs \(3, 2, D\)"),
         (SoftContrastiveLoss(student), [column], None, "takes 2 text columns.* but got 1"),
+        (
+            SoftContrastiveLoss(student, label="average"),
+            [*pair, column],
+            torch.zeros(3, 2, 4),
+            r"needs \(3, 3, D\)",
+        ),
+        (
+            SoftContrastiveLoss(student, anchor_weight=1),
+            pair,
+            torch.zeros(3, 17),
+            r"teacher has 17 dimensions and the student 16: give an anchor_projection of shape \(17, 16\)",
+        ),
         (TranslationRankingLoss(student), [column], None, "takes 2 text columns or more.* but got 1"),
         (DistillationLoss(student), pair, torch.zeros(3, 4), "teacher has 4, the student 16"),
     ]

@@ -70,6 +70,8 @@ def main() -> None:
     outcome("encoder", without_dropout(tiny_run(folder / "encoder", models)))
     outcome("mini-batches", without_dropout(tiny_run(folder / "mini", models), mini_batch_size=5))
 
+    outcome("ranking", without_dropout(tiny_run(folder / "ranking", models), kind="ranking"))
+
     dropout = tiny_run(folder / "undisturbed", models, "encoder")
     outcome("undisturbed", dropout)
     disturbed = replace(dropout, output=str(folder / "disturbed" / "run"))

@@ -12,7 +12,7 @@ from tiny_runs import sample_sentences, tiny_bert
 from lingualign.errors import InputError
 from lingualign.student import static_student
 from lingualign.teacher import TeacherStore
-from lingualign.training.batches import LanguagePairRows, PairBatches
+from lingualign.training.batches import PairBatches, ParallelRows
 from lingualign.training.tokens import TokenIds
 
 SENTENCES = [*sample_sentences()[:300], "x", "mot " * 60, ""]
@@ -35,7 +35,8 @@ def test_features_are_those_of_the_models_own_preprocessing(student, prompt) -> 
         wanted = student.preprocess(chosen, prompt=prompt or None)
         got = tokens.features(rows)
         for name, value in got.items():
-            assert torch.equal(value, wanted[name]), name
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(wanted[name])), name
+        assert wanted.keys() - got.keys() <= {"token_type_ids", "modality"}
         student.eval()
         with torch.no_grad():
             vectors = student(dict(got))["sentence_embedding"]
@@ -68,9 +69,9 @@ def _batches(student, store, **share) -> PairBatches:
     english, french, japanese = (np.arange(60) * 5 + language for language in range(3))
     rows = store.rows(SENTENCES[:300])
     pairs = {
-        "en-fr": LanguagePairRows(english, french, rows[english][:, None]),
-        "en-ja": LanguagePairRows(
-            english[:31], japanese[:31], np.stack([rows[english[:31]], rows[japanese[:31]]], 1)
+        "en-fr": ParallelRows((english, french), rows[english][:, None]),
+        "en-ja": ParallelRows(
+            (english[:31], japanese[:31]), np.stack([rows[english[:31]], rows[japanese[:31]]], 1)
         ),
     }
     return PairBatches(pairs, TokenIds(student, SENTENCES), store, batch_size=8, seed=3, **share)
@@ -122,7 +123,7 @@ def test_the_shares_of_all_processes_join_to_the_batch_of_one_language_pair(
         labels = torch.cat([share["label"] for share in shares])
         assert len(torch.unique(labels, dim=0)) == 8
     alone = _batches(student, store)
-    if all(len(rows.sentence1) % processes == 0 for rows in alone._pairs):
+    if all(len(rows) % processes == 0 for rows in alone._pairs):
         assert [ids for share in shares for ids in _sides(share)] == _sides(alone[step])
 
 
@@ -133,3 +134,25 @@ def test_epochs_differ_and_come_again(student, store) -> None:
     assert [_sides(batches[i]) for i in range(len(batches))] != first
     batches.set_epoch(0)
     assert [_sides(batches[i]) for i in range(len(batches))] == first
+
+
+def test_prefetched_batches_are_the_same_in_the_same_order_and_so_is_what_is_raised(student, store) -> None:
+    from lingualign.training.prefetch import Prefetched
+
+    batches = _batches(student, store)
+    state = torch.get_rng_state()
+    prefetched = Prefetched(iter([batches[i] for i in range(len(batches))]))
+    for index, batch in enumerate(prefetched):
+        assert _sides(batch) == _sides(batches[index])
+        assert torch.equal(batch["label"], batches[index]["label"])
+    assert index == len(batches) - 1
+    assert torch.equal(torch.get_rng_state(), state)
+
+    def damaged():
+        yield 1
+        raise ValueError("row 2 is damaged")
+
+    items = Prefetched(damaged())
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="row 2 is damaged"):
+        next(items)

@@ -57,12 +57,14 @@ def runs(tmp_path_factory, models):
     return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)], printed
 
 
-@pytest.mark.parametrize("kind", ["static", "encoder", "mini-batches"])
+@pytest.mark.parametrize("kind", ["static", "encoder", "mini-batches", "ranking"])
 def test_two_processes_end_where_one_ends(runs, models, tmp_path, processes, kind) -> None:
     folder, (first, second), _ = runs
     config = tiny_run(tmp_path, models)
     if kind != "static":
         config = replace(config, student=StudentConfig(kind="encoder", model=str(models / "teacher")))
+    if kind == "ranking":
+        config = replace(config, loss=replace(config.loss, kind="ranking"))
     process = processes.Process(target=run, args=(config,))
     process.start()
     process.join(60)
@@ -132,7 +134,7 @@ def test_all_processes_raise_the_same_error_and_the_first_tells_it(runs, name, m
 def test_the_first_process_alone_prints(runs) -> None:
     printed = runs[2]
     # Of the runs that got so far.
-    assert printed.count("validation accuracy before training") == 7
+    assert printed.count("validation accuracy before training") == 8
 
 
 def test_an_error_of_the_command_is_told_once(models, tmp_path) -> None:

@@ -160,6 +160,24 @@ def test_what_no_run_has_written_is_never_removed(tmp_path, models) -> None:
     assert (tmp_path / "run" / "thesis.tex").read_text() == "years"
 
 
+@pytest.mark.parametrize(("kind", "label"), [("static", "average"), ("encoder", "priority")])
+def test_content_in_three_languages_is_anchored_in_the_teachers_space(kind, label, tmp_path, models) -> None:
+    # The encoder has fewer dimensions than the teacher, whose space is projected into it.
+    config = tiny_run(tmp_path, models, kind, n_way=True)
+    loss = LossConfig(label=label, anchor_weight=0.5)
+    train(replace(config, loss=loss, teacher=replace(config.teacher, multilingual=True)), progress=False)
+    log = json.loads((tmp_path / "run" / "training_log.json").read_text())
+    entries = [entry for entry in log if "loss" in entry]
+    assert entries
+    assert all(entry["anchor"] > 0 and entry["cross_lingual"] > 0 for entry in entries)
+
+
+def test_content_in_three_languages_teaches_all_its_language_pairs(tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, n_way=True)
+    trained = train(replace(config, loss=LossConfig(kind="hard")), progress=False)
+    assert trained.after > trained.before + 0.3
+
+
 def test_a_trimmed_encoder_trains_as_the_whole_one(tmp_path, models) -> None:
     from sentence_transformers import SentenceTransformer
 
@@ -188,3 +206,42 @@ def test_options_of_another_kind_of_student_are_refused(kind, changes, message, 
     with pytest.raises(InputError, match=message):
         train(replace(config, student=replace(config.student, **changes)), progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_language_pairs_smaller_than_a_batch_are_named_and_the_log_has_means(
+    tmp_path, models, capsys
+) -> None:
+    config = tiny_run(tmp_path, models, max_steps=2, batch_size=512)
+    train(config, progress=True)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "fewer pairs than a batch of 512, so smaller ones: en-fr (300), en-ja (300)" in told
+
+
+def test_the_logged_label_entropy_is_the_mean_since_the_last_entry(tmp_path, models) -> None:
+    config = tiny_run(tmp_path, models, max_steps=20)
+    train(config, progress=False)
+    [logged] = [
+        row["label_entropy"]
+        for row in json.loads((tmp_path / "run" / "training_log.json").read_text())
+        if "label_entropy" in row
+    ]
+
+    from lingualign.losses.equations import label_entropy, soft_label
+    from lingualign.training import trainer as module
+
+    seen = []
+
+    class Recorded(module.AlignmentTrainer):
+        def compute_loss(self, model, inputs, *args, **kwargs):
+            seen.append(float(label_entropy(soft_label(inputs["label"], 0.1))))
+            return super().compute_loss(model, inputs, *args, **kwargs)
+
+    plain = module.AlignmentTrainer
+    module.AlignmentTrainer = Recorded
+    try:
+        train(config, overwrite=True, progress=False)
+    finally:
+        module.AlignmentTrainer = plain
+    assert len(seen) == 20
+    assert logged == pytest.approx(sum(seen) / 20, abs=1e-3)
+    assert abs(seen[-1] - logged) > 1e-5

@@ -31,8 +31,10 @@ def sample_sentences(languages: tuple[str, ...] = ("en", "fr", "ja", "ko", "ru")
     return [row[language] for row in rows for language in languages]
 
 
-def tiny_bert(dropout: float = 0.0, padding_side: str = "right", dimensions: int = 16) -> SentenceTransformer:
-    """A one-layer BERT, mean-pooled, with word pieces of the sample."""
+def tiny_bert(
+    dropout: float = 0.0, padding_side: str = "right", dimensions: int = 16, layers: int = 1
+) -> SentenceTransformer:
+    """A BERT, mean-pooled, with word pieces of the sample."""
     import tempfile
 
     import torch
@@ -50,9 +52,9 @@ def tiny_bert(dropout: float = 0.0, padding_side: str = "right", dimensions: int
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=dimensions,
-        num_hidden_layers=1,
+        num_hidden_layers=layers,
         num_attention_heads=2,
-        intermediate_size=32,
+        intermediate_size=2 * dimensions,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
         max_position_embeddings=64,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lingualign.embedding.progress import without_tensor_bars
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def load_model(
     place = _resolve(name)
     try:
         # One load at a time: torch.load is blocked for this thread meanwhile, and the block must not nest.
-        with _loading, _no_unpickling(name), _without_tensor_bar(place):
+        # The bar of a download stays.
+        bars = without_tensor_bars() if Path(place).is_dir() else nullcontext()
+        with _loading, _no_unpickling(name), bars:
             return SentenceTransformer(
                 place,
                 revision=revision,
@@ -100,6 +103,19 @@ def fingerprint(model: SentenceTransformer) -> str:
         digest.update(f"\n{key} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(_bytes_of(tensor))
     return digest.hexdigest()
+
+
+def describe_input(model: SentenceTransformer) -> Any:
+    """Describe, as JSON can hold it, all that decides which token ids a model makes of a sentence.
+
+    None for a tokenizer of which not everything can be told.
+    """
+    tokenizer = model.tokenizer
+    if getattr(tokenizer, "backend_tokenizer", None) is None and not hasattr(tokenizer, "to_str"):
+        return None
+    module = {key: value for key, value in _describe_module(model[0]).items() if key != "architecture"}
+    described = [module, _describe_tokenizer(tokenizer), str(model.max_seq_length)]
+    return json.loads(json.dumps(described, default=str))
 
 
 def _resolve(name: str) -> str:
@@ -167,21 +183,6 @@ def _no_unpickling(name: str) -> Iterator[None]:
         yield
     finally:
         torch.load = unpickle
-
-
-@contextmanager
-def _without_tensor_bar(place: str) -> Iterator[None]:
-    """Hide transformers' bar over the tensors of a local model, which loads in a moment; downloads keep theirs."""
-    from transformers.utils import logging
-
-    hide = Path(place).is_dir() and logging.is_progress_bar_enabled()
-    if hide:
-        logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if hide:
-            logging.enable_progress_bar()
 
 
 def _why_not(name: str, revision: str | None, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The progress bar of everything that goes through sentences."""
+"""The progress bar of everything that goes through sentences, and of nothing else."""
 
 from __future__ import annotations
 
@@ -33,3 +33,17 @@ def progress_bar(task: str, total: int | None, *, enabled: bool) -> Iterator[Cal
     with Progress(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task(task, total=total)
         yield lambda count: bar.advance(shown, count)
+
+
+@contextmanager
+def without_tensor_bars() -> Iterator[None]:
+    """Hide transformers' bars over the tensors of a model on this disk, which is read and written in a moment."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

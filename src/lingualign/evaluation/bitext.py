@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.evaluation.neighbours import neighbours
+from lingualign.neighbours import nearest_neighbours
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -56,8 +56,10 @@ def bitext_accuracy(source: npt.ArrayLike, target: npt.ArrayLike) -> BitextAccur
     BitextAccuracy
         Its ``forward`` mean is the accuracy that MTEB reports when sentence1 is the source.
     """
-    gold = np.arange(len(np.asarray(source)))
+    source, target = np.asarray(source, dtype=np.float32), np.asarray(target, dtype=np.float32)
+    forward, backward = nearest_neighbours(source, target)
+    gold = np.arange(len(source))
     return BitextAccuracy(
-        forward=neighbours(source, target).index[:, 0] == gold,
-        backward=neighbours(target, source).index[:, 0] == gold,
+        forward=forward.index[:, 0] == gold,
+        backward=backward.index[:, 0] == gold,
     )

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.evaluation.neighbours import unit_rows
-from lingualign.evaluation.sts import cosines
+from lingualign.neighbours import cosines, unit_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt

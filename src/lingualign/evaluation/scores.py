@@ -10,7 +10,6 @@ import numpy as np
 
 from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
 from lingualign.evaluation.checks import warnings
-from lingualign.evaluation.neighbours import neighbours
 from lingualign.evaluation.statistics import (
     bootstrap_means,
     bootstrap_spearman,
@@ -18,8 +17,9 @@ from lingualign.evaluation.statistics import (
     rate_interval,
     wilson,
 )
-from lingualign.evaluation.sts import cosines, sts_spearman
-from lingualign.evaluation.xsim import NEIGHBOURHOOD, margin_errors
+from lingualign.evaluation.sts import sts_spearman
+from lingualign.evaluation.xsim import margin_errors
+from lingualign.neighbours import NEIGHBOURHOOD, cosines, nearest_neighbours
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -80,8 +80,7 @@ def _nway(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> SuiteSco
     gold = np.arange(suite.rows)
     outcomes, margins = {}, []
     for one, two in combinations(suite.sentences, 2):
-        there = neighbours(vectors[one], vectors[two], NEIGHBOURHOOD)
-        back = neighbours(vectors[two], vectors[one], NEIGHBOURHOOD)
+        there, back = nearest_neighbours(vectors[one], vectors[two], NEIGHBOURHOOD)
         outcomes[f"{one}-{two}"] = BitextAccuracy(there.index[:, 0] == gold, back.index[:, 0] == gold)
         margins.append((margin_errors(there, back).astype(np.float64) + margin_errors(back, there)) / 2)
 

@@ -6,18 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.evaluation.neighbours import unit_rows
+from lingualign.neighbours import cosines
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-
-def cosines(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Cosine of row i with row i: (n,). A zero vector has cosine 0 with anything."""
-    cosine: npt.NDArray[np.float64] = np.einsum(
-        "id,id->i", unit_rows(vectors1), unit_rows(vectors2), dtype=np.float64
-    )
-    return cosine
 
 
 def sts_spearman(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike, gold: npt.ArrayLike) -> float:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.errors import InputError
-from lingualign.evaluation.neighbours import neighbours
+from lingualign.neighbours import NEIGHBOURHOOD, Margin, margin_scores, nearest_neighbours
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lingualign.evaluation.neighbours import Neighbours
-
-Margin = Literal["absolute", "ratio", "distance"]
-
-NEIGHBOURHOOD = 4
-"""Neighbours on each side that a margin is taken over; 4 in all published figures."""
+    from lingualign.neighbours import Neighbours
 
 
 def xsim(
@@ -25,19 +19,14 @@ def xsim(
 ) -> float:
     """Error rate of finding each source sentence's translation, from source to target only.
 
-    Among the k nearest targets of a source sentence x by cosine, the one of largest margin score is
-    retrieved:
-
-    - ``absolute``: cos(x, y), so that the rate is 1 - accuracy;
-    - ``ratio``: cos(x, y) / b and ``distance``: cos(x, y) - b, where b is the mean of two means: that of the
-      cosines of x and its k nearest targets, and that of y and its k nearest sources.
+    Among the k nearest targets of a source sentence by cosine, the one of largest margin score is retrieved.
 
     Parameters
     ----------
     source, target
         (n, d), float; row i of one is the translation of row i of the other. They need not be normalised.
     margin
-        Which score.
+        Which score: see `lingualign.neighbours.margin_scores`. With ``absolute`` the rate is 1 - accuracy.
     k
         Neighbours of each sentence, at least 1. With ``absolute`` it has no effect.
 
@@ -53,8 +42,7 @@ def xsim(
 
     References
     ----------
-    Margin scores: Artetxe and Schwenk (2019), "Margin-based Parallel Corpus Mining with Multilingual Sentence
-    Embeddings". xSIM: Heffernan, Celebi and Schwenk (2022), "Bitext Mining Using Distilled Sentence
+    Heffernan, Celebi and Schwenk (2022), "Bitext Mining Using Distilled Sentence
     Representations for Low-Resource Languages", and LASER's implementation.
     """
     return float(xsim_errors(source, target, margin=margin, k=k).mean())
@@ -64,32 +52,15 @@ def xsim_errors(
     source: npt.ArrayLike, target: npt.ArrayLike, *, margin: Margin = "ratio", k: int = NEIGHBOURHOOD
 ) -> npt.NDArray[np.bool_]:
     """Give for each source sentence whether `xsim` retrieves a wrong target: (n,) bool."""
-    if margin not in get_args(Margin):
-        raise InputError(f"margin {margin!r} is unknown: expected one of {', '.join(get_args(Margin))}")
-    if k < 1:
-        raise InputError(
-            f"k = {k} is not a number of neighbours: expected 1 or more (published figures take 4)"
-        )
-    return margin_errors(neighbours(source, target, k), neighbours(target, source, k), margin)
+    source, target = np.asarray(source, dtype=np.float32), np.asarray(target, dtype=np.float32)
+    return margin_errors(*nearest_neighbours(source, target, k), margin)
 
 
 def margin_errors(
     forward: Neighbours, backward: Neighbours, margin: Margin = "ratio"
 ) -> npt.NDArray[np.bool_]:
     """Judge retrieval from neighbours already found, ``forward`` being the direction that is scored."""
-    gold = np.arange(len(forward.index))
-    if margin == "absolute":
-        return np.asarray(forward.index[:, 0] != gold)
-    cosine = forward.cosine.astype(np.float64)
-    own = cosine.mean(axis=1)
-    theirs = backward.cosine.mean(axis=1, dtype=np.float64)
-    base = (own[:, None] + theirs[forward.index]) / 2
-    if margin == "ratio":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            score = cosine / base
-        # 0 / 0 comes from zero vectors: no evidence, so it never wins over a candidate that has some.
-        score[np.isnan(score)] = -np.inf
-    else:
-        score = cosine - base
+    own, theirs = (side.cosine.mean(axis=1, dtype=np.float64) for side in (forward, backward))
+    score = margin_scores(forward.cosine, own[:, None], theirs[forward.index], margin)
     retrieved = np.take_along_axis(forward.index, score.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return np.asarray(retrieved != gold)
+    return np.asarray(retrieved != np.arange(len(retrieved)))

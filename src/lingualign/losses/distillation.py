@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sentence_transformers.base.losses.merged_forward import embed_columns
 from torch import Tensor, nn
 
+from lingualign.losses.by_length import cut_by_length
 from lingualign.losses.equations import distillation_loss
+from lingualign.losses.in_batch import embed
 from lingualign.losses.soft_contrastive import teacher_views
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class DistillationLoss(nn.Module):
     """Pull the vectors of both sides to the teacher's vector of the source sentence.
 
-    It takes two text columns, the source first, and the teacher's vectors as the ``label`` column, ``(B, D)``
+    It takes two text columns or more, the source first, and the teacher's vectors as the ``label`` column, ``(B, D)``
     or ``(B, 1, D)``, with the student's dimension.
 
     Parameters
@@ -35,16 +36,16 @@ class DistillationLoss(nn.Module):
     def forward(
         self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None
     ) -> dict[str, Tensor]:
-        """Embed both columns and return the loss."""
-        x, y = embed_columns(self.model, list(sentence_features), separate_first=False)
-        teacher = teacher_views(labels, len(x), 1, "mse")[:, 0]
-        if teacher.shape[1] != x.shape[1]:
+        """Embed all columns and return the loss."""
+        sides = embed(self.model, cut_by_length(list(sentence_features)))
+        teacher = teacher_views(labels, len(sides[0]), 1, "mse")[:, 0]
+        if teacher.shape[1] != sides[0].shape[1]:
             raise ValueError(
                 "MSE distillation needs a teacher of the student's dimension: the teacher has "
-                f"{teacher.shape[1]}, the student {x.shape[1]}. Use a soft label, which compares "
+                f"{teacher.shape[1]}, the student {sides[0].shape[1]}. Use a soft label, which compares "
                 "similarities, or another teacher"
             )
-        return {"distillation": distillation_loss(x, y, teacher)}
+        return {"distillation": distillation_loss(sides, teacher)}
 
     def get_config_dict(self) -> dict[str, Any]:
         """Give the settings for the model card."""

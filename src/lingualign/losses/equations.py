@@ -15,9 +15,14 @@ the columns everybody's. Where no columns are given they are the rows.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def normalise(vectors: Tensor) -> Tensor:
@@ -163,11 +168,38 @@ def tcm_loss(cross: Tensor, monolingual: Tensor, cross_weight: float) -> tuple[T
     return cross_weight * cross, (1 - cross_weight) * monolingual
 
 
-def distillation_loss(x: Tensor, y: Tensor, teacher: Tensor) -> Tensor:
-    """MSE distillation (Reimers and Gurevych, 2020): both sides are pulled to the teacher's source vector.
+def anchor_loss(
+    sides: Sequence[Tensor],
+    anchor: Tensor,
+    label: Tensor,
+    temperature: float,
+) -> Tensor:
+    """Eq. 2's cross-entropy on the student's similarities to the teacher's vectors: no part of the paper.
 
-    ``x``, ``y`` and ``teacher`` are ``(N, D)``. The squared distances are averaged over pairs and dimensions
-    and summed over the two sides.
+    ``-(1/N) sum_i sum_j w_ij log softmax_j(sim(s_i, t_j) / tau)``, summed over the sides ``s`` of the pairs. It keeps
+    the student's space where the teacher's is, as distillation does, but asks for similarities only.
+
+    Parameters
+    ----------
+    sides
+        ``(N, D)`` each: the student's vectors of the sides.
+    anchor
+        ``(M, D)``: the teacher's vectors of the anchor side of all columns, in the student's dimensions.
+    label
+        ``(N, M)``: ``w``.
+    temperature
+        ``tau`` of the student.
     """
-    teacher = teacher.float()
-    return F.mse_loss(x.float(), teacher) + F.mse_loss(y.float(), teacher)
+    anchor = normalise(anchor)
+    terms = [cross_entropy(label, similarity(normalise(side), anchor), temperature) for side in sides]
+    return torch.stack(terms).sum()
+
+
+def distillation_loss(sides: Sequence[Tensor], teacher: Tensor) -> Tensor:
+    """MSE distillation (Reimers and Gurevych, 2020): all sides are pulled to the teacher's source vector.
+
+    Each side and ``teacher`` are ``(N, D)``. The squared distances are averaged over pairs and dimensions and summed
+    over the two sides; of more than two, over the sides of the mean language pair.
+    """
+    distances = torch.stack([F.mse_loss(side.float(), teacher.float()) for side in sides])
+    return 2 * distances.mean()

@@ -1,8 +1,9 @@
-"""What the losses over a whole batch share: embedding it in one pass, or in mini-batches of any memory.
+"""What the losses over a whole batch share: embedding it with hardly any padding, and in any memory.
 
-With ``mini_batch_size`` a batch of any size fits (GradCache, Gao et al., 2021): it is embedded part by part
-without gradients, the loss is taken over all vectors, and each part is embedded once more, with the same
-dropout, to carry its share of the gradient. The loss terms are the same code either way.
+The sentences of all columns are embedded in parts of like length (`by_length`). With ``mini_batch_size`` a batch of
+any size fits into memory (GradCache, Gao et al., 2021): its parts are embedded without gradients, the loss is taken
+over all vectors, and each part is embedded once more, with the same dropout, to carry its share of the gradient. The
+loss terms are the same code either way.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from sentence_transformers.base.losses.gradcache import CachedLossMixin, has_static_embedding_input
-from sentence_transformers.base.losses.merged_forward import embed_columns
 from torch import Tensor, nn
 
+from lingualign.losses.by_length import Parts, cut_by_length
 from lingualign.losses.duplicates import sentence_hashes
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class InBatchLoss(CachedLossMixin, nn.Module):
     model
         The student.
     mini_batch_size
-        Sentences to embed at a time, where a whole batch does not fit in memory; about a third slower. None
-        embeds the batch at once.
+        Most sentences to have in memory at a time, where a whole batch does not fit; about a third slower. None
+        keeps the whole batch.
     """
 
     compares_sentences: bool = True
@@ -83,10 +84,11 @@ class InBatchLoss(CachedLossMixin, nn.Module):
         self.check_columns(len(features))
         # Before the model sees the features, since modules may change them (prompts leave the mask).
         hashes = [sentence_hashes(column) for column in features] if self.compares_sentences else None
+        parts = cut_by_length(features, self.mini_batch_size)
         if self.mini_batch_size is None:
-            return self.terms(embed_columns(self.model, features, separate_first=False), labels, hashes)
-        batch: Any = (labels, hashes)  # the mixin hands it to `calculate_loss` as it is
-        total = self.forward_cached(features, batch)
+            return self.terms(embed(self.model, parts), labels, hashes)
+        batch: Any = (parts, labels, hashes)  # the mixin hands it to `calculate_loss` as it is
+        total = self.forward_cached(parts.features, batch)
         # The gradient of all terms hangs on the total: the first term carries it, the others are bare values.
         (first, _), *others = self._cached_terms.items()
         return {first: total - sum(value for _, value in others), **dict(others)}
@@ -94,8 +96,9 @@ class InBatchLoss(CachedLossMixin, nn.Module):
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Any = None, *, with_backward: bool = False
     ) -> Tensor:
-        """Sum the terms of mini-batches of vectors, with gradients back to those vectors if asked."""
-        terms = self.terms([torch.cat(parts) for parts in reps], *labels)
+        """Sum the terms from the vectors of the parts, with gradients back to those vectors if asked."""
+        parts, labels, hashes = labels
+        terms = self.terms(parts.columns([vectors for part in reps for vectors in part]), labels, hashes)
         loss = torch.stack(list(terms.values())).sum()
         if with_backward:
             torch.autograd.backward(loss)
@@ -105,3 +108,8 @@ class InBatchLoss(CachedLossMixin, nn.Module):
     def get_config_dict(self) -> dict[str, Any]:
         """Give the settings for the model card."""
         return {} if self.mini_batch_size is None else {"mini_batch_size": self.mini_batch_size}
+
+
+def embed(model: SentenceTransformer, parts: Parts) -> list[Tensor]:
+    """Embed a batch part by part: ``(N, D)`` of each column."""
+    return parts.columns([model(features)["sentence_embedding"] for features in parts.features])

@@ -64,7 +64,11 @@ class TranslationRankingLoss(InBatchLoss):
         # itself.
         same_x = repeated(hashes[0], gather_columns(hashes[0]), offset)
         same_y = repeated(hashes[1], gather_columns(hashes[1]), offset)
-        same_negative = [hashes[1][:, None] == gather_columns(h)[None, :] for h in hashes[2:]]
+        # One that is its own pair's translation stands where there was no negative: it counts for nobody.
+        same_negative = [
+            (hashes[1][:, None] == gather_columns(h)[None, :]) | gather_columns(h == hashes[1])[None, :]
+            for h in hashes[2:]
+        ]
 
         label = hard_label(len(x), size, offset, x.device)
         candidates = torch.cat([gather_columns(vectors) for vectors in (y, *negatives)])

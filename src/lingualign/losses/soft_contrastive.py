@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+import torch.nn.functional as F
 
 from lingualign.losses.duplicates import repeated
 from lingualign.losses.equations import (
+    anchor_loss,
     cross_lingual_loss,
     hard_label,
     label_entropy,
@@ -23,7 +28,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Label = Literal["priority", "average", "hard"]
-VIEWS: dict[str, int] = {"priority": 1, "average": 2}
 
 
 class SoftContrastiveLoss(InBatchLoss):
@@ -33,6 +37,9 @@ class SoftContrastiveLoss(InBatchLoss):
     D)`` or, for one view, ``(B, D)``. `lingualign.teacher.TeacherCollator` fills that column from a store; a
     plain column of lists or tensors does as well. The teacher's dimension need not be the student's. Under
     DDP each process's rows are compared with the sentences of all processes.
+
+    More columns are the same content in more languages: with k of them the loss is the mean over the k(k-1)/2
+    language pairs, from k encodings where one pair at a time would take k(k-1).
 
     Parameters
     ----------
@@ -44,8 +51,8 @@ class SoftContrastiveLoss(InBatchLoss):
         ``tau`` of the label's softmax; ``temperature`` where None, as in the paper.
     label
         ``priority`` (Eq. 4: the teacher's vectors of the anchor side, V = 1), ``average`` (Eq. 5: of both
-        sides, V = 2; for a multilingual teacher), ``hard`` (Eq. 3: the conventional contrastive loss, no
-        teacher).
+        sides, V = 2, of all columns where they are more; for a multilingual teacher), ``hard`` (Eq. 3: the
+        conventional contrastive loss, no teacher).
     tcm
         Train the two monolingual matrices as well (Eq. 6 and 7).
     cross_weight
@@ -53,6 +60,12 @@ class SoftContrastiveLoss(InBatchLoss):
         monolingual matrices alike.
     monolingual_diagonal
         Whether a sentence's similarity to itself stays in the monolingual matrices.
+    anchor_weight
+        Weight of a further term that is no part of the paper: the same cross-entropy on the student's similarities to
+        the teacher's vectors of the anchor side (`anchor_loss`). It may be changed between two steps.
+    anchor_projection
+        ``(teacher's D, student's D)``: from the teacher's vectors to the student's dimensions, for `anchor_loss`.
+        Where the student has more dimensions none is needed: the teacher's vectors are filled up with zeros.
     mini_batch_size
         Sentences to embed at a time, where a whole batch does not fit in memory (`InBatchLoss`).
 
@@ -67,6 +80,8 @@ class SoftContrastiveLoss(InBatchLoss):
     >>> trainer = SentenceTransformerTrainer(model, loss=loss, data_collator=...)    # doctest: +SKIP
     """
 
+    anchor_projection: Tensor | None
+
     def __init__(
         self,
         model: SentenceTransformer,
@@ -76,6 +91,8 @@ class SoftContrastiveLoss(InBatchLoss):
         tcm: bool = False,
         cross_weight: float = 1 / 3,
         monolingual_diagonal: bool = True,
+        anchor_weight: float = 0.0,
+        anchor_projection: Tensor | None = None,
         mini_batch_size: int | None = None,
     ) -> None:
         super().__init__(model, mini_batch_size)
@@ -86,6 +103,13 @@ class SoftContrastiveLoss(InBatchLoss):
                 raise ValueError(f"{name} is {value}; it must be greater than 0 (the paper uses 0.1)")
         if not 0 <= cross_weight <= 1:
             raise ValueError(f"cross_weight is {cross_weight}; it must lie in [0, 1] (the default is 1/3)")
+        if not 0 <= anchor_weight < float("inf"):
+            raise ValueError(f"anchor_weight is {anchor_weight}; it must be 0 or more")
+        if anchor_weight and label == "hard":
+            raise ValueError(
+                f"anchor_weight is {anchor_weight}, but the hard label has no teacher whose space could be the anchor; "
+                "use the priority or average label, or anchor_weight 0"
+            )
         # A second copy of a sentence is a negative by a hard label only; a teacher knows it for the same.
         self.compares_sentences = label == "hard"
         self.temperature = temperature
@@ -94,49 +118,71 @@ class SoftContrastiveLoss(InBatchLoss):
         self.tcm = tcm
         self.cross_weight = cross_weight
         self.monolingual_diagonal = monolingual_diagonal
+        self.anchor_weight = anchor_weight
+        self.register_buffer("anchor_projection", anchor_projection, persistent=False)
         self.diagnostics: dict[str, Tensor] = {}
         """Figures of the last batch that are no loss terms: ``label_entropy``, in nats."""
 
     def check_columns(self, columns: int) -> None:
-        """Two: a sentence and its translation."""
-        if columns != 2:
+        """Two, a sentence and its translation, or more translations."""
+        if columns < 2:
             raise ValueError(
-                f"SoftContrastiveLoss takes 2 text columns, a sentence and its translation, but got {columns}"
+                "SoftContrastiveLoss takes 2 text columns, a sentence and its translation, or more translations, "
+                f"but got {columns}"
             )
 
     def terms(
         self, vectors: Sequence[Tensor], labels: Tensor | None = None, hashes: Sequence[Tensor] | None = None
     ) -> dict[str, Tensor]:
-        """``cross_lingual`` and, with TCM, ``monolingual``, each with its weight in Eq. 7."""
-        x, y = vectors
-        offset, size = place_in_world(len(x), x.device)
-        columns = {} if size == len(x) else {"x_columns": gather_columns(x), "y_columns": gather_columns(y)}
-        excluded = None
-        if self.label == "hard":
-            w = hard_label(len(x), size, offset, x.device)
-            if hashes is not None:
-                # A pair of which either side repeats is no negative.
-                same_x, same_y = (repeated(side, gather_columns(side), offset) for side in hashes)
-                excluded = same_x | same_y
-        else:
-            teacher = teacher_views(labels, len(x), VIEWS[self.label], self.label)
-            w = soft_label(teacher, self.teacher_temperature, gather_columns(teacher))
-        self.diagnostics = {"label_entropy": label_entropy(w)}
-        cross = cross_lingual_loss(x, y, w, self.temperature, excluded=excluded, **columns)
-        if not self.tcm:
-            return {"cross_lingual": cross}
-        monolingual = monolingual_loss(
-            x,
-            y,
-            w,
-            self.temperature,
-            diagonal=self.monolingual_diagonal,
-            offset=offset,
-            excluded=excluded,
-            **columns,
-        )
-        cross, monolingual = tcm_loss(cross, monolingual, self.cross_weight)
-        return {"cross_lingual": cross, "monolingual": monolingual}
+        """``cross_lingual``; with TCM ``monolingual``; with an ``anchor_weight`` ``anchor``: each with its weight."""
+        here, device = len(vectors[0]), vectors[0].device
+        offset, size = place_in_world(here, device)
+        # Where this process has all columns the equations need not be told them.
+        everywhere = [None if size == here else gather_columns(side) for side in vectors]
+        views = {"hard": 0, "priority": 1, "average": len(vectors)}[self.label]
+        teacher = teacher_views(labels, here, views, self.label) if views else None
+        teacher_everywhere = None if teacher is None else gather_columns(teacher)
+        same = [repeated(side, gather_columns(side), offset) for side in hashes or ()]
+
+        terms: dict[str, list[Tensor]] = {"cross_lingual": [], "monolingual": [], "anchor": []}
+        entropies, w = [], None
+        for a, b in combinations(range(len(vectors)), 2):
+            excluded = None
+            if teacher is None or teacher_everywhere is None:
+                w = hard_label(here, size, offset, device)
+                if same:
+                    # A pair of which either side repeats is no negative.
+                    excluded = same[a] | same[b]
+            elif w is None or self.label == "average":  # the Priority label is that of all language pairs
+                view = [0] if self.label == "priority" else [a, b]
+                w = soft_label(teacher[:, view], self.teacher_temperature, teacher_everywhere[:, view])
+            entropies.append(label_entropy(w))
+            columns = {"x_columns": everywhere[a], "y_columns": everywhere[b], "excluded": excluded}
+            x, y = vectors[a], vectors[b]
+            cross = cross_lingual_loss(x, y, w, self.temperature, **columns)
+            if self.tcm:
+                monolingual = monolingual_loss(
+                    x, y, w, self.temperature, diagonal=self.monolingual_diagonal, offset=offset, **columns
+                )
+                cross, monolingual = tcm_loss(cross, monolingual, self.cross_weight)
+                terms["monolingual"].append(monolingual)
+            terms["cross_lingual"].append(cross)
+            if self.anchor_weight and teacher_everywhere is not None:
+                anchor = self._in_student_space(teacher_everywhere[:, 0], x.shape[1])
+                terms["anchor"].append(self.anchor_weight * anchor_loss((x, y), anchor, w, self.temperature))
+        self.diagnostics = {"label_entropy": torch.stack(entropies).mean()}
+        return {name: torch.stack(each).mean() for name, each in terms.items() if each}
+
+    def _in_student_space(self, teacher: Tensor, dimensions: int) -> Tensor:
+        """Carry the teacher's vectors ``(M, D_T)`` into the student's dimensions ``(M, D_S)``."""
+        if self.anchor_projection is not None:
+            return teacher.float() @ self.anchor_projection
+        if teacher.shape[1] > dimensions:
+            raise ValueError(
+                f"anchor_weight is {self.anchor_weight}, but the teacher has {teacher.shape[1]} dimensions and the "
+                f"student {dimensions}: give an anchor_projection of shape ({teacher.shape[1]}, {dimensions})"
+            )
+        return F.pad(teacher, (0, dimensions - teacher.shape[1]))
 
     def get_config_dict(self) -> dict[str, Any]:
         """Give the settings for the model card."""
@@ -147,6 +193,10 @@ class SoftContrastiveLoss(InBatchLoss):
             "tcm": self.tcm,
             "cross_weight": self.cross_weight,
             "monolingual_diagonal": self.monolingual_diagonal,
+            "anchor_weight": self.anchor_weight,
+            "anchor_projection": None
+            if self.anchor_projection is None
+            else list(self.anchor_projection.shape),
             **super().get_config_dict(),
         }
 

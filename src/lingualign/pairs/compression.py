@@ -1,18 +1,19 @@
-"""Whole files as text: .gz, .zst and .xz are undone, and an error says where text is not UTF-8."""
+"""Files as text: .gz, .zst and .xz are undone, and an error says where text is not UTF-8."""
 
 from __future__ import annotations
 
-import gzip
 import lzma
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 COMPRESSIONS = (".gz", ".zst", ".xz")
+_BLOCK_BYTES = 1 << 20
 
 
 def without_compression(name: str) -> str:
@@ -34,7 +35,7 @@ def read_text(path: Path) -> bytes:
     InputError
         If the file cannot be read, is damaged or cut off, or is not UTF-8 (names the line).
     """
-    content = _decompressed(path)
+    content = b"".join(read_blocks(path))
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -46,40 +47,58 @@ def read_text(path: Path) -> bytes:
     return content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
 
 
-def _decompressed(path: Path) -> bytes:
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """Read a file block by block, its compression undone.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is damaged or cut off.
+    """
+    ending = path.suffix.lower()
     try:
-        raw = path.read_bytes()
+        file = path.open("rb")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    ending = path.suffix.lower()
-    if ending not in COMPRESSIONS:
-        return raw
-    try:
-        if not raw:
-            raise EOFError("it is empty")
-        return {".gz": gzip.decompress, ".zst": _zstd, ".xz": _xz}[ending](raw)
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(
-            f"{path}: damaged or cut off {ending} file ({error}); fetch or compress it again"
-        ) from None
+    with file:
+        try:
+            blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
+            yield from _decompress(blocks, ending) if ending in COMPRESSIONS else blocks
+        except (EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            raise InputError(
+                f"{path}: damaged or cut off {ending} file ({error}); fetch or compress it again"
+            ) from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _xz(raw: bytes) -> bytes:
-    return lzma.decompress(raw, format=lzma.FORMAT_XZ)
+def _decompress(blocks: Iterator[bytes], ending: str) -> Iterator[bytes]:
+    """Undo all frames one after another; the libraries' own readers take a frame that is cut off for a short one."""
+    frame: Any = None
+    empty = True
+    for block in blocks:
+        empty = False
+        while block:
+            frame = frame or _new_frame(ending)
+            try:
+                yield frame.decompress(block)
+            except Exception as error:
+                if type(error).__name__ != "ZstdError":
+                    raise
+                raise EOFError(str(error)) from None
+            block = frame.unused_data if frame.eof else b""
+            frame = None if frame.eof else frame
+    if empty:
+        raise EOFError("it is empty")
+    if frame is not None:
+        raise EOFError("its last frame does not end")
 
 
-def _zstd(raw: bytes) -> bytes:
-    """Undo all frames; zstandard's own readers take a frame that is cut off for a short one."""
+def _new_frame(ending: str) -> Any:
+    if ending == ".gz":
+        return zlib.decompressobj(zlib.MAX_WBITS | 16)
+    if ending == ".xz":
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ)
     import zstandard
 
-    frames = []
-    while raw:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        try:
-            frames.append(frame.decompress(raw))
-        except zstandard.ZstdError as error:
-            raise EOFError(str(error)) from None
-        if not frame.eof:
-            raise EOFError("its last frame does not end")
-        raw = frame.unused_data
-    return b"".join(frames)
+    return zstandard.ZstdDecompressor().decompressobj()

@@ -87,7 +87,10 @@ def _method(configuration: Mapping[str, Any]) -> str:
         + (", monolingual similarities trained as well)" if loss["tcm"] else ")"),
         "hard": f"the hard contrastive loss (temperature {loss['temperature']:g})",
         "mse": "MSE distillation",
-        "ranking": f"translation ranking (temperature {loss['temperature']:g})",
+        "ranking": (
+            f"translation ranking (temperature {loss['temperature']:g}, "
+            f"{loss['hard_negatives'] or 'no'} hard negatives)"
+        ),
     }[loss["kind"]]
     what = (
         "a new static model (one vector a token)" if student["kind"] == "static" else f"`{student['model']}`"

@@ -22,6 +22,7 @@ from lingualign.student.vocabulary import (
     replace_vocabulary,
     special_tokens,
     token_embeddings,
+    with_pad_in_place,
 )
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def extend_vocabulary(
         raise InputError(
             f"student.model: none of its tokens can be spelled in an extended student's tokenizer; {_CURE}"
         )
-    special = special_tokens(encoder)
+    pad, pad_id = encoder.tokenizer.pad_token, encoder.tokenizer.pad_token_id
+    special = with_pad_in_place(special_tokens(encoder), pad, pad_id)
     unknown = encoder.tokenizer.unk_token or UNKNOWN
     tokenizer = build_tokenizer(
         as_longest_matches(pieces, ids), special if unknown in special else [*special, unknown], unknown
@@ -104,6 +106,12 @@ def extend_vocabulary(
         parse(encoder.tokenizer)["post_processor"], tokenizer.token_to_id
     )
     tokenizer = Tokenizer.from_str(json.dumps(described))
+    counted_from = getattr(getattr(encoder[0].model, "embeddings", None), "padding_idx", None)
+    if counted_from is not None and tokenizer.token_to_id(pad) != counted_from:
+        raise InputError(
+            f"student.model: it counts positions from the id of its padding token, {counted_from}, which does not fit "
+            f"an extended vocabulary; {_CURE}"
+        )
     known = ids | {token: encoder.tokenizer.convert_tokens_to_ids(token) for token in special}
     rows = [tokenizer.token_to_id(piece) for piece in known]
     return Extension(tokenizer, torch.tensor(rows), torch.tensor(list(known.values())), embeddings)

@@ -190,6 +190,11 @@ class TeacherStore:
         """Width of the vectors."""
         return self._opened().manifest.width
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number and width of the vectors."""
+        return len(self), self.dimensions
+
     def verify(self) -> None:
         """Read every file and compare it with its checksum.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
+from lingualign.files import taking_turns
 from lingualign.teacher.files import write_array
 from lingualign.teacher.index import keys_of
 from lingualign.teacher.manifest import Manifest, Segment, Settings
@@ -20,6 +21,7 @@ from lingualign.teacher.segments import FLOAT16, Segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 SEGMENT_ROWS = 32_768
 _READ_ROWS = 8_192
-_SILENT_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,6 @@ class Writer:
         teacher: SentenceTransformer | None,
         precision: Precision,
     ) -> None:
-        from filelock import FileLock
-
         self._folder = folder
         self._settings = settings
         self._teacher = teacher
@@ -81,7 +80,6 @@ class Writer:
         self._segments: Segments | None = None
         with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(folder / ".lock")
             with self._turn():
                 manifest = self._drop_deleted(Manifest.read(folder))
         self._follow(manifest)
@@ -108,20 +106,10 @@ class Writer:
                 "permit it, or give another folder"
             ) from error
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Take the lock; a wait that a person would notice is explained."""
-        from filelock import Timeout
-
-        try:
-            self._lock.acquire(timeout=_SILENT_SECONDS)
-        except Timeout:
-            logger.warning("Another process adds to the teacher store %s; waiting for it.", self._folder)
-            self._lock.acquire()
-        try:
-            yield
-        finally:
-            self._lock.release()
+    def _turn(self) -> AbstractContextManager[None]:
+        """Keep other processes that add to the store waiting."""
+        waiting = f"Another process adds to the teacher store {self._folder}; waiting for it."
+        return taking_turns(self._folder / ".lock", waiting)
 
     def add(self, sentences: Iterable[str], segment_rows: int, *, progress: bool) -> AddReport:
         """Read sentences to the end, and embed those that are missing."""

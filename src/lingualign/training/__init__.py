@@ -6,6 +6,7 @@
 
 from lingualign.training.config import (
     EarlyStoppingConfig,
+    LoraConfig,
     LossConfig,
     PairsConfig,
     RunConfig,
@@ -17,6 +18,7 @@ from lingualign.training.train import Trained, train
 
 __all__ = [
     "EarlyStoppingConfig",
+    "LoraConfig",
     "LossConfig",
     "PairsConfig",
     "RunConfig",

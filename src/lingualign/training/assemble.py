@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
+from lingualign.files import cache_folder
 from lingualign.languages import language_code
 from lingualign.training.processes import is_first, is_first_here, together
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from rich.console import Console
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from lingualign.teacher import TeacherStore
     from lingualign.training.batches import PairBatches
     from lingualign.training.config import LossConfig, RunConfig
+    from lingualign.training.n_way import Columns
+
+# More vectors hardly turn the directions of a projection.
+_ANCHOR_SAMPLE = 20_000
 
 
 def prepare(config: RunConfig) -> PreparedPairs:
@@ -87,6 +91,18 @@ def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, Sentence
     if config.student.kind == "static":
         return teacher, None
     student = encoder_student(config.student.model or MINILM, revision=config.student.revision)
+    if student.transformers_model is None:
+        training = config.training
+        for name, value, off in (
+            ("training.layer_decay", training.layer_decay, 1),
+            ("training.gradient_checkpointing", training.gradient_checkpointing, False),
+            ("training.lora.rank", training.lora.rank, 0),
+            ("loss.mini_batch_size", config.loss.mini_batch_size, None),
+        ):
+            if value != off:
+                raise InputError(
+                    f"{name} is {value}, but student.model {config.student.model!r} is no transformer; leave it out"
+                )
     if config.loss.kind == "mse" and teacher is not None:
         have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
         if have != want:
@@ -99,10 +115,15 @@ def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, Sentence
 
 
 def teacher_views(loss: LossConfig) -> Sequence[str]:
-    """Name the columns whose teacher vectors the loss needs."""
+    """Name the columns whose teacher vectors the loss needs, as labels or to mine hard negatives with."""
     if loss.kind == "soft" and loss.label == "average":
         return ("sentence1", "sentence2")
-    return ("sentence1",) if loss.kind in ("soft", "mse") else ()
+    return ("sentence1",) if loss.kind in ("soft", "mse") or takes_hard_negatives(loss) else ()
+
+
+def takes_hard_negatives(loss: LossConfig) -> bool:
+    """Tell whether the loss has hard negatives."""
+    return loss.kind == "ranking" and loss.hard_negatives > 0
 
 
 def teacher_store(
@@ -116,8 +137,7 @@ def teacher_store(
     """Embed what the teacher has not embedded before, and give the store of its vectors."""
     from lingualign.teacher import TeacherStore
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    root = Path(config.teacher.store) if config.teacher.store else cache / "lingualign" / "teacher"
+    root = Path(config.teacher.store) if config.teacher.store else cache_folder("teacher")
     store = TeacherStore.for_model(root, teacher, prompt=config.teacher.prompt)
     # The first process of all embeds; then those of other machines what their own stores lack, if they share none.
     for taking_turn in (is_first(), is_first_here() and not is_first()):
@@ -198,6 +218,51 @@ def trim(student: SentenceTransformer, pairs: PreparedPairs, prompt: str, consol
     )
 
 
+def mine_negatives(
+    config: RunConfig, pairs: pa.Table, store: TeacherStore, console: Console, progress: bool
+) -> dict[str, NDArray[np.int64]]:
+    """Mine the hard negatives of each language pair, sentence numbers as `pair_batches` gives them."""
+    from lingualign.training.hard_negatives import SomeRows, Translations, mine_hard_negatives
+
+    sentences, groups = _numbered(pairs)
+    translations = Translations(*(np.concatenate(side) for side in zip(*groups.values(), strict=True)))
+    negatives = {}
+    for name, columns in groups.items():
+        anchors = [sentences[number] for number in np.unique(columns[0])]
+        mined = mine_hard_negatives(
+            columns,
+            SomeRows(store, store.rows(anchors)),
+            translations,
+            count=config.loss.hard_negatives,
+            seed=config.training.seed,
+            progress=progress,
+            name=name,
+        )
+        console.print(
+            f"hard negatives of {name}: {mined.near:,} among the nearest sentences below a similarity of "
+            f"{mined.limit:.2f}, {mined.further:,} further off, {mined.random:,} at random, {mined.missing:,} missing"
+        )
+        negatives[name] = mined.sentences
+    return negatives
+
+
+def _numbered(pairs: pa.Table) -> tuple[list[str], dict[str, Columns]]:
+    """Give the distinct sentences, and for each language pair the numbers of both sides among them."""
+    both = pa.chunked_array([*pairs["sentence1"].chunks, *pairs["sentence2"].chunks])
+    encoded = both.combine_chunks().dictionary_encode()
+    places = encoded.indices.to_numpy().astype(np.int64)
+    sides = places[: pairs.num_rows], places[pairs.num_rows :]
+
+    names = pc.binary_join_element_wise(
+        pc.cast(pairs["lang1"], pa.string()), pc.cast(pairs["lang2"], pa.string()), "-"
+    ).to_numpy(zero_copy_only=False)
+    groups: dict[str, Columns] = {}
+    for name in np.unique(names):
+        of_pair = np.flatnonzero(names == name)
+        groups[str(name)] = (sides[0][of_pair], sides[1][of_pair])
+    return encoded.dictionary.to_pylist(), groups
+
+
 def pair_batches(
     config: RunConfig,
     pairs: pa.Table,
@@ -205,39 +270,42 @@ def pair_batches(
     store: TeacherStore | None,
     views: Sequence[str],
     progress: bool,
+    negatives: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> PairBatches:
-    """Tokenise each distinct sentence once and lay out the pairs by language pair."""
+    """Give each distinct sentence its token ids and lay out the pairs by language pair.
+
+    Without a store, batches have no label. Hard negatives, ``(n, count)`` of each language pair, are further columns.
+    """
     from lingualign.losses.gather import world
-    from lingualign.training.batches import LanguagePairRows, PairBatches
+    from lingualign.training.batches import PairBatches, ParallelRows
+    from lingualign.training.n_way import join_translations
     from lingualign.training.tokens import TokenIds
 
-    both = pa.chunked_array([*pairs["sentence1"].chunks, *pairs["sentence2"].chunks])
-    encoded = both.combine_chunks().dictionary_encode()
-    sentences = encoded.dictionary.to_pylist()
-    places = encoded.indices.to_numpy().astype(np.int64)
-    columns = {"sentence1": places[: pairs.num_rows], "sentence2": places[pairs.num_rows :]}
+    sentences, groups = _numbered(pairs)
+    labelled = [column for columns in groups.values() for column in columns[: len(views)]]
+    if negatives is not None:
+        groups = {name: (*columns, *negatives[name].T) for name, columns in groups.items()}
+    if config.training.n_way:
+        groups = join_translations(groups, least=config.training.batch_size)
 
-    teacher: NDArray[np.int64] | None = None
+    embedded: NDArray[np.int64] | None = None
     if store is not None:
-        used, back = np.unique(np.stack([columns[view] for view in views], axis=1), return_inverse=True)
-        rows = store.rows([sentences[place] for place in used])
-        teacher = rows[back].reshape(pairs.num_rows, len(views))
-
-    names = pc.binary_join_element_wise(
-        pc.cast(pairs["lang1"], pa.string()), pc.cast(pairs["lang2"], pa.string()), "-"
-    ).to_numpy(zero_copy_only=False)
-    groups = {}
-    for name in np.unique(names):
-        of_pair = np.flatnonzero(names == name)
-        groups[str(name)] = LanguagePairRows(
-            columns["sentence1"][of_pair],
-            columns["sentence2"][of_pair],
-            None if teacher is None else teacher[of_pair],
-        )
+        embedded = np.full(len(sentences), -1)
+        used = np.unique(np.concatenate(labelled))
+        embedded[used] = store.rows([sentences[place] for place in used])
     rank, processes = world()
     return PairBatches(
-        groups,
-        TokenIds(student, sentences, prompt=config.student.prompt, progress=progress),
+        {
+            name: ParallelRows(columns, None if embedded is None else embedded[_labelled(columns, views)])
+            for name, columns in groups.items()
+        },
+        TokenIds(
+            student,
+            sentences,
+            prompt=config.student.prompt,
+            folder=cache_folder("tokens"),
+            progress=progress,
+        ),
         store,
         batch_size=config.training.batch_size,
         power=config.training.sampling_power,
@@ -247,9 +315,15 @@ def pair_batches(
     )
 
 
-def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
-    """Make the loss that a configuration names."""
+def _labelled(columns: Columns, views: Sequence[str]) -> NDArray[np.int64]:
+    """``(n, V)``: the sentences whose teacher vectors the label takes: the anchor's, or those of all languages."""
+    return np.stack(columns if len(views) > 1 else columns[:1], axis=1)
+
+
+def make_loss(config: LossConfig, student: SentenceTransformer, batches: PairBatches) -> nn.Module:
+    """Make the loss that a configuration names, for these batches."""
     from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
+    from lingualign.training.anchor import anchor_projection
 
     if config.kind == "mse":
         return DistillationLoss(student)
@@ -257,6 +331,11 @@ def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
         return TranslationRankingLoss(
             student, temperature=config.temperature, mini_batch_size=config.mini_batch_size
         )
+    projection = None
+    if config.anchor_weight:
+        dimensions = student.get_embedding_dimension()
+        assert dimensions is not None
+        projection = anchor_projection(batches.teacher_sample(_ANCHOR_SAMPLE), dimensions)
     return SoftContrastiveLoss(
         student,
         temperature=config.temperature,
@@ -265,5 +344,7 @@ def make_loss(config: LossConfig, student: SentenceTransformer) -> nn.Module:
         tcm=config.tcm,
         cross_weight=config.cross_weight,
         monolingual_diagonal=config.monolingual_diagonal,
+        anchor_weight=config.anchor_weight,
+        anchor_projection=projection,
         mini_batch_size=config.mini_batch_size,
     )

@@ -1,10 +1,11 @@
-"""The batches of a run, ready for the loss: token ids of both sides and the teacher's vectors."""
+"""The batches of a run, ready for the loss: token ids of all columns and the teacher's vectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -12,9 +13,8 @@ from lingualign.errors import InputError
 from lingualign.training.schedule import epoch_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from lingualign.teacher import TeacherStore
@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LanguagePairRows:
-    """One language pair's training pairs, as rows of the token ids and of the teacher store.
+class ParallelRows:
+    """What batches of one kind are made of: pairs of two languages, or pieces of content in more.
 
-    ``sentence1`` and ``sentence2`` are ``(n,)``; ``teacher`` is ``(n, V)`` or, for a loss without labels, None.
+    Each of ``columns`` is ``(n,)``, rows of the token ids, the anchor first. ``teacher`` is ``(n, V)``, rows of the
+    teacher store; None for a loss without labels.
     """
 
-    sentence1: NDArray[np.int64]
-    sentence2: NDArray[np.int64]
+    columns: Sequence[NDArray[np.int64]]
     teacher: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
 
 
 class PairBatches(Dataset[dict[str, Any]]):
@@ -39,7 +42,7 @@ class PairBatches(Dataset[dict[str, Any]]):
     Parameters
     ----------
     pairs
-        Rows of each language pair, by a name such as ``en-fr``.
+        Rows of each language pair, by a name such as ``en-fr``, or of more languages (``en-fr-ja``).
     tokens
         The student's token ids.
     store
@@ -55,7 +58,7 @@ class PairBatches(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        pairs: Mapping[str, LanguagePairRows],
+        pairs: Mapping[str, ParallelRows],
         tokens: TokenIds,
         store: TeacherStore | None,
         *,
@@ -72,19 +75,30 @@ class PairBatches(Dataset[dict[str, Any]]):
         self._batch_size, self._power, self._seed = batch_size, power, seed
         self._rank, self._processes = rank, processes
         for name, rows in pairs.items():
-            if len(rows.sentence1) < processes:
+            if len(rows) < processes:
                 raise InputError(
-                    f"{name} has {len(rows.sentence1)} training pairs, fewer than the {processes} processes, so "
+                    f"{name} has {len(rows)} training pairs, fewer than the {processes} processes, so "
                     "that no batch of it can be shared; leave it out of pairs.select, or start fewer processes"
                 )
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Lay out the batches of an epoch, counted from 0."""
-        sizes = [len(rows.sentence1) // self._processes * self._processes for rows in self._pairs]
+        sizes = [len(rows) // self._processes * self._processes for rows in self._pairs]
         self._batches = epoch_batches(
             sizes, self._batch_size, power=self._power, seed=self._seed, epoch=epoch
         )
+
+    def sizes(self) -> dict[str, int]:
+        """Rows of each language pair, or of each set of more languages."""
+        return {name: len(rows) for name, rows in zip(self.names, self._pairs, strict=True)}
+
+    def teacher_sample(self, most: int) -> NDArray[np.floating]:
+        """Give ``(n, D)`` of the teacher's vectors of the anchor side, evenly from all pairs, ``most`` at most."""
+        anchors = np.concatenate([rows.teacher[:, 0] for rows in self._pairs if rows.teacher is not None])
+        assert self._store is not None
+        vectors: NDArray[np.floating] = self._store[anchors[:: -(-len(anchors) // most)]]
+        return vectors
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -95,9 +109,9 @@ class PairBatches(Dataset[dict[str, Any]]):
         positions = positions[self._rank * share : (self._rank + 1) * share]
         rows = self._pairs[group]
         batch: dict[str, Any] = {"dataset_name": self.names[group]}
-        for column, sentences in (("sentence1", rows.sentence1), ("sentence2", rows.sentence2)):
+        for place, sentences in enumerate(rows.columns, start=1):
             for name, value in self._tokens.features(sentences[positions]).items():
-                batch[f"{column}_{name}"] = value
+                batch[f"sentence{place}_{name}"] = value
         if rows.teacher is not None and self._store is not None:
             views = rows.teacher[positions]
             vectors = torch.from_numpy(self._store[views.reshape(-1)].astype("float32"))

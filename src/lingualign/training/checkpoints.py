@@ -34,7 +34,7 @@ def last_whole(folder: Path) -> Path | None:
         if damage is None:
             return checkpoint
         logger.warning("%s is damaged (%s) and is left out; the one before it is used.", checkpoint, damage)
-        _remove(checkpoint)
+        remove(checkpoint)
     return None
 
 
@@ -94,13 +94,13 @@ def keep_only(folder: Path, names: Collection[str]) -> None:
     """Remove all other checkpoints, and what a killed process has left unfinished."""
     for checkpoint in checkpoints(folder):
         if checkpoint.name not in names:
-            _remove(checkpoint)
+            remove(checkpoint)
     for unfinished in folder.glob(_UNFINISHED + "*"):
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _remove(checkpoint: Path) -> None:
-    # Out of its name first: half of a removed checkpoint must not look like a whole one.
+def remove(checkpoint: Path) -> None:
+    """Remove a checkpoint, out of its name first: half of a removed one must not look like a whole one."""
     unfinished = unfinished_name(checkpoint)
     shutil.rmtree(unfinished, ignore_errors=True)
     checkpoint.rename(unfinished)

@@ -50,6 +50,15 @@ def check_settings(config: RunConfig) -> None:
         ("training.warmup", training.warmup, "a share, from 0 to below 1", 0 <= training.warmup < 1),
         ("training.weight_decay", training.weight_decay, "0 or more", 0 <= training.weight_decay < math.inf),
         (
+            "training.layer_decay",
+            training.layer_decay,
+            "above 0, and 1 at most",
+            0 < training.layer_decay <= 1,
+        ),
+        ("training.lora.rank", training.lora.rank, "0 or more", training.lora.rank >= 0),
+        ("training.lora.alpha", training.lora.alpha, "at least 1", training.lora.alpha >= 1),
+        ("training.lora.dropout", training.lora.dropout, "from 0 to below 1", 0 <= training.lora.dropout < 1),
+        (
             "training.sampling_power",
             training.sampling_power,
             "from 0 to 1",
@@ -77,6 +86,8 @@ def check_settings(config: RunConfig) -> None:
             loss.teacher_temperature is None or 0 < loss.teacher_temperature < math.inf,
         ),
         ("loss.mini_batch_size", loss.mini_batch_size, "at least 1", (loss.mini_batch_size or 1) >= 1),
+        ("loss.anchor_weight", loss.anchor_weight, "0 or more", 0 <= loss.anchor_weight < math.inf),
+        ("loss.hard_negatives", loss.hard_negatives, "0 or more", loss.hard_negatives >= 0),
         ("loss.cross_weight", loss.cross_weight, "from 0 to 1", 0 <= loss.cross_weight <= 1),
     ):
         if not holds:
@@ -88,10 +99,47 @@ def check_settings(config: RunConfig) -> None:
             f"{processes} processes; it must be a multiple of {processes}, so that all have equal shares"
         )
     if loss.mini_batch_size is not None and (config.student.kind == "static" or loss.kind == "mse"):
-        where = "student.kind static" if config.student.kind == "static" else "loss.kind mse"
+        static = config.student.kind == "static"
         raise InputError(
-            f"loss.mini_batch_size is {loss.mini_batch_size}, but {where} takes a batch as a whole and needs no "
-            "cutting; leave it out"
+            f"loss.mini_batch_size is {loss.mini_batch_size}, but "
+            + (
+                "student.kind static takes a batch as a whole; leave it out"
+                if static
+                else "loss.kind mse compares no "
+                "sentences of a batch with each other, so that a small training.batch_size does as well; leave it out"
+            )
+        )
+    if loss.anchor_weight and loss.kind != "soft":
+        raise InputError(
+            f"loss.anchor_weight is {loss.anchor_weight}, but loss.kind is {loss.kind}; only a soft label says how "
+            "near the teacher's vectors are to each other. Set it to 0, or use loss.kind: soft"
+        )
+    if training.n_way and loss.kind == "ranking":
+        raise InputError(
+            "training.n_way is true, but loss.kind ranking takes further columns for hard negatives, not for further "
+            "translations; set it to false, or use another loss"
+        )
+    if config.student.kind == "static":
+        for name, value, off in (
+            ("layer_decay", training.layer_decay, 1),
+            ("gradient_checkpointing", training.gradient_checkpointing, False),
+            ("lora.rank", training.lora.rank, 0),
+        ):
+            if value != off:
+                raise InputError(
+                    f"training.{name} is {value}, but student.kind static has no layers; leave it out"
+                )
+    if training.lora.rank and importlib.util.find_spec("peft") is None:
+        raise InputError("training.lora: peft is not installed; pip install 'lingualign[lora]' brings it")
+    if training.lora.target and not training.lora.rank:
+        raise InputError(
+            f"training.lora.target is {training.lora.target}, but training.lora.rank is 0, which is without adapters; "
+            "set the rank, such as 16"
+        )
+    if training.lora.rank and config.student.kind == "extended":
+        raise InputError(
+            "training.lora with student.kind extended would leave the new tokens where they begin, since adapters keep "
+            "the embeddings as they are; train without adapters, or take student.kind: encoder"
         )
     for tracker in training.report_to:
         if tracker not in _TRACKERS:
@@ -158,8 +206,8 @@ def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
     Raises
     ------
     InputError
-        If the loss takes labels of a teacher not declared multilingual and the anchor side of a language pair is in
-        another language than the teacher's.
+        If the loss takes labels or hard negatives of a teacher not declared multilingual and the anchor side of a
+        language pair is in another language than the teacher's.
     """
     if not teacher_views(config.loss) or config.teacher.multilingual:
         return
@@ -173,4 +221,5 @@ def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
             f"first side of {', '.join('-'.join(name) for name in names)}. Select the pairs with {language!r} "
             f"(pairs.select: {language}-xx) and put it first in pairs.priority, or set teacher.multilingual to true "
             "if the teacher understands all of them"
+            + (", or loss.hard_negatives to 0" if config.loss.kind == "ranking" else "")
         )

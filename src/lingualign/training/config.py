@@ -122,8 +122,14 @@ class LossConfig:
         Train the monolingual similarities as well (Eq. 6 and 7).
     cross_weight
         lambda of Eq. 7.
+    anchor_weight
+        Of ``soft``: weight of a further term, the student's similarities to the teacher's own vectors. No part of the
+        paper; 0 leaves it out.
     monolingual_diagonal
         Whether a sentence's similarity to itself stays in the monolingual matrices.
+    hard_negatives
+        Of ``ranking``: for each pair so many sentences that look like its translation to the teacher and are none;
+        mined once, before training. 0 leaves them out, and needs no teacher.
     mini_batch_size
         Sentences that an encoder embeds at a time, on each device, where a batch does not fit in memory: the same
         gradients, about a third slower; the whole batch at once where absent. Not for ``mse``, nor a static student.
@@ -136,6 +142,8 @@ class LossConfig:
     tcm: bool = False
     cross_weight: float = 1 / 3
     monolingual_diagonal: bool = True
+    anchor_weight: float = 0.0
+    hard_negatives: int = 3
     mini_batch_size: int | None = None
 
 
@@ -157,6 +165,28 @@ class EarlyStoppingConfig:
 
 
 @dataclass
+class LoraConfig:
+    """Low-rank adapters beside an encoder's linear layers, trained in place of its weights and merged into them.
+
+    Parameters
+    ----------
+    rank
+        Of the adapters; 0 trains the weights themselves. Needs ``pip install 'lingualign[lora]'``.
+    alpha
+        The adapters' part is scaled by alpha / rank.
+    dropout
+        On the adapters' input.
+    target
+        Names of the layers that get one, such as ``[query, value]``; all linear layers where empty.
+    """
+
+    rank: int = 0
+    alpha: int = 16
+    dropout: float = 0.0
+    target: list[str] = field(default_factory=list)
+
+
+@dataclass
 class TrainingConfig:
     """How to train.
 
@@ -168,6 +198,9 @@ class TrainingConfig:
         Batches, at most; in place of epochs where given.
     batch_size
         Pairs of a batch over all devices, all of one language pair.
+    n_way
+        Join the pairs of one sentence with several languages: a batch then holds each sentence once and is compared
+        over all their language pairs. Content in the same languages that fills no batch stays in pairs.
     sampling_power
         A language pair with n pairs gets batches in proportion to n to this power: 1 as they come, 0 all alike.
     learning_rate
@@ -176,6 +209,13 @@ class TrainingConfig:
         Share of the steps in which the learning rate rises from 0.
     weight_decay
         Of AdamW.
+    layer_decay
+        Of an encoder: each layer learns at the rate of the one above it times this; 1 all alike.
+    gradient_checkpointing
+        Of an encoder: keep less of each layer and compute it again for the gradient; the same gradients in less memory,
+        about a third slower.
+    lora
+        Train low-rank adapters of an encoder and not its weights.
     precision
         ``auto``: bf16 where the processor is fast at it, else fp32.
     evaluate_every
@@ -191,10 +231,14 @@ class TrainingConfig:
     epochs: float = 30
     max_steps: int | None = None
     batch_size: int = 256
+    n_way: bool = False
     sampling_power: float = 1.0
     learning_rate: float = 3e-5
     warmup: float = 0.1
     weight_decay: float = 0.0
+    layer_decay: float = 1.0
+    gradient_checkpointing: bool = False
+    lora: LoraConfig = field(default_factory=LoraConfig)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     evaluate_every: int | None = None
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)

@@ -15,35 +15,70 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lingualign.errors import InputError, SharedInputError
+from lingualign.training.lifelines import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch.distributed import ProcessGroup
 
+    from lingualign.training.lifelines import Lifelines
+
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 
 # The others wait for as long as the first process embeds or scores; one that has died is noticed at once all the same.
 _PATIENCE = timedelta(days=30)
+_PATIENCE_FOR_WORD = 10.0
+"""Seconds: a lost connection shows before it is known whose."""
 # Beside the group of the gradients: on the CPU, so that waiting keeps no GPU busy and has a limit of its own.
 _messages: ProcessGroup | None = None
+_lifelines: Lifelines | None = None
+_agreed_on: BaseException | None = None
 
 
 @contextmanager
 def process_group() -> Iterator[None]:
     """Join the processes that were started together, for good; a process on its own stays so.
 
+    Where one of them fails or dies, the others end as well, within a minute.
+
     Raises
     ------
     InputError
-        If there are more processes on this machine than GPUs, where there are GPUs.
+        If there are more processes on this machine than GPUs, where there are GPUs; naming the process that has
+        failed, on the others.
     """
-    global _messages
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or _messages is not None:
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield
         return
+    if _lifelines is None:
+        _join()
+    assert _lifelines is not None
+    with _lifelines:
+        try:
+            yield
+        except BaseException as error:
+            if error is _agreed_on:
+                raise
+            failure = _lifelines.failure(_PATIENCE_FOR_WORD) if _is_lost_connection(error) else None
+            if failure is None:
+                _lifelines.fail(str(error) or type(error).__name__)
+                raise
+            rank, why = failure
+            # The first of those that are left tells.
+            tells = process_rank() == (1 if rank == 0 else 0)
+            raise (InputError if tells else SharedInputError)(
+                f"{describe(rank, why)}. What the run has kept in its output folder is whole; go on with --resume"
+            ) from error
+
+
+def _join() -> None:
+    global _messages, _lifelines
     import torch
     import torch.distributed as dist
+
+    from lingualign.training.lifelines import Lifelines
 
     began = not dist.is_initialized()
     if began:
@@ -60,11 +95,41 @@ def process_group() -> Iterator[None]:
             backend = "cpu:gloo,cuda:nccl"
         dist.init_process_group(backend)
     _messages = dist.new_group(backend="gloo", timeout=_PATIENCE)
-    yield
-    # Not before the end of the process, for one group cannot follow another under torchrun; and not after an error,
-    # when the others may be gone.
+    try:
+        _lifelines = Lifelines(process_rank(), process_count(), gathered)
+    except OSError as error:
+        raise InputError(
+            f"process {process_rank()} of this run and the first one cannot talk over TCP ({error}); let the machines "
+            "of the run reach each other on all ports"
+        ) from error
     if began:
-        atexit.register(dist.destroy_process_group)
+        # Not before the end of the process, for one group cannot follow another under torchrun.
+        atexit.register(_part)
+
+
+def _part() -> None:
+    """Leave the others; after an error they may be gone."""
+    import torch.distributed as dist
+
+    if _lifelines is not None and _lifelines.all_well:
+        dist.destroy_process_group()
+
+
+def _is_lost_connection(error: BaseException) -> bool:
+    """Whether an error may have come from another process that is gone: gloo and NCCL have no kind of their own."""
+    import torch.distributed as dist
+
+    told = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        isinstance(error, dist.DistError) or "gloo" in told or "connection" in told
+    )
+
+
+def agreed(error: E) -> E:
+    """Mark an error as one that all processes raise together."""
+    global _agreed_on
+    _agreed_on = error
+    return error
 
 
 def process_count() -> int:
@@ -72,9 +137,14 @@ def process_count() -> int:
     return 1 if _messages is None else _messages.size()
 
 
+def process_rank() -> int:
+    """Tell the place of this process among those of this run, counted from 0."""
+    return 0 if _messages is None else _messages.rank()
+
+
 def is_first() -> bool:
     """Tell whether this process is the one that prints and writes."""
-    return _messages is None or _messages.rank() == 0
+    return process_rank() == 0
 
 
 def is_first_here() -> bool:
@@ -133,11 +203,11 @@ def together() -> Iterator[None]:
         return
     rank, (of_the_user, message) = min(failures.items())
     if error is not None and not isinstance(error, InputError):
-        raise error
+        raise agreed(error)
     where = "" if rank == 0 else f"on process {rank} (counted from 0): "
     if not of_the_user:
-        raise RuntimeError(f"process {rank} failed: {message}") from error
-    raise (InputError if is_first() else SharedInputError)(where + message) from error
+        raise agreed(RuntimeError(f"process {rank} failed: {message}")) from error
+    raise agreed((InputError if is_first() else SharedInputError)(where + message)) from error
 
 
 def on_first(function: Callable[[], T]) -> T:

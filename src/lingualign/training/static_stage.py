@@ -8,6 +8,7 @@ from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from lingualign.errors import InputError
 from lingualign.training.assemble import make_loss, pair_batches
 from lingualign.training.processes import process_count, together
 
@@ -19,13 +20,22 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from lingualign.teacher import TeacherStore
-    from lingualign.training.config import RunConfig
+    from lingualign.training.config import LossConfig, RunConfig
 
 # What serves a static student in general. Two passes over the pairs, of a large corpus a part of one.
 _BATCH_SIZE = 1_024
 _LEARNING_RATE = 2e-2
 _PASSES = 2
 _MAX_STEPS = 640
+
+
+def _loss(config: LossConfig, labelled: bool) -> LossConfig:
+    """Take the run's soft loss; for a run with another, the soft one or, without teacher vectors, the hard one."""
+    if config.kind == "soft":
+        return replace(config, mini_batch_size=None)
+    from lingualign.training.config import LossConfig
+
+    return LossConfig(kind="soft" if labelled else "hard", temperature=config.temperature)
 
 
 def align_static(
@@ -52,7 +62,7 @@ def align_static(
     stage = replace(
         config,
         student=replace(config.student, kind="static", prompt=""),
-        loss=replace(config.loss, kind="soft" if views else "hard", mini_batch_size=None),
+        loss=_loss(config.loss, bool(views)),
         training=replace(config.training, batch_size=-(-_BATCH_SIZE // processes) * processes),
     )
     with together():
@@ -74,11 +84,20 @@ def align_static(
             dataloader_drop_last=processes > 1,
             ddp_find_unused_parameters=False,
         )
-        trainer = AlignmentTrainer(static, args, batches, make_loss(stage.loss, static), evaluator=None)
+        trainer = AlignmentTrainer(
+            static, args, batches, make_loss(stage.loss, static, batches), evaluator=None
+        )
         trainer.remove_callback(ProgressCallback)
         trainer.remove_callback(PrinterCallback)
         if progress and sys.stderr.isatty():
             trainer.add_callback(ProgressBar("", "Static alignment"))
         began = time.monotonic()
-        trainer.train()
+        try:
+            trainer.train()
+        except InputError as error:
+            told = str(error).partition(": training has diverged")[0].partition(". ")[0]
+            raise InputError(
+                f"student.kind extended: the static alignment that places its new tokens failed: {told}. Raise "
+                "loss.temperature where the loss is not finite; lower student.vocabulary where memory is short"
+            ) from error
     console.print(f"new pieces placed by {steps:,} static steps, {time.monotonic() - began:,.0f} seconds")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lingualign.embedding.progress import without_tensor_bars
 from lingualign.reporting import model_card
 from lingualign.training.assemble import (
     digest,
     load_models,
     make_loss,
+    mine_negatives,
     new_extended_student,
     new_static_student,
     pair_batches,
     prepare,
+    takes_hard_negatives,
     teacher_store,
     teacher_views,
     trim,
@@ -24,6 +28,7 @@ from lingualign.training.assemble import (
 )
 from lingualign.training.checks import check_anchors, check_settings, check_sources
 from lingualign.training.processes import (
+    agreed,
     check_same,
     is_first,
     on_first,
@@ -34,7 +39,6 @@ from lingualign.training.processes import (
 from lingualign.training.run_folder import REPORT, RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -120,13 +124,17 @@ def train(
         validation, metric = validation_pairs(pairs.validation, config)
         print_report(pairs.report, console)
         check_anchors(config, pairs.train)
+        tables = {"training": pairs.train, "validation": validation}
+        report = {
+            **pairs.report.to_json(),
+            "sentences": {name: digest(table) for name, table in tables.items()},
+        }
         if resume and is_first():
-            folder.check_same_report(pairs.report.to_json())
+            folder.check_same_report(report)
     check_same("the data report", pairs.report.to_json, "Give all of them the same files")
-    tables = {"training": pairs.train, "validation": validation}
     check_same(
         "their pairs, though not in number",
-        lambda: {name: digest(table) for name, table in tables.items()},
+        lambda: report["sentences"],
         "Give all of them the same files",
     )
     with together():
@@ -137,6 +145,10 @@ def train(
     if views and teacher is not None:
         console.rule("Teacher")
         store = teacher_store(config, teacher, pairs.train, views, console, progress)
+    negatives = None
+    if store is not None and takes_hard_negatives(config.loss):
+        negatives = on_first(partial(mine_negatives, config, pairs.train, store, console, progress))
+        store, views = None, ()  # no label is taken from it
 
     console.rule("Student")
     start = on_first(folder.start) if resume else None
@@ -157,7 +169,7 @@ def train(
     )
     del teacher  # its vectors are on disk: its memory is the student's from here on
     with together():
-        batches = pair_batches(config, pairs.train, student, store, views, progress)
+        batches = pair_batches(config, pairs.train, student, store, views, progress, negatives)
     check_same(
         "the student that they begin with",
         lambda: {"weights and tokenizer": fingerprint(student)},
@@ -169,6 +181,16 @@ def train(
         console.print(
             f"no {config.training.early_stopping.metric} pairs are held out; validating on all corpora"
         )
+    counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
+    rows = batches.sizes()
+    small = [f"{name} ({count:,})" for name, count in rows.items() if count < config.training.batch_size]
+    if small:
+        console.print(
+            f"fewer pairs than a batch of {config.training.batch_size:,}, so smaller ones: {', '.join(small)}"
+        )
+    if config.training.n_way:
+        joined = [f"{name} ({count:,})" for name, count in rows.items() if name.count("-") > 1]
+        console.print(f"one content in several languages: {', '.join(joined) or 'none that fills a batch'}")
     with together():
         evaluator = BitextEvaluator(
             validation, limit=_VALIDATION_LIMIT, prompt=config.student.prompt, name=metric
@@ -176,13 +198,12 @@ def train(
         if is_first():
             folder.begin(resume=resume, overwrite=overwrite)
     try:
-        folder.save_json(REPORT, pairs.report.to_json())
-        with _without_tensor_bars():
+        folder.save_json(REPORT, report)
+        with without_tensor_bars():
             if config.student.kind == "extended" and start is None:
                 with together():
                     folder.save_start(student)
             trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
-            counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
             languages = sorted({code for name in counts for code in name.split("-")})
             card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)
             folder.save_text("README.md", card)
@@ -198,20 +219,6 @@ def train(
         f"The model is in {config.output}; plain sentence-transformers loads it from there.", markup=False
     )
     return trained
-
-
-@contextmanager
-def _without_tensor_bars() -> Iterator[None]:
-    """Hide transformers' bars over the tensors of each checkpoint, which would cut up ours."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _train(
@@ -272,9 +279,15 @@ def _fit(
 
     from lingualign.embedding.encode import fast_bf16
     from lingualign.training.callbacks import EmbeddingsFirst, ProgressBar, ProgressLines, StopOnSignal
+    from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
     from lingualign.training.trainer import AlignmentTrainer
 
     training = config.training
+    if training.lora.rank:
+        add_lora(student, training.lora, training.seed)
+    rates = {}
+    if training.layer_decay != 1:
+        rates = layer_rates(student, training.learning_rate, training.layer_decay)
     metric = f"eval_{evaluator.name}_accuracy"
     every: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     if training.evaluate_every is not None:
@@ -287,6 +300,7 @@ def _fit(
         max_steps=training.max_steps or -1,
         per_device_train_batch_size=training.batch_size // process_count(),
         learning_rate=training.learning_rate,
+        learning_rate_mapping=rates,
         warmup_steps=training.warmup,
         weight_decay=training.weight_decay,
         max_grad_norm=1.0,
@@ -305,7 +319,7 @@ def _fit(
         ddp_find_unused_parameters=False if config.student.kind == "static" else None,
         **every,
     )
-    trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student), evaluator)
+    trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student, batches), evaluator)
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     if progress:
@@ -318,9 +332,12 @@ def _fit(
         trainer.add_callback(
             EmbeddingsFirst(embeddings, student.parameters(), config.student.embeddings_first)
         )
-    with StopOnSignal() as stop:
+    less_memory = gradient_checkpointing(student) if training.gradient_checkpointing else nullcontext()
+    with less_memory, StopOnSignal() as stop:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signal is not None:
-        raise KeyboardInterrupt("interrupted; go on with --resume")
+        raise agreed(KeyboardInterrupt("interrupted; go on with --resume"))
+    if training.lora.rank:
+        merge_lora(student)
     return trainer.state.log_history, trainer.state.global_step

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
 from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
@@ -22,10 +23,15 @@ from lingualign.training.checkpoints import (
     why_not_written,
     writing,
 )
-from lingualign.training.processes import any_process, gathered, is_first, on_first, together
+from lingualign.training.encoder_options import adapters, has_adapters
+from lingualign.training.memory import is_out_of_memory, largest_that_fits
+from lingualign.training.prefetch import Prefetched
+from lingualign.training.processes import any_process, gathered, is_first, on_first, process_count, together
 from lingualign.training.rowwise_adam import RowwiseAdamW
 
 logger = logging.getLogger(__name__)
+
+_ADAPTERS = "adapters.safetensors"
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
@@ -68,14 +74,30 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         self.batches = batches
         self.rowwise = train_rowwise(model)
         self._language_pair = ""
+        # Adapters stand beside weights that do not change: what does is all that a checkpoint needs.
+        self._adapted = has_adapters(model)
+        self._prefetched: Prefetched[dict[str, Any]] | None = None
         super().__init__(model=model, args=args, loss=loss, evaluator=evaluator)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Give the batches as they are: they know their share of each step, so nothing has to deal them out."""
         return self.batches.loader()
 
+    def get_batch_samples(self, epoch_iterator: Any, *args: Any, **kwargs: Any) -> Any:
+        """On a GPU, take batches from a thread that makes the next one already."""
+        # Each step waits for its loss, and so for all the GPU's work: it would stand still while a batch is made. On
+        # a CPU the thread would only take turns with the step.
+        if self.args.device.type != "cuda":
+            return super().get_batch_samples(epoch_iterator, *args, **kwargs)
+        if self._prefetched is None:
+            self._prefetched = Prefetched(epoch_iterator)
+        return super().get_batch_samples(self._prefetched, *args, **kwargs)
+
     def _run_epoch(self, *, epoch: int, **kwargs: Any) -> None:  # type: ignore[override]
         # Here and not on the loader: a resumed epoch skips batches through a loader that the host makes itself.
+        if self._prefetched is not None:
+            self._prefetched.close()
+            self._prefetched = None
         self.batches.set_epoch(epoch)
         if self._stopped_early():
             # Killed between its last checkpoint and its end, a run that is resumed must not take another step.
@@ -135,15 +157,54 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         self._language_pair = inputs.get("dataset_name", "")
         return super().compute_loss(model, inputs, *args, **kwargs)
 
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Do a forward and backward pass; refuse a loss that is not finite, before the optimizer sees it."""
-        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        told = ""
+        try:
+            loss: torch.Tensor = super().training_step(model, inputs, *args, **kwargs)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            told = " ".join(str(error).split("\n")[0].split())
+        if told:
+            # After the error has gone, and all that its traceback holds with it.
+            raise self._out_of_memory(inputs, told)
         finite = bool(torch.isfinite(loss))
         if any_process(not finite):
             with together():
                 if not finite:
                     raise self._diverged(f"the loss is {loss.item()} at step {self.state.global_step + 1}")
         return loss
+
+    def _out_of_memory(self, inputs: dict[str, Any], told: str) -> InputError:
+        """Say what would have fitted."""
+        features, _ = self.collect_features(inputs)
+        pairs = self.args.per_device_train_batch_size
+        total = pairs * process_count()
+        step = self.state.global_step + 1
+        what = f"out of memory at step {step}, with {pairs:,} pairs a device ({told}). {self._whole()}"
+        anew = "and start anew with --overwrite"
+        if self.rowwise or not hasattr(self.loss, "mini_batch_size"):
+            return InputError(f"{what}Lower training.batch_size, {total:,} now, {anew}")
+        mini: int | None = self.loss.mini_batch_size
+        with self.compute_loss_context_manager():
+            fits = largest_that_fits(
+                self.model,
+                [self._prepare_inputs(column) for column in features],
+                self.optimizer,
+                below=mini or pairs * len(features),
+                columns=total,
+            )
+        if not fits:
+            return InputError(
+                f"{what}Not even one sentence at a time fits beside the model and the similarities of the batch: lower "
+                f"training.batch_size, {total:,} now, or take a smaller student, {anew}"
+            )
+        # Half, since other batches have longer sentences and memory falls into pieces.
+        tried = (
+            "of which twice as many have been tried and fit" if fits > 1 else "which has been tried and fits"
+        )
+        return InputError(f"{what}Set loss.mini_batch_size to {max(fits // 2, 1)}, {tried}, {anew}")
 
     def _diverged(self, what: str) -> InputError:
         return InputError(
@@ -164,12 +225,9 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             raise self._diverged(f"after step {self.state.global_step} {error}. That step was") from error
         return metrics
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log the diagnostics of the loss beside its terms."""
-        diagnostics = getattr(self.loss, "diagnostics", {})
-        if "loss" in logs:
-            logs |= {name: round(float(value), 4) for name, value in diagnostics.items()}
-        super().log(logs, start_time)
+    def track_loss_components(self, loss: dict[str, torch.Tensor]) -> None:
+        """Count the diagnostics of the loss with its terms: the log has their means over steps and processes."""
+        super().track_loss_components(loss | getattr(self.loss, "diagnostics", {}))
 
     def _whole(self) -> str:
         """Say what is left of a run that fails; empty where nothing is."""
@@ -198,12 +256,25 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             [file] = Path(folder).iterdir()
             return file.name, file.read_bytes()
 
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]
+        """Load the model, or the adapters where these alone are trained: the rest is as it was at the start."""
+        if not self._adapted:
+            super()._load_from_checkpoint(checkpoint_path)
+            return
+        found = load_file(Path(checkpoint_path) / _ADAPTERS)
+        with torch.no_grad():
+            for name, value in adapters(self.model).items():
+                value.copy_(found[name])
+
     def _write_checkpoint(
         self, checkpoint: Path, best: Path, random_states: list[tuple[str, bytes] | None]
     ) -> None:
         try:
             with writing(checkpoint) as unfinished:
-                self.save_model(str(unfinished), _internal_call=True)
+                if self._adapted:
+                    save_file(adapters(self.model), unfinished / _ADAPTERS)
+                else:
+                    self.save_model(str(unfinished), _internal_call=True)
                 self._save_optimizer_and_scheduler(str(unfinished))
                 self._save_scaler(str(unfinished))
                 self._save_rng_state(str(unfinished))

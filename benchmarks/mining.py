@@ -1,0 +1,143 @@
+"""Nearest neighbours in both directions, against the bare matrix product and against two FAISS flat searches.
+
+The three run in turn in one process, on the same random vectors and threads; medians over the repeats of processor
+time and wall time. FAISS is measured where ``faiss-cpu`` is installed, and its neighbours compared.
+
+    python benchmarks/mining.py
+    python benchmarks/mining.py --rows 40000 --repeats 3 --name mining_40k
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+from machine import save_result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+
+
+def clustered(rows: int, width: int, seed: int) -> npt.NDArray[np.float32]:
+    """Draw unit vectors around shared centres, so that neighbours are near, as those of sentences are."""
+    import numpy as np
+
+    from lingualign.neighbours import unit_rows
+
+    centres = np.random.default_rng(0).normal(size=(rows // 50 + 1, width))
+    random = np.random.default_rng(seed)
+    vectors = centres[random.integers(len(centres), size=rows)] + random.normal(size=(rows, width))
+    return unit_rows(vectors)
+
+
+def search(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], k: int, precision: str) -> Any:
+    from lingualign.neighbours import nearest_neighbours
+
+    return nearest_neighbours(source, target, k, precision=precision)  # type: ignore[arg-type]
+
+
+def product(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32]) -> None:
+    """Compute every product, tile by tile as the search does, and look at none."""
+    import numpy as np
+
+    from lingualign.neighbours.search import TILE_COLUMNS, TILE_ROWS
+
+    tile = np.empty(TILE_ROWS * TILE_COLUMNS, np.float32)
+    for left in range(0, len(target), TILE_COLUMNS):
+        columns = target[left : left + TILE_COLUMNS]
+        for start in range(0, len(source), TILE_ROWS):
+            rows = source[start : start + TILE_ROWS]
+            out = tile[: len(rows) * len(columns)].reshape(len(rows), len(columns))
+            np.matmul(rows, columns.T, out=out)
+
+
+def faiss_flat(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], k: int) -> Any:
+    import faiss  # type: ignore[import-not-found]
+
+    found = []
+    for queries, candidates in ((source, target), (target, source)):
+        index = faiss.IndexFlatIP(candidates.shape[1])
+        index.add(candidates)
+        found.append(index.search(queries, k))
+    return found
+
+
+def measured(way: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+    wall, processor = time.perf_counter(), time.process_time()
+    outcome = way()
+    return {"cpu_s": time.process_time() - processor, "wall_s": time.perf_counter() - wall}, outcome
+
+
+def agreement(ours: Any, theirs: Any) -> dict[str, float]:
+    """Compare neighbours and the margins made from them, both directions together."""
+    import numpy as np
+
+    recalls, largest = [], 0.0
+    for mine, (cosine, index) in zip(ours, theirs, strict=True):
+        recalls.append((mine.index[:, :, None] == index[:, None, :]).any(axis=2).mean())
+        largest = max(largest, float(np.abs(mine.cosine.mean(axis=1) - cosine.mean(axis=1)).max()))
+    return {"recall": float(np.mean(recalls)), "largest_difference_of_a_mean_cosine": largest}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--rows", type=int, default=200_000, help="vectors on each side")
+    parser.add_argument("--width", type=int, default=384)
+    parser.add_argument("-k", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto")
+    parser.add_argument("--name", default="mining", help="the figures go to benchmarks/results/NAME.json")
+    given = parser.parse_args()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        import faiss
+    except ImportError:
+        faiss = None
+
+    source, target = (clustered(given.rows, given.width, seed) for seed in (1, 2))
+    ways: dict[str, Callable[[], Any]] = {
+        "search": lambda: search(source, target, given.k, given.precision),
+        "product": lambda: product(source, target),
+    }
+    if faiss is not None:
+        ways["faiss"] = lambda: faiss_flat(source, target, given.k)
+    times: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    outcomes = {}
+    for _ in range(given.repeats):
+        for name, way in ways.items():
+            taken, outcomes[name] = measured(way)
+            times[name].append(taken)
+            print(f"{name:8} {taken['cpu_s']:8.1f} s of processor, {taken['wall_s']:8.1f} s", flush=True)
+    median = {
+        way: {kind: statistics.median(each[kind] for each in rows) for kind in ("cpu_s", "wall_s")}
+        for way, rows in times.items()
+    }
+    figures: dict[str, Any] = {
+        "rows": given.rows,
+        "width": given.width,
+        "k": given.k,
+        "repeats": given.repeats,
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "precision": given.precision,
+        "load": os.getloadavg()[1],
+        "median": median,
+        "search_to_product_cpu": median["search"]["cpu_s"] / median["product"]["cpu_s"],
+    }
+    if faiss is not None:
+        figures["faiss"] = faiss.__version__
+        figures["faiss_to_search_cpu"] = median["faiss"]["cpu_s"] / median["search"]["cpu_s"]
+        figures["agreement"] = agreement(outcomes["search"], outcomes["faiss"])
+    path = save_result(given.name, figures)
+    print(f"{figures}\nkept in {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Sentences of like length embedded together, so that almost nothing of a batch is padding.
+
+A random batch holds a few long sentences, and padding all others to the longest wastes most of the work: four fifths
+of it on real pairs. Here the sentences of all columns are sorted by length and embedded in parts, each as wide as its
+own longest. Batch, vectors and gradients are those of one forward pass (but for the draws of dropout).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from sentence_transformers.base.losses.merged_forward import merge_feature_batches
+from torch import Tensor
+
+from lingualign.losses.gather import world
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Tokens of a part, padding included. On a CPU small parts stay in its caches and are padded least; an accelerator
+# needs more to be busy.
+_CPU_TOKENS = 1_024
+_ACCELERATOR_TOKENS = 16_384
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A batch cut for embedding; `columns` puts the vectors of its parts back into their places."""
+
+    features: list[dict[str, Any]]
+    """What the model takes, one part after the other."""
+    order: Tensor | None
+    """``(k N,)``: which sentence stands where in the parts, counted through the columns; None: as they were."""
+    count: int
+    """Number of columns, ``k``."""
+
+    def columns(self, vectors: Sequence[Tensor]) -> list[Tensor]:
+        """Give the vectors of each column, ``(N, D)``, from those of each part."""
+        together = torch.cat(list(vectors))
+        if self.order is not None:
+            together = together[torch.argsort(self.order)]
+        return list(together.chunk(self.count))
+
+
+def cut_by_length(features: Sequence[dict[str, Any]], sentences: int | None = None) -> Parts:
+    """Cut the columns of a batch into parts of sentences of like length.
+
+    Token ids without padding (a static model's) become one part. What cannot be cut (inputs flattened for
+    variable-length attention, columns of different kinds) is one part a column.
+
+    Parameters
+    ----------
+    features
+        Of each column, what a sentence-transformers model takes; as many sentences in each.
+    sentences
+        Most sentences of a part; as many as the tokens allow where None.
+    """
+    columns = list(features)
+    if all("offsets" in column for column in columns):
+        return Parts([_joined(columns)], None, len(columns))
+    # Some tokenizers pad on the left, where the shorter sentences then have nothing.
+    masks = [column.get("attention_mask") for column in columns]
+    padded_left = all(mask is not None and mask.ndim == 2 for mask in masks) and any(
+        bool((mask[:, 0] == 0).any()) for mask in masks if mask is not None
+    )
+    if padded_left:
+        columns = _flush_right(columns)
+    merged = merge_feature_batches(columns) if len(columns) > 1 else dict(columns[0])
+    mask = None if merged is None else merged.get("attention_mask")
+    if merged is None or mask is None or mask.ndim != 2 or "cu_seq_lens_q" in merged:
+        return Parts([dict(column) for column in columns], None, len(columns))
+    lengths = mask.sum(1)
+    order = torch.argsort(lengths, descending=True, stable=True)
+    sizes = _sizes(lengths[order].tolist(), mask.device, sentences)
+    parts = []
+    for rows in torch.split(order, sizes):
+        width = max(1, int(lengths[rows[0]]))
+        kept = slice(mask.shape[1] - width, None) if padded_left else slice(width)
+        parts.append({key: _cut(value, rows, kept, mask.shape) for key, value in merged.items()})
+    return Parts(parts, order, len(columns))
+
+
+def _sizes(lengths: list[int], device: torch.device, sentences: int | None) -> list[int]:
+    """Share out sentences, the longest first, to parts of so many tokens; as many parts on every process."""
+    budget = _CPU_TOKENS if device.type == "cpu" else _ACCELERATOR_TOKENS
+    sizes: list[int] = []
+    start = 0
+    while start < len(lengths):
+        fitting = max(1, budget // max(1, lengths[start]))
+        sizes.append(min(fitting, sentences or fitting, len(lengths) - start))
+        start += sizes[-1]
+    if world()[1] > 1:
+        # Each forward pass under DDP may speak to the other processes: all must make as many.
+        most = torch.tensor(len(sizes), device=device)
+        dist.all_reduce(most, dist.ReduceOp.MAX)
+        while len(sizes) < int(most):
+            largest = max(range(len(sizes)), key=sizes.__getitem__)
+            half = sizes[largest] // 2
+            sizes[largest : largest + 1] = [sizes[largest] - half, half]
+    return sizes
+
+
+def _joined(columns: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Lay the flat token ids of all columns end to end."""
+    if len(columns) == 1:
+        return dict(columns[0])
+    offsets, before = [], 0
+    for column in columns:
+        offsets.append(column["offsets"] + before)
+        before += len(column["input_ids"])
+    return {
+        **columns[0],
+        "input_ids": torch.cat([column["input_ids"] for column in columns]),
+        "offsets": torch.cat(offsets),
+    }
+
+
+def _flush_right(columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Widen columns padded on the left to the widest, on the left: merging them would pad on the right."""
+    widest = max(column["attention_mask"].shape[1] for column in columns)
+    wide = []
+    for column in columns:
+        shape = column["attention_mask"].shape
+        missing = widest - shape[1]
+        wide.append(
+            {
+                name: F.pad(value, (missing, 0))
+                if isinstance(value, Tensor) and value.shape == shape
+                else value
+                for name, value in column.items()
+            }
+        )
+    return wide
+
+
+def _cut(value: Any, rows: Tensor, kept: slice, shape: torch.Size) -> Any:
+    """Take the rows of a part out of one feature, and from token-wise features its columns."""
+    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != shape[0]:
+        return value
+    taken = value[rows]
+    return taken[:, kept] if value.shape[:2] == shape else taken

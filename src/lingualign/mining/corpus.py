@@ -1,0 +1,114 @@
+"""One side of what is mined: distinct sentences with their vectors, and the lines that each stands on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.errors import InputError
+from lingualign.mining.encode import encode_to_folder
+from lingualign.mining.encoded import EncodedText, StackedRows
+from lingualign.mining.sentences import read_sentences
+from lingualign.pairs.decontamination import blank
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import numpy.typing as npt
+
+    from lingualign.mining.encode import TextEncoder
+
+
+class Corpus:
+    """Sentences of one side. Blank ones take no part.
+
+    Parameters
+    ----------
+    text
+        The sentences with their vectors.
+    planted
+        More sentences, which stand on no line of the text, with vectors of the same encoder.
+    """
+
+    def __init__(
+        self,
+        text: EncodedText,
+        planted: tuple[list[str], npt.NDArray[np.float16]] | None = None,
+    ) -> None:
+        own = text.sentences()
+        self.lines = len(own)
+        column, arrays = own, list(text.vectors)
+        if planted is not None:
+            added = pa.chunked_array([pa.array(planted[0], pa.large_string())])
+            column = pa.chunked_array([*own.chunks, *added.chunks], pa.large_string())
+            arrays.append(planted[1])
+        encoded = column.combine_chunks().dictionary_encode() if len(column) else None
+        codes = np.empty(0, np.int64) if encoded is None else encoded.indices.to_numpy().astype(np.int64)
+        filled = ~blank(column).to_numpy(zero_copy_only=False)
+        _, first, place = np.unique(codes[filled], return_index=True, return_inverse=True)
+        first = np.flatnonzero(filled)[first]
+        self.sentences: pa.Array = column.take(pa.array(first)).combine_chunks()
+        """(distinct,), in order of appearance"""
+        self.vectors = StackedRows(arrays, first)
+        self.blank = int(self.lines - filled[: self.lines].sum())
+        self.place = np.full(len(codes), -1, np.int64)
+        """Which of the distinct sentences each line holds, those planted after the last; -1 for a blank one"""
+        self.place[filled] = place
+        self.in_text = first < self.lines
+        """(distinct,), whether a sentence stands on a line of the text"""
+
+    def positions(self, sentences: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+        """Find sentences among the distinct ones; -1 for one that is not there."""
+        found = pc.fill_null(pc.index_in(sentences.cast(pa.large_string()), value_set=self.sentences), -1)
+        places: npt.NDArray[np.int64] = found.to_numpy(zero_copy_only=False).astype(np.int64)
+        return places
+
+    def lines_of(self, chosen: npt.NDArray[np.int64]) -> pa.Array:
+        """Give the numbers of the lines that each chosen sentence stands on, from 1: lists of int64."""
+        place = self.place[: self.lines]
+        order = np.argsort(place, kind="stable")
+        begins = np.searchsorted(place[order], chosen)
+        counts = np.searchsorted(place[order], chosen, side="right") - begins
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+        numbers = order[np.repeat(begins, counts) + within] + 1
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(numbers, pa.int64()))
+
+
+def open_text(
+    encoder: TextEncoder, source: str, folder: Path, column: str | None, advance: Callable[[int], None]
+) -> EncodedText:
+    """Open encoded text, or encode a text into a folder first.
+
+    Raises
+    ------
+    InputError
+        If the text cannot be read, or a folder was encoded with another model or prompt.
+    """
+    if Path(source).is_dir():
+        text = EncodedText(Path(source))
+        if difference := text.encoder.differs(encoder.encoder):
+            raise InputError(
+                f"{source}: encoded with another encoder than the one given: {difference}; "
+                "give that one, or encode again"
+            )
+        return text
+    return encode_chunks(encoder, read_sentences(source, column), folder, advance)
+
+
+def encode_chunks(
+    encoder: TextEncoder, chunks: Iterable[list[str]], folder: Path, advance: Callable[[int], None]
+) -> EncodedText:
+    """Encode sentences into a folder and open it."""
+    encode_to_folder(encoder, chunks, folder, advance)
+    return EncodedText(folder)
+
+
+def check_filled(corpus: Corpus, name: str) -> None:
+    """Refuse a side without a sentence."""
+    if not len(corpus.sentences):
+        raise InputError(f"{name}: there is nothing to match in it, for all of its lines are blank")

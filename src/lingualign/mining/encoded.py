@@ -1,0 +1,117 @@
+"""Encoded text opened for reading: its sentences, and its vectors mapped from disk as one table."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lingualign.errors import InputError
+from lingualign.mining.shards import MANIFEST, Encoder, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+
+class StackedRows:
+    """Vectors of several arrays of equal width, one below the other, or some of these rows.
+
+    Parameters
+    ----------
+    arrays
+        (n_i, d) each; at least one.
+    taken
+        Which rows of the stack, and in which order; all by default.
+    """
+
+    def __init__(
+        self, arrays: Sequence[npt.NDArray[Any]], taken: npt.NDArray[np.int64] | None = None
+    ) -> None:
+        self._arrays = arrays
+        self._bounds = np.cumsum([0, *map(len, arrays)])
+        self._taken = taken
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and width, (n, d)."""
+        count = int(self._bounds[-1]) if self._taken is None else len(self._taken)
+        return count, self._arrays[0].shape[1]
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Read some rows."""
+        if self._taken is not None:
+            rows = self._taken[rows]
+        elif isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self.shape[0]))
+        read = np.empty((len(rows), self.shape[1]), self._arrays[0].dtype)
+        array_of = np.searchsorted(self._bounds, rows, side="right") - 1
+        for number in np.unique(array_of):
+            chosen = array_of == number
+            read[chosen] = self._arrays[number][rows[chosen] - self._bounds[number]]
+        return read
+
+
+class EncodedText:
+    """A folder that `encode_text` wrote.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If it is none, is not complete, or a shard is missing or was altered: its name, and the cure.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        manifest = Manifest.read(folder)
+        if manifest is None:
+            raise InputError(
+                f"{folder}: not an encoded text, for it has no {MANIFEST}; make it with lingualign encode"
+            )
+        if not manifest.complete:
+            raise InputError(
+                f"{folder}: its encoding was interrupted; run the same lingualign encode again to finish it"
+            )
+        for shard in manifest.shards:
+            if fault := shard.fault(folder):
+                raise InputError(
+                    f"encoded text: {fault}: run the same lingualign encode again to make this shard anew"
+                )
+        self.folder = folder
+        self.encoder: Encoder = manifest.encoder
+        self.identity = json.dumps(
+            [manifest.encoder.fingerprint, *(shard.vectors_sha256 for shard in manifest.shards)]
+        )
+        """Differs for other sentences or vectors"""
+        self._files = [shard.files(folder) for shard in manifest.shards]
+        self.vectors = [
+            self._map(vectors, manifest, shard.rows)
+            for shard, (_, vectors) in zip(manifest.shards, self._files, strict=True)
+        ]
+
+    @staticmethod
+    def _map(path: Path, manifest: Manifest, rows: int) -> npt.NDArray[Any]:
+        try:
+            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(f"encoded text: {path} is damaged ({error}): encode into a new folder") from None
+        if array.shape != (rows, manifest.encoder.dimensions) or array.dtype != np.float16:
+            raise InputError(
+                f"encoded text: {path} holds {array.dtype} of shape {array.shape} and not float16 of shape "
+                f"{(rows, manifest.encoder.dimensions)}: encode into a new folder"
+            )
+        return array
+
+    def sentences(self) -> pa.ChunkedArray:
+        """Read all sentences, in their order."""
+        columns = [pq.read_table(path)["sentence"].cast(pa.large_string()) for path, _ in self._files]
+        return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.large_string())

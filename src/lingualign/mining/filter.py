@@ -1,0 +1,182 @@
+"""Score translation pairs that exist already, and keep the best of them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from lingualign.embedding.progress import progress_bar
+from lingualign.errors import InputError
+from lingualign.mining.corpus import Corpus, encode_chunks
+from lingualign.mining.encode import TextEncoder
+from lingualign.mining.mine import MEMORY, check_parts, make_parts
+from lingualign.mining.scored import check_scored_output, write_scored
+from lingualign.mining.sentences import chunks
+from lingualign.neighbours import (
+    NEIGHBOURHOOD,
+    SearchCheckpoint,
+    check_margin,
+    check_neighbourhood,
+    cosines,
+    margin_scores,
+    nearest_neighbours,
+)
+from lingualign.pairs.decontamination import blank
+from lingualign.pairs.readers import read_source
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy.typing as npt
+    from sentence_transformers import SentenceTransformer
+
+    from lingualign.embedding.encode import Precision
+    from lingualign.neighbours import Margin
+
+_BLOCK_PAIRS = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class FilterReport:
+    """What became of the pairs."""
+
+    pairs: int
+    """Read"""
+    kept: int
+    blank: int
+    """Left out since a side is blank"""
+    scores: tuple[float, float]
+    """Least and greatest of all that were scored"""
+
+
+def filter_pairs(
+    model: str | SentenceTransformer,
+    pairs: str,
+    output: str | os.PathLike[str],
+    *,
+    threshold: float | None = None,
+    best: int | None = None,
+    k: int = NEIGHBOURHOOD,
+    margin: Margin = "ratio",
+    prompt: str | None = None,
+    device: str | None = None,
+    precision: Precision = "auto",
+    memory: int = MEMORY,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> FilterReport:
+    """Score each pair by its cosine and by its margin among all sentences of the corpus, and keep the best.
+
+    The pairs kept stay in their order. While it works, a folder ``OUTPUT.parts`` holds vectors and the state of the
+    search; an interrupted call leaves it, and the same call goes on from it.
+
+    Parameters
+    ----------
+    model
+        A hub id, a folder, ``minilm``, or a loaded model.
+    pairs
+        A folder, a file or a hub data set id: see `lingualign.pairs.read_source`.
+    output
+        ``.parquet``, ``.tsv`` or ``.jsonl`` (the last two also ``.gz``, ``.xz``, ``.zst``): the columns of a pair table
+        with ``cosine`` and ``margin`` beside.
+    threshold, best
+        Least margin of a pair that is kept, or how many of the largest margins are; with neither, all are, with
+        their scores.
+    k, margin
+        See `lingualign.neighbours`. With ``absolute`` the margin is the cosine.
+    prompt, device, precision, memory, overwrite, progress
+        See `lingualign.mining.mine_pairs`.
+
+    Raises
+    ------
+    InputError
+        If anything given cannot be used, or no pair reaches the threshold; then it says the range of the scores.
+    """
+    check_margin(margin)
+    check_neighbourhood(k)
+    if threshold is not None and best is not None:
+        raise InputError("threshold and best are both given: leave out one")
+    if best is not None and best < 1:
+        raise InputError(f"best is {best}; it must be a number of pairs, at least 1")
+    output = Path(output)
+    check_scored_output(output, overwrite=overwrite)
+    table = pa.concat_tables([read.table for read in read_source(pairs)[0]])
+    filled = np.ones(table.num_rows, np.bool_)
+    for side in ("sentence1", "sentence2"):
+        filled &= ~blank(table[side]).to_numpy(zero_copy_only=False)
+    scored = table.filter(pa.array(filled))
+    if not scored.num_rows:
+        raise InputError(f"{pairs!r}: there is no pair in it with two sides")
+
+    parts = output.with_name(f"{output.name}.parts")
+    check_parts(parts)
+    encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
+    make_parts(parts)
+    corpora, identity = [], [str(k)]
+    for column, name in (("sentence1", "source"), ("sentence2", "target")):
+        with progress_bar(f"Encoding {column}", None, enabled=progress) as advance:
+            distinct = scored[column].unique().to_pylist()
+            text = encode_chunks(encoder, chunks(distinct), parts / name, advance)
+        corpora.append(Corpus(text))
+        identity.append(text.identity)
+    source, target = corpora
+    checkpoint = SearchCheckpoint(parts / "search", "".join(identity))
+    total = source.vectors.shape[0] * target.vectors.shape[0]
+    with progress_bar("Searching", total, enabled=progress) as advance:
+        forward, backward = nearest_neighbours(
+            source.vectors,
+            target.vectors,
+            k,
+            memory=memory,
+            precision=precision,
+            checkpoint=checkpoint,
+            advance=advance,
+        )
+    places = [
+        corpus.positions(scored[column]) for column, corpus in (("sentence1", source), ("sentence2", target))
+    ]
+    cosine = _cosines(source, places[0], target, places[1])
+    ours, theirs = (side.cosine.mean(axis=1, dtype=np.float64) for side in (forward, backward))
+    score = margin_scores(cosine, ours[places[0]], theirs[places[1]], margin)
+    kept = _kept(score, threshold, best)
+    scored = scored.append_column("cosine", pa.array(cosine)).append_column("margin", pa.array(score))
+    write_scored(scored.filter(pa.array(kept)), output)
+    shutil.rmtree(parts)
+    return FilterReport(
+        table.num_rows,
+        int(kept.sum()),
+        table.num_rows - scored.num_rows,
+        (float(score.min()), float(score.max())),
+    )
+
+
+def _kept(score: npt.NDArray[np.float64], threshold: float | None, best: int | None) -> npt.NDArray[np.bool_]:
+    kept = np.ones(len(score), np.bool_)
+    if best is not None:
+        kept[np.argsort(-score, kind="stable")[best:]] = False
+    elif threshold is not None:
+        kept = score >= threshold
+        if not kept.any():
+            raise InputError(
+                f"threshold {threshold:g} keeps none of {len(score):,} pairs: their margins are from "
+                f"{score.min():.4f} to {score.max():.4f}; give a lower one"
+            )
+    return kept
+
+
+def _cosines(
+    source: Corpus,
+    source_place: npt.NDArray[np.int64],
+    target: Corpus,
+    target_place: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float32]:
+    cosine = np.empty(len(source_place), np.float32)
+    for start in range(0, len(cosine), _BLOCK_PAIRS):
+        some = slice(start, start + _BLOCK_PAIRS)
+        cosine[some] = cosines(source.vectors[source_place[some]], target.vectors[target_place[some]])
+    return cosine

@@ -1,0 +1,240 @@
+"""Mine translation pairs from two texts: the recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from lingualign.embedding.progress import progress_bar
+from lingualign.errors import InputError
+from lingualign.mining.calibration import Calibration, calibrate, print_calibration
+from lingualign.mining.corpus import Corpus, check_filled, open_text
+from lingualign.mining.encode import TextEncoder
+from lingualign.mining.output import check_output, write_pairs
+from lingualign.mining.retrieval import check_retrieval, retrieve
+from lingualign.neighbours import (
+    NEIGHBOURHOOD,
+    SearchCheckpoint,
+    check_margin,
+    check_neighbourhood,
+    nearest_neighbours,
+)
+from lingualign.pairs.readers import read_source
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+    import numpy.typing as npt
+    from sentence_transformers import SentenceTransformer
+
+    from lingualign.embedding.encode import Precision
+    from lingualign.mining.encoded import EncodedText
+    from lingualign.mining.retrieval import Pairs, Retrieval
+    from lingualign.neighbours import Margin, Neighbours
+
+MEMORY = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class MineReport:
+    """What was mined from what."""
+
+    pairs: int
+    """Written"""
+    below: int
+    """Left out for a score below the threshold"""
+    threshold: float | None
+    source: tuple[int, int, int]
+    """Lines, distinct sentences among them, blank ones"""
+    target: tuple[int, int, int]
+    calibration: Calibration | None
+
+
+def mine_pairs(
+    model: str | SentenceTransformer,
+    source: str,
+    target: str,
+    output: str | os.PathLike[str],
+    *,
+    k: int = NEIGHBOURHOOD,
+    margin: Margin = "ratio",
+    retrieval: Retrieval = "max",
+    threshold: float | None = None,
+    calibrate_on: str | None = None,
+    candidates: bool = False,
+    column: str | None = None,
+    prompt: str | None = None,
+    device: str | None = None,
+    precision: Precision = "auto",
+    memory: int = MEMORY,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> MineReport:
+    """Find sentences of two texts that translate each other, and write them with their scores, the best first.
+
+    While it works, a folder ``OUTPUT.parts`` holds vectors and the state of the search; an interrupted call
+    leaves it, and the same call goes on from it.
+
+    Parameters
+    ----------
+    model
+        A hub id, a folder, ``minilm``, or a loaded model.
+    source, target
+        A text (see `lingualign.mining.sentences.read_sentences`), or a folder that `encode_text` wrote. A sentence
+        that stands on several lines is searched once; blank ones are never matched.
+    output
+        See `lingualign.mining.output.write_pairs`.
+    k
+        Neighbours of each sentence, among which the best is chosen and over which the margin is taken.
+    margin
+        See `lingualign.neighbours.margin_scores`.
+    retrieval, candidates
+        See `lingualign.mining.retrieval.retrieve`.
+    threshold
+        Least score of a pair.
+    calibrate_on
+        Known pairs (see `lingualign.pairs.read_source`), ``sentence1`` in the language of the source: they are
+        planted in the texts, and the threshold that finds them with the best F1 is taken.
+    column
+        Of files with columns, the one to take.
+    prompt, device, precision
+        Of the encoding; the precision is that of the search too.
+    memory
+        Bytes for the search, beside the sentences and the vectors mapped from disk.
+    overwrite
+        Replace the output.
+    progress
+        Whether to show progress bars, and the calibration.
+
+    Raises
+    ------
+    InputError
+        If anything given cannot be used, both ``threshold`` and ``calibrate_on`` are given, or no pair reaches the
+        threshold; then it says the range of the scores.
+    """
+    check_margin(margin)
+    check_retrieval(retrieval)
+    check_neighbourhood(k)
+    output = Path(output)
+    check_output(output, overwrite=overwrite)
+    if threshold is not None and calibrate_on is not None:
+        raise InputError(
+            "threshold and calibrate are both given, but calibration chooses the threshold: leave out one"
+        )
+    for side in (source, target):
+        if side != "-" and not Path(side).exists():
+            raise InputError(
+                f"{side!r}: no such file or folder; give a text, or a folder made by lingualign encode"
+            )
+    known = _known_pairs(calibrate_on) if calibrate_on is not None else None
+
+    parts = output.with_name(f"{output.name}.parts")
+    check_parts(parts)
+    encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
+    make_parts(parts)
+    sides = []
+    for side, name in ((source, "source"), (target, "target")):
+        with progress_bar(f"Encoding {name}", None, enabled=progress) as advance:
+            sides.append(open_text(encoder, side, parts / name, column, advance))
+    corpora = [
+        Corpus(side, _planted(encoder, known[number]) if known else None) for number, side in enumerate(sides)
+    ]
+    for corpus, name in zip(corpora, (source, target), strict=True):
+        check_filled(corpus, name)
+
+    forward, backward = _search(corpora, sides, k, known, parts, memory, precision, progress)
+    pairs = retrieve(forward, backward, margin=margin, retrieval=retrieval, candidates=candidates)
+    calibration = None
+    if known is not None:
+        calibration = calibrate(pairs, *(corpora[side].positions(pa.array(known[side])) for side in (0, 1)))
+        if calibration is None:
+            raise InputError(
+                f"calibrate {calibrate_on!r}: none of its sentences is in a mined pair; is sentence1 in the "
+                "language of the source, and does the model know both languages?"
+            )
+        if progress:
+            print_calibration(calibration)
+        threshold = float(calibration.threshold[calibration.best])
+        # A sentence that was only planted is no find.
+        pairs = pairs[corpora[0].in_text[pairs.source] & corpora[1].in_text[pairs.target]]
+    kept = pairs if threshold is None else pairs[pairs.score >= threshold]
+    _check_some(kept, pairs, threshold)
+    write_pairs(kept, corpora[0], corpora[1], output)
+    shutil.rmtree(parts)
+    counts = [(corpus.lines, int(corpus.in_text.sum()), corpus.blank) for corpus in corpora]
+    return MineReport(len(kept), len(pairs) - len(kept), threshold, counts[0], counts[1], calibration)
+
+
+def _known_pairs(source: str) -> tuple[list[str], list[str]]:
+    tables = [read.table for read in read_source(source)[0]]
+    table = pa.concat_tables(tables).select(["sentence1", "sentence2"])
+    rows = [
+        (one, two)
+        for one, two in zip(*(c.to_pylist() for c in table.columns), strict=True)
+        if one.strip() and two.strip()
+    ]
+    if not rows:
+        raise InputError(f"calibrate {source!r}: there is no pair in it")
+    return [one for one, _ in rows], [two for _, two in rows]
+
+
+def _planted(encoder: TextEncoder, sentences: list[str]) -> tuple[list[str], npt.NDArray[np.float16]]:
+    distinct = list(dict.fromkeys(sentences))
+    return distinct, encoder(distinct)
+
+
+def _search(
+    corpora: list[Corpus],
+    sides: list[EncodedText],
+    k: int,
+    known: tuple[list[str], list[str]] | None,
+    parts: Path,
+    memory: int,
+    precision: Precision,
+    progress: bool,
+) -> tuple[Neighbours, Neighbours]:
+    digest = hashlib.sha256(f"{k} {known}".encode())
+    for side in sides:
+        digest.update(side.identity.encode())
+    checkpoint = SearchCheckpoint(parts / "search", digest.hexdigest())
+    source, target = (corpus.vectors for corpus in corpora)
+    with progress_bar("Searching", source.shape[0] * target.shape[0], enabled=progress) as advance:
+        return nearest_neighbours(
+            source, target, k, memory=memory, precision=precision, checkpoint=checkpoint, advance=advance
+        )
+
+
+def check_parts(parts: Path) -> None:
+    """Refuse a folder of that name that a mining did not leave, since it is removed at the end."""
+    known = {"source", "target", "search", ".search.tmp"}
+    if parts.exists() and (not parts.is_dir() or {path.name for path in parts.iterdir()} - known):
+        raise InputError(
+            f"{str(parts)!r} is in the way: it is needed for vectors and is not from an interrupted call"
+        )
+
+
+def make_parts(parts: Path) -> None:
+    """Make the folder, or say that its place cannot be written to."""
+    try:
+        parts.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{str(parts.parent)!r} cannot be written to: {error.strerror}; give another output"
+        ) from None
+
+
+def _check_some(kept: Pairs, pairs: Pairs, threshold: float | None) -> None:
+    if len(kept):
+        return
+    if not len(pairs):
+        raise InputError("no pair was found: with retrieval intersect no two sentences are each other's best")
+    raise InputError(
+        f"threshold {threshold:g} keeps none of {len(pairs):,} pairs: their scores are from {pairs.score[-1]:.4f} to "
+        f"{pairs.score[0]:.4f}; give a lower one"
+    )

@@ -1,0 +1,140 @@
+"""Which pairs of sentences are taken, from the neighbours of both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from lingualign.errors import InputError
+from lingualign.neighbours import margin_scores
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from lingualign.neighbours import Margin, Neighbours
+
+Retrieval = Literal["max", "intersect", "forward", "backward"]
+
+FOUND_BY = ("forward", "backward", "both")
+"""Names of the numbers in `Pairs.direction`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of positions with their scores, the best first; equal ones by source, then target."""
+
+    source: npt.NDArray[np.int64]
+    target: npt.NDArray[np.int64]
+    cosine: npt.NDArray[np.float32]
+    score: npt.NDArray[np.float64]
+    direction: npt.NDArray[np.int8]
+    """Found from the source (0), from the target (1), or from both (2)."""
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __getitem__(self, chosen: npt.NDArray[np.bool_ | np.int64]) -> Pairs:
+        """Take some of the pairs."""
+        return Pairs(
+            self.source[chosen],
+            self.target[chosen],
+            self.cosine[chosen],
+            self.score[chosen],
+            self.direction[chosen],
+        )
+
+
+def check_retrieval(retrieval: str) -> None:
+    """Refuse an unknown way to retrieve."""
+    if retrieval not in get_args(Retrieval):
+        raise InputError(
+            f"retrieval {retrieval!r} is unknown: expected one of {', '.join(get_args(Retrieval))}"
+        )
+
+
+def retrieve(
+    forward: Neighbours,
+    backward: Neighbours,
+    *,
+    margin: Margin = "ratio",
+    retrieval: Retrieval = "max",
+    candidates: bool = False,
+) -> Pairs:
+    """Score the neighbours by their margin and take pairs.
+
+    Each source's and each target's best candidate by margin is found among its nearest by cosine. Then
+
+    - ``forward`` takes that of each source, ``backward`` that of each target;
+    - ``intersect`` takes the pairs that are the best of both their sentences;
+    - ``max`` goes through those of either from the highest score down and takes a pair if neither sentence is
+      taken yet: one to one.
+
+    Parameters
+    ----------
+    forward, backward
+        Of the sources among the targets and the other way round, as `nearest_neighbours` gives them.
+    margin
+        See `lingualign.neighbours.margin_scores`.
+    retrieval
+        Which of the four.
+    candidates
+        Whether to take every neighbour and not only the best; ``max`` then takes those of either direction.
+
+    Raises
+    ------
+    InputError
+        If ``margin`` or ``retrieval`` is unknown.
+    """
+    check_retrieval(retrieval)
+    from_source = _best(forward, backward, margin, candidates)
+    from_target = _best(backward, forward, margin, candidates)
+    pairs = _union(from_source, from_target[[1, 0, 2, 3], :])
+    kept = {
+        "forward": pairs.direction != 1,
+        "backward": pairs.direction != 0,
+        "intersect": pairs.direction == 2,
+        "max": np.ones(len(pairs), np.bool_),
+    }[retrieval]
+    pairs = pairs[kept & np.isfinite(pairs.score)]
+    pairs = pairs[np.lexsort((pairs.target, pairs.source, -pairs.score))]
+    return pairs[_one_to_one(pairs)] if retrieval == "max" and not candidates else pairs
+
+
+def _best(own: Neighbours, others: Neighbours, margin: Margin, every: bool) -> npt.NDArray[np.float64]:
+    """Rows: query, candidate, cosine, score."""
+    queries, k = own.index.shape
+    if not own.index.size:
+        return np.empty((4, 0))
+    ours, theirs = (side.cosine.mean(axis=1, dtype=np.float64) for side in (own, others))
+    score = margin_scores(own.cosine, ours[:, None], theirs[own.index], margin)
+    columns = (np.repeat(np.arange(queries), k).reshape(queries, k), own.index, own.cosine, score)
+    if every:
+        return np.stack([column.ravel() for column in columns])
+    best = score.argmax(axis=1)[:, None]
+    return np.stack([np.take_along_axis(column, best, axis=1)[:, 0] for column in columns])
+
+
+def _union(from_source: npt.NDArray[np.float64], from_target: npt.NDArray[np.float64]) -> Pairs:
+    """Join what both directions found; a pair found twice has the same score up to rounding."""
+    both = np.concatenate([from_source, from_target], axis=1)
+    direction = np.repeat(np.array([0, 1], np.int8), [from_source.shape[1], from_target.shape[1]])
+    order = np.lexsort((direction, both[1], both[0]))
+    both, direction = both[:, order], direction[order]
+    again = np.concatenate([[False], (both[:2, 1:] == both[:2, :-1]).all(axis=0)])
+    direction[np.flatnonzero(again) - 1] = 2
+    source, target = both[:2, ~again].astype(np.int64)
+    return Pairs(source, target, both[2, ~again].astype(np.float32), both[3, ~again], direction[~again])
+
+
+def _one_to_one(pairs: Pairs) -> npt.NDArray[np.bool_]:
+    """Go down the sorted pairs and take those whose sentences are both free."""
+    taken_sources, taken_targets = set[int](), set[int]()
+    kept = np.zeros(len(pairs), np.bool_)
+    for row, (source, target) in enumerate(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)):
+        if source not in taken_sources and target not in taken_targets:
+            kept[row] = True
+            taken_sources.add(source)
+            taken_targets.add(target)
+    return kept

@@ -1,0 +1,181 @@
+"""Encoded text on disk: shards of sentences with their vectors, and the manifest that names them.
+
+The manifest is what others may rely on: a shard is a pair of files named by its number, sentences in their order
+and one vector each, complete once the manifest lists it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lingualign.errors import InputError
+from lingualign.files import write_atomically
+from lingualign.teacher.files import write_array
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """What decides a vector beside its sentence. Vectors of two different ones are not compared."""
+
+    model: str
+    """Name it was given by; a copy may have another."""
+    fingerprint: str
+    prompt: str
+    dimensions: int
+    precision: str
+
+    def differs(self, other: Encoder) -> str | None:
+        """Say in what another encoder differs, in words; None if its vectors may be compared."""
+        if self.fingerprint != other.fingerprint:
+            names = (
+                f"{self.model!r} and {other.model!r}" if self.model != other.model else f"both {self.model!r}"
+            )
+            return f"the models differ ({names}; {self.fingerprint[:12]}... and {other.fingerprint[:12]}...)"
+        for name in ("prompt", "dimensions"):
+            if getattr(self, name) != getattr(other, name):
+                return f"the {name} differ: {getattr(self, name)!r} and {getattr(other, name)!r}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One pair of files."""
+
+    number: int
+    rows: int
+    text_sha256: str
+    """Of the sentences themselves, whatever file they came from: see `text_digest`."""
+    sentences_bytes: int
+    sentences_sha256: str
+    vectors_bytes: int
+    vectors_sha256: str
+
+    # Made from the number and not read from the manifest, so that a manifest cannot point outside its folder.
+    def files(self, folder: Path) -> tuple[Path, Path]:
+        """Give the files of the sentences (parquet) and of the vectors (float16, (rows, dimensions))."""
+        name = f"shard-{self.number:06d}"
+        return folder / f"{name}.sentences.parquet", folder / f"{name}.vectors.npy"
+
+    def fault(self, folder: Path) -> str | None:
+        """Say what is wrong with the files, in words; None if they are what was written."""
+        written = (
+            (self.sentences_bytes, self.sentences_sha256),
+            (self.vectors_bytes, self.vectors_sha256),
+        )
+        for path, (size, digest) in zip(self.files(folder), written, strict=True):
+            try:
+                if path.stat().st_size != size:
+                    return f"{path} has {path.stat().st_size} bytes and not the {size} written"
+                with path.open("rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                        return f"{path} was altered after it was written"
+            except FileNotFoundError:
+                return f"{path} is missing"
+            except OSError as error:
+                return f"{path} cannot be read ({error.strerror})"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The encoder, the shards in their order, and whether the input has been read to its end."""
+
+    encoder: Encoder
+    complete: bool = False
+    shards: tuple[Shard, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Sentences of all shards."""
+        return sum(shard.rows for shard in self.shards)
+
+    @staticmethod
+    def read(folder: Path) -> Manifest | None:
+        """Read the manifest of a folder; None where there is none.
+
+        Raises
+        ------
+        InputError
+            If it is not a manifest of this format.
+        """
+        path = folder / MANIFEST
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise InputError(
+                    f"{path}: of format {content['format']!r} and not {FORMAT}; encode into a new folder"
+                )
+            shards = tuple(_build(Shard, shard) for shard in content["shards"])
+            if [shard.number for shard in shards] != list(range(len(shards))):
+                raise ValueError("the shards are not numbered 0, 1, 2, ...")
+            encoder: Encoder = _build(Encoder, content["encoder"])
+            return Manifest(encoder, content["complete"] is True, shards)
+        except FileNotFoundError:
+            return None
+        except InputError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: not the manifest of an encoded text ({error}); delete the folder and encode again"
+            ) from None
+
+    def write(self, folder: Path) -> None:
+        """Put this manifest in the place of the last one, in one step."""
+        content = {"format": FORMAT, **asdict(self)}
+        write_atomically(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _build(kind: type[Any], values: dict[str, Any]) -> Any:
+    """Build a record from JSON, with the plain types it declares and nothing else."""
+    for each in fields(kind):
+        wanted = {"int": int, "str": str}[str(each.type)]
+        if type(values[each.name]) is not wanted or (wanted is int and values[each.name] < 0):
+            raise TypeError(f"{each.name} is {values[each.name]!r}")
+    return kind(**values)
+
+
+def text_digest(sentences: Sequence[str]) -> str:
+    """SHA-256 of sentences, each as its length in bytes, a colon, and its UTF-8."""
+    digest = hashlib.sha256()
+    for sentence in sentences:
+        encoded = sentence.encode()
+        digest.update(b"%d:%b" % (len(encoded), encoded))
+    return digest.hexdigest()
+
+
+def write_shard(
+    folder: Path, number: int, sentences: Sequence[str], vectors: npt.NDArray[np.float16]
+) -> Shard:
+    """Write the two files of a shard, each whole or not at all."""
+    shard = Shard(number, len(sentences), text_digest(sentences), 0, "", 0, "")
+    sentences_file, vectors_file = shard.files(folder)
+    sink = pa.BufferOutputStream()
+    table = pa.table({"sentence": pa.array(sentences, pa.large_string())})
+    pq.write_table(table, sink, compression="zstd")
+    sentences_size, sentences_digest = write_atomically(sentences_file, memoryview(sink.getvalue()))
+    vectors_size, vectors_digest = write_array(vectors_file, vectors)
+    return Shard(
+        number,
+        len(sentences),
+        shard.text_sha256,
+        sentences_size,
+        sentences_digest,
+        vectors_size,
+        vectors_digest,
+    )

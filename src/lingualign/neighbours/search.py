@@ -1,0 +1,336 @@
+"""Exact nearest neighbours by cosine in both directions, from one pass of blocked matrix products.
+
+Each tile of products serves its rows and its columns. A product only nominates: a pair whose score comes within
+the product's rounding error of the k-th best so far is scored anew in double precision, and these scores alone
+decide. The outcome is therefore the same for every size of tile, in single precision and in bf16.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lingualign.errors import InputError
+from lingualign.neighbours.vectors import Distinct, distinct_rows, dot_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from lingualign.embedding.encode import Precision
+    from lingualign.neighbours.checkpoint import SearchCheckpoint
+    from lingualign.neighbours.vectors import Rows
+
+TILE_ROWS = 1_024
+TILE_COLUMNS = 2_048
+"""A tile of 8 MiB: large enough for a fast product, small enough for the processor's cache."""
+GROUP = 8
+"""Scores of a tile that are first looked at by their maximum alone."""
+MEMORY = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """For each of n queries its k nearest candidates, nearest first; equal ones by position."""
+
+    cosine: npt.NDArray[np.float32]
+    """(n, k)"""
+    index: npt.NDArray[np.int64]
+    """(n, k), positions among the candidates"""
+
+
+def check_neighbourhood(k: int) -> None:
+    """Refuse a number of neighbours that is none."""
+    if k < 1:
+        raise InputError(
+            f"k = {k} is not a number of neighbours: expected 1 or more (published figures take 4)"
+        )
+
+
+def nearest_neighbours(
+    source: Rows,
+    target: Rows,
+    k: int = 1,
+    *,
+    memory: int = MEMORY,
+    precision: Precision = "fp32",
+    checkpoint: SearchCheckpoint | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> tuple[Neighbours, Neighbours]:
+    """Find the ``k`` rows of largest cosine on the other side, for each source and for each target row.
+
+    A cosine is summed in double precision and rounded to single; candidates whose cosines are equal then stand in
+    the order of their positions, as in a stable sort. A zero vector has cosine 0 with anything. Where ``target`` is
+    the very object that ``source`` is, each product serves both its rows, which takes half the products.
+
+    Parameters
+    ----------
+    source, target
+        (n, d) and (m, d), float; they need not be normalised. A block of rows is read at a time, so that they
+        may be mapped from disk.
+    k
+        Neighbours of each row; at most as many as the other side has.
+    memory
+        Bytes to stay within, beside the vectors themselves and the outcome.
+    precision
+        Of the matrix product: ``fp32``, ``bf16``, or ``auto`` for bf16 where the processor has instructions
+        for it. It moves the time, not the outcome.
+    checkpoint
+        Where the search keeps how far it is, and goes on from.
+    advance
+        Called with the number of products done; one that serves both its rows counts as two.
+
+    Returns
+    -------
+    forward, backward : Neighbours
+        Of the source rows among the target's, (n, min(k, m)), and the other way round, (m, min(k, n)).
+
+    Raises
+    ------
+    InputError
+        If ``k`` is below 1, the widths differ, a row holds NaN or infinite values, or ``memory`` does not
+        suffice; it says the least that does.
+    """
+    check_neighbourhood(k)
+    if source.shape[1] != target.shape[1]:
+        raise InputError(
+            f"source vectors have {source.shape[1]} dimensions, target vectors {target.shape[1]}: "
+            "encode both sides with the same model"
+        )
+    rows = distinct_rows(source, "source vectors")
+    columns = rows if target is source else distinct_rows(target, "target vectors")
+    forward = _Best(len(rows.first), len(columns.first), k)
+    backward = forward if columns is rows else _Best(len(columns.first), len(rows.first), k)
+    plan = plan_tiles(len(rows.first), len(columns.first), source.shape[1], k, memory)
+    if len(rows.first) and len(columns.first):
+        _scan(rows, columns, forward, backward, plan, _Product(precision), checkpoint, advance)
+    found = _restore(forward, rows, columns, k)
+    return found, found if columns is rows else _restore(backward, columns, rows, k)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the table of all products is cut: panels of rows, and tiles within them."""
+
+    panel: int
+    rows: int
+    columns: int
+
+
+def plan_tiles(sources: int, targets: int, width: int, k: int, memory: int) -> Plan:
+    """Choose the tiles: as many source rows at once as fit, for target rows are read anew for each panel.
+
+    Raises
+    ------
+    InputError
+        If not even one tile fits.
+    """
+    rows, columns = min(TILE_ROWS, max(1, sources)), min(TILE_COLUMNS, max(1, targets))
+    kept = (sources + targets) * (12 * k + 24)
+    # The tile with its maxima, and at worst every score of it nominated; a block of targets in two precisions.
+    tile = rows * columns * 8 + columns * width * 12 + (1 << 24)
+    least = kept + tile + rows * width * 12
+    if memory < least:
+        raise InputError(
+            f"memory is {memory / 2**20:,.0f} MiB, which is too little for one tile of "
+            f"{sources:,} x {targets:,} products: give at least {-(-least // 2**20):,} MiB"
+        )
+    panel = rows * max(1, (memory - kept - tile) // (rows * width * 12))
+    return Plan(min(panel, -(-sources // rows) * rows), rows, columns)
+
+
+def _scan(
+    rows: Distinct,
+    columns: Distinct,
+    forward: _Best,
+    backward: _Best,
+    plan: Plan,
+    product: _Product,
+    checkpoint: SearchCheckpoint | None,
+    advance: Callable[[int], None],
+) -> None:
+    sources, targets = len(rows.first), len(columns.first)
+    itself = columns is rows
+    # A tile of a set with itself lies above the diagonal, on it, or below it, where nothing is new.
+    width = plan.columns // plan.rows * plan.rows if itself else plan.columns
+    slack = product.error(rows.rows.shape[1])
+    scores = np.empty(plan.rows * plan.columns, np.float32)
+    arrays: list[npt.NDArray[Any]] = [forward.cosine, forward.index, backward.cosine, backward.index]
+    done = checkpoint.resume(plan, arrays) if checkpoint else 0
+    advance(done)
+    passed = 0
+    for top in range(0, sources, plan.panel):
+        bottom = min(top + plan.panel, sources)
+        panel: list[tuple[int, npt.NDArray[np.float32], Any]] = []
+        for left in range(0, targets, width):
+            right = min(left + width, targets)
+            passed += (bottom - top) * (right - left)
+            if passed <= done:
+                continue
+            if not panel:
+                for start in range(top, bottom, plan.rows):
+                    block = rows.unit(start, min(start + plan.rows, bottom))
+                    panel.append((start, block, product.operand(block)))
+            across = columns.unit(left, right)
+            operand = product.operand(across)
+            for start, down, left_operand in panel:
+                if itself and start >= right:
+                    break
+                tile = scores[: len(down) * len(across)].reshape(len(down), len(across))
+                product(left_operand, operand, tile)
+                for best, axis in ((forward, 0), (backward, 1)):
+                    if axis == 1 and itself and start >= left:
+                        continue
+                    own = slice(start, start + len(down)) if axis == 0 else slice(left, right)
+                    row, column = nominate(tile, axis, best.cosine[own, -1], best.k, slack)
+                    cosine = dot_pairs(down, row, across, column).astype(np.float32)
+                    each = (row + start, column + left)
+                    best.add(each[axis], each[1 - axis], cosine)
+                advance(tile.size * (2 if itself and start < left else 1))
+            if checkpoint:
+                checkpoint.save(plan, arrays, passed)
+
+
+def nominate(
+    tile: npt.NDArray[np.float32], axis: int, worst: npt.NDArray[np.float32], k: int, slack: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Name the scores of a tile that may belong to the k best of their row (``axis`` 0) or column (1).
+
+    Parameters
+    ----------
+    tile
+        (r, c) scores, each wrong by less than ``slack``.
+    axis
+        Whose best are sought.
+    worst
+        (r,) or (c,), the exact k-th best score known so far, -inf where there are fewer.
+    k, slack
+        See above.
+
+    Returns
+    -------
+    row, column : ndarray of int64, shape (nominated,)
+    """
+    # Groups of far-apart scores: their maxima are taken slice by slice, which the processor does fastest.
+    other = tile.shape[1 - axis]
+    group = GROUP if other % GROUP == 0 else 1
+    groups = other // group
+    if axis == 0:
+        maxima = tile.reshape(-1, group, groups).max(axis=1) if group > 1 else tile
+    else:
+        maxima = tile.reshape(group, groups, -1).max(axis=0) if group > 1 else tile
+    along = (slice(None), None) if axis == 0 else (None, slice(None))
+    floor = worst - np.float32(slack)
+    passing = np.flatnonzero(maxima >= floor[along])
+    if len(passing) > 4 * k * len(worst) and groups > k:
+        # Too many: the k-th best maximum of the tile itself is a floor too, one error below for each of the two.
+        kth = np.partition(maxima, groups - k, axis=1 - axis).take(groups - k, axis=1 - axis)
+        floor = np.maximum(floor, kth - np.float32(2 * slack))
+        passing = np.flatnonzero(maxima >= floor[along])
+    row, column = np.divmod(passing, maxima.shape[1])
+    if group > 1:
+        members = np.arange(group) * groups
+        row, column = (
+            np.broadcast_arrays(row[:, None], column[:, None] + members)
+            if axis == 0
+            else np.broadcast_arrays(row[:, None] + members, column[:, None])
+        )
+        kept = tile[row, column] >= floor[row if axis == 0 else column]
+        row, column = row[kept], column[kept]
+    return row, column
+
+
+class _Best:
+    """The k best candidates of each query so far."""
+
+    def __init__(self, queries: int, candidates: int, k: int) -> None:
+        self.k = min(k, candidates)
+        self.cosine = np.full((queries, self.k), -np.inf, np.float32)
+        self.index = np.full((queries, self.k), -1, np.int64)
+
+    def add(
+        self, query: npt.NDArray[np.int64], candidate: npt.NDArray[np.int64], cosine: npt.NDArray[np.float32]
+    ) -> None:
+        """Let new candidates compete; each comes once."""
+        better = cosine >= self.cosine[query, -1]
+        query, candidate, cosine = query[better], candidate[better], cosine[better]
+        touched = np.unique(query)
+        queries = np.concatenate([np.repeat(touched, self.k), query])
+        candidates = np.concatenate([self.index[touched].ravel(), candidate])
+        scores = np.concatenate([self.cosine[touched].ravel(), cosine])
+        order = best_first(queries, scores, candidates, self.k)
+        self.index[touched] = candidates[order].reshape(-1, self.k)
+        self.cosine[touched] = scores[order].reshape(-1, self.k)
+
+
+def best_first(
+    group: npt.NDArray[np.int64], score: npt.NDArray[Any], position: npt.NDArray[np.int64], k: int
+) -> npt.NDArray[np.int64]:
+    """Order by group, then score, the best first, then position; and keep the k first of each group."""
+    order = np.lexsort((position, -score, group))
+    group = group[order]
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    rank = np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
+    return order[rank < k]
+
+
+def _restore(best: _Best, queries: Distinct, candidates: Distinct, k: int) -> Neighbours:
+    """Give back the copies of rows that were searched once."""
+    cosine, index = best.cosine, best.index
+    k = min(k, len(candidates.place))
+    if not index.size:
+        shape = (len(queries.place), k)
+        return Neighbours(np.empty(shape, np.float32), np.empty(shape, np.int64))
+    if candidates.repeated:
+        copies = np.argsort(candidates.place, kind="stable")
+        counts = np.bincount(candidates.place)
+        begins = np.cumsum(counts) - counts
+        many = np.minimum(counts[index.ravel()], k)
+        entry = np.repeat(np.arange(index.size), many)
+        within = np.arange(len(entry)) - np.repeat(np.cumsum(many) - many, many)
+        position = copies[begins[index.ravel()[entry]] + within]
+        order = best_first(entry // index.shape[1], cosine.ravel()[entry], position, k)
+        cosine, index = cosine.ravel()[entry[order]].reshape(-1, k), position[order].reshape(-1, k)
+    if queries.repeated:
+        cosine, index = cosine[queries.place], index[queries.place]
+    return Neighbours(cosine, index)
+
+
+class _Product:
+    """The matrix product in one precision, with a bound on its error."""
+
+    def __init__(self, precision: Precision) -> None:
+        self.half = precision != "fp32"
+        if self.half:
+            import torch
+
+            from lingualign.embedding.encode import resolve_precision
+
+            self.half = resolve_precision(precision, torch.device("cpu")) == "bf16"
+
+    def operand(self, rows: npt.NDArray[np.float32]) -> Any:
+        if not self.half:
+            return rows
+        import torch
+
+        return torch.from_numpy(rows).bfloat16()
+
+    def __call__(self, rows: Any, columns: Any, out: npt.NDArray[np.float32]) -> None:
+        if not self.half:
+            np.matmul(rows, columns.T, out=out)
+            return
+        import torch
+
+        torch.from_numpy(out).copy_(rows @ columns.T)
+
+    def error(self, width: int) -> float:
+        """Bound the error of a product of unit vectors: sums of absolute products are 1 at most.
+
+        In single precision each of ``width`` sums, and the exact score itself, is rounded by 2**-24 at most; in
+        bf16 both factors and the outcome are rounded by 2**-9 beside.
+        """
+        single = (width + 4) * 2.0**-24 * 1.01
+        return single + 3.1 * 2.0**-9 if self.half else single

@@ -1,0 +1,120 @@
+"""Rows of vectors: scaled to length 1, compared row by row, and told apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_BLOCK_ROWS = 4_096
+_BLOCK_PAIRS = 256  # in double precision they stay in the processor's cache
+
+
+class Rows(Protocol):
+    """What is searched: an array, one mapped from disk, or anything else that gives some rows at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and width, (n, d)."""
+
+    def __getitem__(self, rows: Any, /) -> npt.NDArray[Any]:
+        """Give the rows of a slice, or of an array of positions."""
+
+
+def unit_rows(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Scale each row to length 1; a zero row stays zero, so that its cosine with anything is 0."""
+    rows = np.asarray(vectors, dtype=np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    unit: npt.NDArray[np.float32] = rows / lengths
+    return unit
+
+
+def cosines(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Cosine of row i with row i: (n,). A zero vector has cosine 0 with anything."""
+    rows1, rows2 = unit_rows(vectors1), unit_rows(vectors2)
+    return dot_pairs(rows1, np.arange(len(rows1)), rows2, np.arange(len(rows2)))
+
+
+def dot_pairs(
+    rows1: npt.NDArray[np.float32],
+    index1: npt.NDArray[np.int64],
+    rows2: npt.NDArray[np.float32],
+    index2: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Products of pairs of rows, (pairs,), summed in double precision.
+
+    The products of single-precision numbers are exact in it. Rounded back to single precision, a sum is therefore
+    the same wherever the two rows stand, which that of a matrix product is not.
+    """
+    dots = np.empty(len(index1), np.float64)
+    for start in range(0, len(dots), _BLOCK_PAIRS):
+        some = slice(start, start + _BLOCK_PAIRS)
+        one, two = rows1[index1[some]].astype(np.float64), rows2[index2[some]].astype(np.float64)
+        np.einsum("id,id->i", one, two, out=dots[some])
+    return dots
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """The distinct rows of a set of vectors, in order of appearance."""
+
+    rows: Rows
+    first: npt.NDArray[np.int64]
+    """(distinct,), where each stands for the first time"""
+    place: npt.NDArray[np.int64]
+    """(n,), which of the distinct ones each row is"""
+
+    @property
+    def repeated(self) -> bool:
+        """Whether any row occurs twice."""
+        return len(self.first) < len(self.place)
+
+    def unit(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Give some of the distinct rows, scaled to length 1."""
+        return unit_rows(self.rows[self.first[start:stop]] if self.repeated else self.rows[start:stop])
+
+
+def distinct_rows(rows: Rows, name: str) -> Distinct:
+    """Find the distinct rows, reading a block at a time.
+
+    Raises
+    ------
+    InputError
+        If a row holds NaN or infinite values; ``name`` says whose.
+    """
+    count, width = rows.shape
+    odd = np.random.default_rng(0).integers(1 << 62, size=width, dtype=np.uint64) * np.uint64(2) + np.uint64(
+        1
+    )
+    hashes = np.empty(count, np.uint64)
+    for start in range(0, count, _BLOCK_ROWS):
+        block = _comparable(rows[start : start + _BLOCK_ROWS])
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            row = start + int(finite.argmin())
+            raise InputError(
+                f"{name}, row {row + 1}: NaN or infinite values, which are near nothing; encode it again"
+            )
+        hashes[start : start + len(block)] = block.view(np.uint32).astype(np.uint64) @ odd
+    _, leader, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    leader = leader[inverse]
+    followers = np.flatnonzero(leader != np.arange(count))
+    for start in range(0, len(followers), _BLOCK_ROWS):
+        some = followers[start : start + _BLOCK_ROWS]
+        # Two rows that share a hash by chance are both kept.
+        differ = (_comparable(rows[some]) != _comparable(rows[leader[some]])).any(axis=1)
+        leader[some[differ]] = some[differ]
+    first, place = np.unique(leader, return_inverse=True)
+    return Distinct(rows, first, place)
+
+
+def _comparable(rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    # Adding 0 turns -0 into 0, which compares equal but has other bytes.
+    return np.ascontiguousarray(np.asarray(rows, dtype=np.float32) + np.float32(0))
