@@ -214,7 +214,7 @@ def floor(student: SentenceTransformer, batches: PairBatches, after_step: Callab
     student.train()
     for parts in cycle(prepared):
         vectors = torch.cat([student(dict(part))["sentence_embedding"] for part in parts])
-        vectors.backward(torch.ones_like(vectors))
+        torch.autograd.backward(vectors, torch.ones_like(vectors))
         student.zero_grad()
         after_step()
 

@@ -199,14 +199,20 @@ def train(
             folder.begin(resume=resume, overwrite=overwrite)
     try:
 <<<<<<< HEAD
+<<<<<<< HEAD
+=======
+>>>>>>> extended
         folder.save_json(REPORT, report)
-        if config.student.kind == "extended" and start is None:
-            with together():
-                folder.save_start(student)
         with without_tensor_bars():
+<<<<<<< HEAD
 =======
         folder.save_json(REPORT, pairs.report.to_json())
         with _without_tensor_bars():
+            if config.student.kind == "extended" and start is None:
+                with together():
+                    folder.save_start(student)
+>>>>>>> extended
+=======
             if config.student.kind == "extended" and start is None:
                 with together():
                     folder.save_start(student)
