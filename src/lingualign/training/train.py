@@ -198,25 +198,11 @@ def train(
         if is_first():
             folder.begin(resume=resume, overwrite=overwrite)
     try:
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
->>>>>>> extended
         folder.save_json(REPORT, report)
         with without_tensor_bars():
-<<<<<<< HEAD
-=======
-        folder.save_json(REPORT, pairs.report.to_json())
-        with _without_tensor_bars():
             if config.student.kind == "extended" and start is None:
                 with together():
                     folder.save_start(student)
->>>>>>> extended
-=======
-            if config.student.kind == "extended" and start is None:
-                with together():
-                    folder.save_start(student)
->>>>>>> extended
             trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
             languages = sorted({code for name in counts for code in name.split("-")})
             card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)
