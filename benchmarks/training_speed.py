@@ -226,6 +226,8 @@ def encoder(given: argparse.Namespace) -> dict[str, Any]:
     encoder = load_model("minilm")
     extension = extend_vocabulary(encoder, sentences, anchor="en", vocabulary=given.vocabulary)
     student = extended_student(encoder, extension, static_start(extension))
+    # At minilm's own 256 tokens the host's batches, padded to their longest, take more than 24 GB.
+    student.max_seq_length = given.max_length
     print(
         f"{extension.tokenizer.get_vocab_size():,} tokens; pairs: { {n: len(p) for n, p in pairs.items()} }"
     )
@@ -243,7 +245,12 @@ def encoder(given: argparse.Namespace) -> dict[str, Any]:
         figures = medians(recipes, given.rounds, given.warm_up)
     for name, figure in figures.items():
         figure["pairs_per_second"] = round((PAPER_BATCH if name == "paper" else size) / figure["seconds"], 2)
-    return {"batch_size": size, "vocabulary": extension.tokenizer.get_vocab_size(), "recipes": figures}
+    return {
+        "batch_size": size,
+        "max_length": given.max_length,
+        "vocabulary": extension.tokenizer.get_vocab_size(),
+        "recipes": figures,
+    }
 
 
 def host_static(
@@ -396,6 +403,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(default), help="folder with train/ and eval/")
     parser.add_argument("--batch-size", type=int, help="pairs of a batch; 256, 1,024 or 64")
     parser.add_argument("--vocabulary", type=int, default=20_000, help="pieces to add for each language")
+    parser.add_argument("--max-length", type=int, default=128, help="most tokens of a sentence, of encoder")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--warm-up", type=int, default=1)
     parser.add_argument(
