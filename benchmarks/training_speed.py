@@ -65,7 +65,7 @@ def real_pairs(data: Path, size: int) -> tuple[Pairs, dict[str, list[str]]]:
     table = prepare_pairs(
         [str(data / "train")], languages=list(LANGUAGES), select="en-xx", priority=list(LANGUAGES)
     ).train
-    rows = table.take(np.random.default_rng(7).permutation(table.num_rows)[: 60 * size]).to_pylist()
+    rows = table.take(np.random.default_rng(7).permutation(table.num_rows)[: 30 * size]).to_pylist()
     pairs: Pairs = {}
     sentences: dict[str, list[str]] = {}
     for row in rows:

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+_SIGNS = ("can't allocate memory", "bad_alloc", "out of memory", "could not create a primitive")
 _MATRICES = 8
 """Matrices of the batch's similarities that a loss and its gradient hold at a time, about."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell the errors of Python, of CUDA, and of torch on the CPU, which has no kind of its own for it."""
+    """Tell the errors of Python, of CUDA, and of torch and oneDNN on the CPU, which have no kind of their own."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError)
-        and any(sign in str(error) for sign in ("can't allocate memory", "bad_alloc", "out of memory"))
+        isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
     )
 
 
