@@ -7,7 +7,6 @@ Eager and compiled steps take turns on the same batches; compiling itself is tim
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from machine import save_result
+from machine import command_line, save_result
 
 
 def batches(count: int, sentences: int) -> list[dict[str, Tensor]]:
@@ -38,9 +37,7 @@ def seconds(model: Any, batch: dict[str, Tensor]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = command_line(__doc__)
     parser.add_argument("--layers", type=int, default=6, help="of minilm's six, from the first one")
     parser.add_argument("--batches", type=int, default=12)
     parser.add_argument("--sentences", type=int, default=64)

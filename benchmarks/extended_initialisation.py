@@ -8,12 +8,11 @@ before any training of its own, beside the encoder as it was: two-way accuracy o
 
 from __future__ import annotations
 
-import argparse
 import copy
 import os
 from typing import TYPE_CHECKING, Any
 
-from machine import save_result
+from machine import command_line, save_result
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -82,9 +81,7 @@ def starts(config_file: str, suites: list[Suite]) -> dict[str, dict[str, float]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = command_line(__doc__)
     parser.add_argument("--config", required=True, help="of an extended student")
     parser.add_argument("--suite", nargs="+", required=True, help="suites to score on")
     given = parser.parse_args()

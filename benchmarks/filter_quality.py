@@ -8,14 +8,13 @@ another language. The area under the curve is the chance that a good pair scores
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machine import save_result
+from machine import command_line, save_result
 from planted_pairs import SETS, known_pairs
 
 if TYPE_CHECKING:
@@ -56,13 +55,9 @@ def area_under_curve(good: npt.NDArray[np.float64], bad: npt.NDArray[np.float64]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = command_line(__doc__, data="folder with train/ and eval/")
     parser.add_argument("--model", default="runs/static-en-xx")
     parser.add_argument("--about", default="", help="what the model is, kept with the figures")
-    data = Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=os.environ.get("LINGUALIGN_DATA", data))
     parser.add_argument("--languages", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument(
         "--name", default="filter_quality", help="the figures go to benchmarks/results/NAME.json"

@@ -9,19 +9,20 @@ missing; that is not timed. The second table tells how many pairs of STS benchma
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import time
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from machine import save_result
+from machine import command_line, save_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCORES = (0.0, 1.0, 2.0, 3.0, 4.0, 4.5, 5.0)
 
@@ -86,11 +87,7 @@ def left_out(data: Path, teacher: str) -> dict[str, float]:
 
 
 def main() -> None:
-    default = os.environ.get("LINGUALIGN_DATA", "../shared/data")
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--data", type=Path, default=Path(default))
+    parser = command_line(__doc__, data="folder with train/ and eval/")
     parser.add_argument("--pair", default="en-fr")
     parser.add_argument("--most", type=int, help="pairs to mine for, a sample; all where absent")
     parser.add_argument("--teacher", default="minilm")

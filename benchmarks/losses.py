@@ -9,7 +9,6 @@ one that was interrupted goes on. Further options override the configuration in 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -18,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from machine import save_result
+from machine import command_line, save_result
 
 LOSSES = {
     "hard": ["--loss.kind", "hard", "--loss.tcm", "false"],
@@ -99,9 +98,7 @@ def _read(path: Path) -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = command_line(__doc__)
     parser.add_argument("--config", type=Path, default=Path(__file__).parents[1] / "configs" / "static.yaml")
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/losses"), help="folder for the trained models"

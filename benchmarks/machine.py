@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+
+def command_line(description: str | None, data: str | None = None) -> argparse.ArgumentParser:
+    """Begin a script's command line; with ``--data``, of which ``data`` tells what it holds, where that is given."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    if data is not None:
+        default = os.environ.get("LINGUALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")
+        parser.add_argument("--data", type=Path, default=Path(default), help=data)
+    return parser
 
 
 def describe_machine() -> dict[str, Any]:

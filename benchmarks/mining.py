@@ -9,13 +9,12 @@ time and wall time. FAISS is measured where ``faiss-cpu`` is installed, and its 
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
-from machine import save_result
+from machine import command_line, save_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,9 +85,7 @@ def agreement(ours: Any, theirs: Any) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = command_line(__doc__)
     parser.add_argument("--rows", type=int, default=200_000, help="vectors on each side")
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("-k", type=int, default=4)

@@ -10,7 +10,6 @@ if not, so that the precision is a lower bound.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import tempfile
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from machine import save_result
+from machine import command_line, save_result
 
 SETS = {
     "fr": ("fra", "fra_Latn"),
@@ -101,13 +100,9 @@ def mined(model: Any, data: Path, language: str, count: int, margin: str, retrie
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = command_line(__doc__, data="folder with train/ and eval/")
     parser.add_argument("--model", default="runs/static-en-xx")
     parser.add_argument("--about", default="", help="what the model is, kept with the figures")
-    data = Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=os.environ.get("LINGUALIGN_DATA", data))
     parser.add_argument(
         "--sentences", type=int, default=100_000, help="training pairs that the rest hides among"
     )

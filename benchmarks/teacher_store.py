@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import resource
 import statistics
@@ -21,6 +20,8 @@ import time
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from machine import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,11 +147,7 @@ def call(function: str, *arguments: Any) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    default = os.environ.get("LINGUALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with train/**/*.parquet")
+    parser = command_line(__doc__, data="folder with train/**/*.parquet")
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--sentences", type=int, default=3_000, help="sentences to time")
     parser.add_argument(

@@ -11,7 +11,6 @@ measured in the same run, on large bf16 products.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import time
@@ -25,7 +24,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
 from lingualign.losses import SoftContrastiveLoss
-from machine import save_result
+from machine import command_line, save_result
 
 VOCABULARY = 250_002
 
@@ -86,9 +85,7 @@ def matrix_rate() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = command_line(__doc__)
     parser.add_argument("--batch-size", type=int, default=4_096)
     parser.add_argument("--mini-batch-size", type=int, default=2_048)
     parser.add_argument("--layers", type=int, default=12)

@@ -9,7 +9,6 @@ held during the step, above what it held before: model, optimizer and data are t
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -19,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from machine import save_result
+from machine import command_line, save_result
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -119,13 +118,7 @@ def plot(figures: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    default = os.environ.get("LINGUALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument(
-        "--data", type=Path, default=Path(default), help="folder with train/tatoeba/en-fr.parquet"
-    )
+    parser = command_line(__doc__, data="folder with train/tatoeba/en-fr.parquet")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 1024, 4096, 8192])
     parser.add_argument("--step", type=int, nargs=2, metavar=("PAIRS", "MINI_BATCH"), help="one step, here")
     given = parser.parse_args()

@@ -10,19 +10,18 @@ the processor's time is the steadier figure, so both are given.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import tempfile
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from machine import save_result
+from machine import command_line, save_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from lingualign.training import RunConfig
 
@@ -210,11 +209,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    default = os.environ.get("LINGUALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with train/**/*.parquet")
+    parser = command_line(__doc__, data="folder with train/**/*.parquet")
     parser.add_argument("--student", choices=("static", "encoder"), default="static")
     parser.add_argument("--steps", type=int, default=60)
     given = parser.parse_args()

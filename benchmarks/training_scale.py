@@ -8,7 +8,6 @@ language pairs of the training data. Time is that of the steps; memory is what t
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -19,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from machine import save_result
+from machine import command_line, save_result
 from training_memory import resident
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -107,11 +106,7 @@ def epoch(data: Path, count: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    default = os.environ.get("LINGUALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with train/")
+    parser = command_line(__doc__, data="folder with train/")
     parser.add_argument("--pairs", type=int, nargs="+", default=[50_000, 0], help="0: all there are")
     parser.add_argument("--here", type=int, help="one epoch on so many pairs, in this process")
     given = parser.parse_args()

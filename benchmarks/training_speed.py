@@ -17,7 +17,6 @@ store; and with a floor counted in operations and bytes at the rates that this m
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from functools import partial
@@ -26,7 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from machine import save_result
+from machine import command_line, save_result
 
 # Before torch loads: threads that spin while they wait would take the others' time.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -51,6 +50,7 @@ from lingualign.training.trainer import AlignmentTrainer
 from side_by_side import AfterStep, medians
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from numpy.typing import NDArray
@@ -167,13 +167,12 @@ class LiveTeacherCollator(SentenceTransformerDataCollator):
 def host(
     pairs: Pairs,
     student: SentenceTransformer,
-    teacher: SentenceTransformer,
     size: int,
-    length: int | None,
+    loss: nn.Module,
+    collator: SentenceTransformerDataCollator,
     after_step: Callable[[], None],
 ) -> None:
-    collator = LiveTeacherCollator(preprocess_fn=student.preprocess)
-    collator.teacher, collator.length = teacher, length
+    """Train with the host's trainer, on columns of text."""
     data = DatasetDict(
         {
             name: Dataset.from_dict(
@@ -187,10 +186,23 @@ def host(
             model=student,
             args=arguments(folder, size, remove_unused_columns=False),
             train_dataset=data,
-            loss=PlainLoss(student),
+            loss=loss,
             data_collator=collator,
             callbacks=[AfterStep(after_step)],
         ).train()
+
+
+def with_live_teacher(
+    pairs: Pairs,
+    student: SentenceTransformer,
+    teacher: SentenceTransformer,
+    size: int,
+    length: int | None = None,
+) -> Callable[[Callable[[], None]], None]:
+    """Give the host's recipe with the teacher run on each batch."""
+    collator = LiveTeacherCollator(preprocess_fn=student.preprocess)
+    collator.teacher, collator.length = teacher, length
+    return partial(host, pairs, student, size, PlainLoss(student), collator)
 
 
 def without_padding(batch: dict[str, Any]) -> list[dict[str, Tensor]]:
@@ -219,18 +231,20 @@ def floor(student: SentenceTransformer, batches: PairBatches, after_step: Callab
         after_step()
 
 
+def extended_minilm(sentences: dict[str, list[str]], vocabulary: int) -> SentenceTransformer:
+    """Extend minilm's vocabulary; where its new tokens start makes no difference to the speed."""
+    student = load_model("minilm")
+    extension = extend_vocabulary(student, sentences, anchor="en", vocabulary=vocabulary)
+    return extended_student(student, extension, static_start(extension))
+
+
 def encoder(given: argparse.Namespace) -> dict[str, Any]:
     size = given.batch_size or 256
     pairs, sentences = real_pairs(given.data, size)
-    teacher = load_model("minilm")
-    encoder = load_model("minilm")
-    extension = extend_vocabulary(encoder, sentences, anchor="en", vocabulary=given.vocabulary)
-    student = extended_student(encoder, extension, static_start(extension))
+    teacher, student = load_model("minilm"), extended_minilm(sentences, given.vocabulary)
     # At minilm's own 256 tokens the host's batches, padded to their longest, take more than 24 GB.
     student.max_seq_length = given.max_length
-    print(
-        f"{extension.tokenizer.get_vocab_size():,} tokens; pairs: { {n: len(p) for n, p in pairs.items()} }"
-    )
+    print(f"{len(student.tokenizer):,} tokens; pairs: { {n: len(p) for n, p in pairs.items()} }")
     with TemporaryDirectory() as folder:
         store = TeacherStore.for_model(Path(folder), teacher)
         store.add([source for of_pair in pairs.values() for source, _ in of_pair], progress=True)
@@ -238,8 +252,8 @@ def encoder(given: argparse.Namespace) -> dict[str, Any]:
         recipes: dict[str, Any] = {
             "lingualign": partial(ours, copy_of(student), batches),
             "floor": partial(floor, copy_of(student), batches_of(pairs, student, store, size)),
-            "host": partial(host, pairs, copy_of(student), teacher, size, None),
-            "paper": partial(host, pairs, copy_of(student), teacher, PAPER_BATCH, PAPER_LENGTH),
+            "host": with_live_teacher(pairs, copy_of(student), teacher, size),
+            "paper": with_live_teacher(pairs, copy_of(student), teacher, PAPER_BATCH, PAPER_LENGTH),
         }
         recipes = {name: recipe for name, recipe in recipes.items() if name in given.recipes}
         figures = medians(recipes, given.rounds, given.warm_up)
@@ -248,31 +262,9 @@ def encoder(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "batch_size": size,
         "max_length": given.max_length,
-        "vocabulary": extension.tokenizer.get_vocab_size(),
+        "vocabulary": len(student.tokenizer),
         "recipes": figures,
     }
-
-
-def host_static(
-    pairs: Pairs, student: SentenceTransformer, store: TeacherStore, size: int, after_step: Callable[[], None]
-) -> None:
-    data = DatasetDict(
-        {
-            name: Dataset.from_dict(
-                dict(zip(("sentence1", "sentence2"), zip(*of_pair, strict=True), strict=True))
-            )
-            for name, of_pair in pairs.items()
-        }
-    )
-    with TemporaryDirectory() as folder:
-        SentenceTransformerTrainer(
-            model=student,
-            args=arguments(folder, size),
-            train_dataset=data,
-            loss=SoftContrastiveLoss(student),
-            data_collator=TeacherCollator(preprocess_fn=student.preprocess, store=store),
-            callbacks=[AfterStep(after_step)],
-        ).train()
 
 
 def static_floor(student: SentenceTransformer, batches: PairBatches) -> dict[str, Any]:
@@ -311,6 +303,14 @@ def static_floor(student: SentenceTransformer, batches: PairBatches) -> dict[str
     }
 
 
+def host_with_store(
+    pairs: Pairs, student: SentenceTransformer, store: TeacherStore, size: int
+) -> Callable[[Callable[[], None]], None]:
+    """Give the host's recipe with the loss and the labels of this project."""
+    collator = TeacherCollator(preprocess_fn=student.preprocess, store=store)
+    return partial(host, pairs, student, size, SoftContrastiveLoss(student), collator)
+
+
 def static(given: argparse.Namespace) -> dict[str, Any]:
     size = given.batch_size or 1024
     pairs, sentences = real_pairs(given.data, size)
@@ -324,7 +324,7 @@ def static(given: argparse.Namespace) -> dict[str, Any]:
         figures = medians(
             {
                 "lingualign": partial(ours, copy_of(student), batches),
-                "host": partial(host_static, pairs, copy_of(student), store, size),
+                "host": host_with_store(pairs, copy_of(student), store, size),
             },
             given.rounds,
             given.warm_up,
@@ -338,9 +338,7 @@ def static(given: argparse.Namespace) -> dict[str, Any]:
 def n_way(given: argparse.Namespace) -> dict[str, Any]:
     size = given.batch_size or 64
     _, sentences = real_pairs(given.data, 256)
-    teacher, encoder = load_model("minilm"), load_model("minilm")
-    extension = extend_vocabulary(encoder, sentences, anchor="en", vocabulary=given.vocabulary)
-    student = extended_student(encoder, extension, static_start(extension))
+    teacher, student = load_model("minilm"), extended_minilm(sentences, given.vocabulary)
     columns = n_way_sentences(given.data, 4 * size)
     with TemporaryDirectory() as folder:
         store = TeacherStore.for_model(Path(folder), teacher)
@@ -395,12 +393,8 @@ def n_way_sentences(data: Path, count: int) -> list[list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    default = os.environ.get("LINGUALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")
+    parser = command_line(__doc__, data="folder with train/ and eval/")
     parser.add_argument("what", choices=("encoder", "static", "n-way"))
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with train/ and eval/")
     parser.add_argument("--batch-size", type=int, help="pairs of a batch; 256, 1,024 or 64")
     parser.add_argument("--vocabulary", type=int, default=20_000, help="pieces to add for each language")
     parser.add_argument("--max-length", type=int, default=128, help="most tokens of a sentence, of encoder")

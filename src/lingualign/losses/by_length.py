@@ -80,7 +80,7 @@ def cut_by_length(features: Sequence[dict[str, Any]], sentences: int | None = No
     for rows in torch.split(order, sizes):
         width = max(1, int(lengths[rows[0]]))
         kept = slice(mask.shape[1] - width, None) if padded_left else slice(width)
-        parts.append({key: _cut(value, rows, kept, mask.shape) for key, value in merged.items()})
+        parts.append(take_rows(merged, rows, kept))
     return Parts(parts, order, len(columns))
 
 
@@ -137,9 +137,14 @@ def _flush_right(columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return wide
 
 
-def _cut(value: Any, rows: Tensor, kept: slice, shape: torch.Size) -> Any:
-    """Take the rows of a part out of one feature, and from token-wise features its columns."""
-    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != shape[0]:
-        return value
-    taken = value[rows]
-    return taken[:, kept] if value.shape[:2] == shape else taken
+def take_rows(features: dict[str, Any], rows: Tensor, kept: slice = slice(None)) -> dict[str, Any]:
+    """Take some sentences out of padded features, and of their tokens the columns ``kept``."""
+    shape = features["attention_mask"].shape
+
+    def cut(value: Any) -> Any:
+        if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != shape[0]:
+            return value
+        taken = value[rows]
+        return taken[:, kept] if value.shape[:2] == shape else taken
+
+    return {name: cut(value) for name, value in features.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, cycle
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -144,19 +144,23 @@ class SoftContrastiveLoss(InBatchLoss):
         teacher_everywhere = None if teacher is None else gather_columns(teacher)
         same = [repeated(side, gather_columns(side), offset) for side in hashes or ()]
 
-        terms: dict[str, list[Tensor]] = {"cross_lingual": [], "monolingual": [], "anchor": []}
-        entropies, w = [], None
-        for a, b in combinations(range(len(vectors)), 2):
-            excluded = None
+        def label_of(*sides: int) -> Tensor:
             if teacher is None or teacher_everywhere is None:
-                w = hard_label(here, size, offset, device)
-                if same:
-                    # A pair of which either side repeats is no negative.
-                    excluded = same[a] | same[b]
-            elif w is None or self.label == "average":  # the Priority label is that of all language pairs
-                view = [0] if self.label == "priority" else [a, b]
-                w = soft_label(teacher[:, view], self.teacher_temperature, teacher_everywhere[:, view])
-            entropies.append(label_entropy(w))
+                return hard_label(here, size, offset, device)
+            view = list(sides)
+            return soft_label(teacher[:, view], self.teacher_temperature, teacher_everywhere[:, view])
+
+        pairs = list(combinations(range(len(vectors)), 2))
+        # The Average label is that of the two languages; every other is the same for all of them.
+        targets = [label_of(*pair) for pair in pairs] if self.label == "average" else [label_of(0)]
+        anchor = None
+        if self.anchor_weight and teacher_everywhere is not None:
+            anchor = self._in_student_space(teacher_everywhere[:, 0], vectors[0].shape[1])
+
+        terms: dict[str, list[Tensor]] = {"cross_lingual": [], "monolingual": [], "anchor": []}
+        for (a, b), w in zip(pairs, cycle(targets), strict=False):
+            # A pair of which either side repeats is no negative.
+            excluded = same[a] | same[b] if same else None
             columns = {"x_columns": everywhere[a], "y_columns": everywhere[b], "excluded": excluded}
             x, y = vectors[a], vectors[b]
             cross = cross_lingual_loss(x, y, w, self.temperature, **columns)
@@ -167,10 +171,9 @@ class SoftContrastiveLoss(InBatchLoss):
                 cross, monolingual = tcm_loss(cross, monolingual, self.cross_weight)
                 terms["monolingual"].append(monolingual)
             terms["cross_lingual"].append(cross)
-            if self.anchor_weight and teacher_everywhere is not None:
-                anchor = self._in_student_space(teacher_everywhere[:, 0], x.shape[1])
+            if anchor is not None:
                 terms["anchor"].append(self.anchor_weight * anchor_loss((x, y), anchor, w, self.temperature))
-        self.diagnostics = {"label_entropy": torch.stack(entropies).mean()}
+        self.diagnostics = {"label_entropy": torch.stack([label_entropy(w) for w in targets]).mean()}
         return {name: torch.stack(each).mean() for name, each in terms.items() if each}
 
     def _in_student_space(self, teacher: Tensor, dimensions: int) -> Tensor:

@@ -10,12 +10,12 @@ from xml.sax.saxutils import escape
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
 from lingualign.languages import is_language
+from lingualign.mining.parquet import write_parquet
 from lingualign.mining.retrieval import FOUND_BY
 from lingualign.pairs.compression import without_compression
 from lingualign.pairs.discovery import language_pair
@@ -37,11 +37,16 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     """
     if _kind(output) is None:
         raise InputError(f"output {str(output)!r}: not a known kind of file; give {FORMATS}")
-    for path in output_files(output):
+    check_place(*output_files(output), overwrite=overwrite)
+
+
+def check_place(*files: Path, overwrite: bool) -> None:
+    """Refuse to write files that exist, unless they are to be replaced, or whose folder does not."""
+    for path in files:
         if path.is_dir() or (path.exists() and not overwrite):
             raise InputError(f"output {str(path)!r} exists; give another name, or --overwrite it")
-    if not output.parent.is_dir():
-        raise InputError(f"output {str(output)!r}: its folder does not exist")
+        if not path.parent.is_dir():
+            raise InputError(f"output {str(path)!r}: its folder does not exist")
 
 
 def output_files(output: Path) -> list[Path]:
@@ -104,9 +109,7 @@ def _write_parquet(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -
             "target_lines": target.lines_of(pairs.target),
         }
     )
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    write_atomically(output, memoryview(sink.getvalue()))
+    write_parquet(table, output)
 
 
 def one_line(sentences: pa.Array) -> pa.Array:

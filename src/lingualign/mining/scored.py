@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
-from lingualign.mining.output import compressed, one_line
+from lingualign.mining.output import check_place, compressed, one_line
+from lingualign.mining.parquet import write_parquet
 from lingualign.pairs.compression import without_compression
 
 _KINDS = (".parquet", ".tsv", ".jsonl")
@@ -20,19 +20,14 @@ def check_scored_output(output: Path, *, overwrite: bool) -> None:
     """Refuse an output that could not be written, before any work."""
     if _kind(output) not in _KINDS:
         raise InputError(f"output {str(output)!r}: not a known kind of file; give {', '.join(_KINDS)}")
-    if output.is_dir() or (output.exists() and not overwrite):
-        raise InputError(f"output {str(output)!r} exists; give another name, or --overwrite it")
-    if not output.parent.is_dir():
-        raise InputError(f"output {str(output)!r}: its folder does not exist")
+    check_place(output, overwrite=overwrite)
 
 
 def write_scored(table: pa.Table, output: Path) -> None:
     """Write a table whole or not at all. In TSV a tab or line break within a sentence becomes a blank."""
     kind = _kind(output)
     if kind == ".parquet":
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        write_atomically(output, memoryview(sink.getvalue()))
+        write_parquet(table, output)
         return
     if kind == ".jsonl":
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
+from lingualign.mining.parquet import write_parquet
 from lingualign.teacher.files import write_array
 
 if TYPE_CHECKING:
@@ -165,10 +165,8 @@ def write_shard(
     """Write the two files of a shard, each whole or not at all."""
     shard = Shard(number, len(sentences), text_digest(sentences), 0, "", 0, "")
     sentences_file, vectors_file = shard.files(folder)
-    sink = pa.BufferOutputStream()
     table = pa.table({"sentence": pa.array(sentences, pa.large_string())})
-    pq.write_table(table, sink, compression="zstd")
-    sentences_size, sentences_digest = write_atomically(sentences_file, memoryview(sink.getvalue()))
+    sentences_size, sentences_digest = write_parquet(table, sentences_file)
     vectors_size, vectors_digest = write_array(vectors_file, vectors)
     return Shard(
         number,

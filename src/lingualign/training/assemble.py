@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lingualign.pairs import PreparedPairs
     from lingualign.teacher import TeacherStore
     from lingualign.training.batches import PairBatches
-    from lingualign.training.config import LossConfig, RunConfig
+    from lingualign.training.config import LossConfig, RunConfig, TrainingConfig
     from lingualign.training.n_way import Columns
 
 # More vectors hardly turn the directions of a projection.
@@ -92,17 +92,13 @@ def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, Sentence
         return teacher, None
     student = encoder_student(config.student.model or MINILM, revision=config.student.revision)
     if student.transformers_model is None:
-        training = config.training
-        for name, value, off in (
-            ("training.layer_decay", training.layer_decay, 1),
-            ("training.gradient_checkpointing", training.gradient_checkpointing, False),
-            ("training.lora.rank", training.lora.rank, 0),
-            ("loss.mini_batch_size", config.loss.mini_batch_size, None),
-        ):
-            if value != off:
-                raise InputError(
-                    f"{name} is {value}, but student.model {config.student.model!r} is no transformer; leave it out"
-                )
+        given = layer_options(config.training)
+        if config.loss.mini_batch_size is not None:
+            given["loss.mini_batch_size"] = config.loss.mini_batch_size
+        for name, value in given.items():
+            raise InputError(
+                f"{name} is {value}, but student.model {config.student.model!r} is no transformer; leave it out"
+            )
     if config.loss.kind == "mse" and teacher is not None:
         have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
         if have != want:
@@ -112,6 +108,16 @@ def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, Sentence
                 "Use loss.kind: soft, which compares similarities, or another teacher"
             )
     return teacher, student
+
+
+def layer_options(training: TrainingConfig) -> dict[str, Any]:
+    """Name the options in use that need a student with layers, and their values."""
+    options = (
+        ("training.layer_decay", training.layer_decay, 1),
+        ("training.gradient_checkpointing", training.gradient_checkpointing, False),
+        ("training.lora.rank", training.lora.rank, 0),
+    )
+    return {name: value for name, value, off in options if value != off}
 
 
 def teacher_views(loss: LossConfig) -> Sequence[str]:

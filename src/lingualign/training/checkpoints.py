@@ -10,14 +10,17 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lingualign.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"checkpoint-(\d+)")
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
+"""How the names of folders begin that are being written or removed."""
 _MANIFEST = "manifest.json"
 
 
@@ -59,7 +62,7 @@ def damage_of(checkpoint: Path) -> str | None:
 
 def unfinished_name(checkpoint: Path) -> Path:
     """Name the folder in which a checkpoint is written, and in which it is removed."""
-    return checkpoint.with_name(f"{_UNFINISHED}{checkpoint.name}")
+    return checkpoint.with_name(f"{UNFINISHED}{checkpoint.name}")
 
 
 @contextmanager
@@ -82,12 +85,26 @@ def writing(checkpoint: Path) -> Iterator[Path]:
         raise
 
 
-def why_not_written(error: Exception) -> str:
-    """Put a failure to write weights into words: torch and safetensors have their own for a full disk."""
-    text = " ".join(str(error).split())
-    if "inline_container" in text:
-        return "a file could be written in part only; no space left on device, it seems"
-    return text
+@contextmanager
+def explained(what: str, cure: Callable[[], str]) -> Iterator[None]:
+    """Turn a failure to write weights into an InputError: torch and safetensors have their own words for a full disk.
+
+    Parameters
+    ----------
+    what
+        Cannot be written to where.
+    cure
+        Gives the end of the message.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        why = " ".join(str(error).split())
+        if "inline_container" in why:
+            why = "a file could be written in part only; no space left on device, it seems"
+        raise InputError(f"{what}: {why}. {cure()}") from error
 
 
 def keep_only(folder: Path, names: Collection[str]) -> None:
@@ -95,7 +112,7 @@ def keep_only(folder: Path, names: Collection[str]) -> None:
     for checkpoint in checkpoints(folder):
         if checkpoint.name not in names:
             remove(checkpoint)
-    for unfinished in folder.glob(_UNFINISHED + "*"):
+    for unfinished in folder.glob(UNFINISHED + "*"):
         shutil.rmtree(unfinished, ignore_errors=True)
 
 

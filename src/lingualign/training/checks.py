@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from lingualign.errors import InputError
 from lingualign.languages import language_code
-from lingualign.training.assemble import teacher_views
+from lingualign.training.assemble import layer_options, teacher_views
 from lingualign.training.processes import process_count
 
 if TYPE_CHECKING:
@@ -120,15 +120,8 @@ def check_settings(config: RunConfig) -> None:
             "translations; set it to false, or use another loss"
         )
     if config.student.kind == "static":
-        for name, value, off in (
-            ("layer_decay", training.layer_decay, 1),
-            ("gradient_checkpointing", training.gradient_checkpointing, False),
-            ("lora.rank", training.lora.rank, 0),
-        ):
-            if value != off:
-                raise InputError(
-                    f"training.{name} is {value}, but student.kind static has no layers; leave it out"
-                )
+        for name, value in layer_options(training).items():
+            raise InputError(f"{name} is {value}, but student.kind static has no layers; leave it out")
     if training.lora.rank and importlib.util.find_spec("peft") is None:
         raise InputError("training.lora: peft is not installed; pip install 'lingualign[lora]' brings it")
     if training.lora.target and not training.lora.rank:

@@ -16,6 +16,7 @@ import selectors
 import socket
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ _PATIENCE = 120.0
 """Seconds in which all processes must have made their lines."""
 _SILENCE, _TESTS, _BETWEEN = 5, 4, 5
 """Seconds until a silent line is tested, how often, and at what distance."""
-_BEGINS, _ENDS, _FAILS = "begins", "ends", "fails"
+_BEGINS, _ENDS, _FAILS, _HEARD = "begins", "ends", "fails", "heard"
+_LAST_WORD = 2.0
+"""Seconds that a process which fails waits until the others have heard why."""
 _SECRET_BYTES = 16
 
 
@@ -54,6 +57,7 @@ class Lifelines:
         self._failure: tuple[int, str] | None = None
         self._busy = self._failed = False
         self._hearing, self._sending = threading.Lock(), threading.Lock()
+        self._answers = threading.Semaphore(0)
         if rank == 0:
             with _server() as listener:
                 secret = secrets.token_bytes(_SECRET_BYTES)
@@ -103,18 +107,22 @@ class Lifelines:
         return self._failure
 
     def fail(self, why: str) -> None:
-        """Tell the others that this process fails alone."""
+        """Tell the others that this process fails alone, and give them the time to hear it."""
         self._failed = True
         self._send(_FAILS, self._rank, why)
+        # A line that closes with something unread in it takes what it has carried with it.
+        end = time.monotonic() + _LAST_WORD
+        for _ in self._lines:
+            self._answers.acquire(timeout=max(0.0, end - time.monotonic()))
 
     @property
     def all_well(self) -> bool:
         """Whether no process has failed, so far as is known."""
         return self._failure is None and not self._failed
 
-    def _send(self, *message: Any) -> None:
+    def _send(self, *message: Any, to: int | None = None) -> None:
         encoded = json.dumps(message).encode() + b"\n"
-        for line in self._lines.values():
+        for line in self._lines.values() if to is None else [self._lines[to]]:
             # One that is gone needs no word.
             with self._sending, contextlib.suppress(OSError):
                 line.sendall(encoded)
@@ -135,8 +143,12 @@ class Lifelines:
                         content = b""
                     *messages, unread[rank] = (unread[rank] + content).split(b"\n")
                     for what, *told in map(json.loads, messages):
+                        if what == _HEARD:
+                            self._answers.release()
+                            continue
                         if what == _FAILS:
                             self._hear(*told)
+                            self._send(_HEARD, to=rank)
                         (busy.add if what == _BEGINS else busy.discard)(rank)
                     if not content:
                         selector.unregister(key.fileobj)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sentence_transformers.base.losses.merged_forward import merge_feature_batches
 
+from lingualign.losses.by_length import take_rows
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -61,13 +63,7 @@ def largest_that_fits(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     fits = 1 << (min(below, len(longest)) - 1).bit_length() >> 1
     while fits:
-        rows = longest[:fits]
-        part = {
-            key: value[rows]
-            if isinstance(value, torch.Tensor) and value.ndim and key != "prompt_length"
-            else value
-            for key, value in batch.items()
-        }
+        part = take_rows(batch, longest[:fits])
         if _fits(model, part, trained, optimizer, len(features[0]["attention_mask"]) * columns):
             return fits
         fits //= 2

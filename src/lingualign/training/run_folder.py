@@ -23,7 +23,14 @@ import yaml
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
-from lingualign.training.checkpoints import checkpoints, damage_of, last_whole, why_not_written, writing
+from lingualign.training.checkpoints import (
+    UNFINISHED,
+    checkpoints,
+    damage_of,
+    explained,
+    last_whole,
+    writing,
+)
 from lingualign.training.processes import is_first
 
 if TYPE_CHECKING:
@@ -34,7 +41,6 @@ if TYPE_CHECKING:
 REPORT = "data_report.json"
 _FINISHED = "modules.json"
 _OWN = ".lingualign-files"
-_UNFINISHED = ".unfinished-"
 _START = "start"
 
 
@@ -115,7 +121,7 @@ class RunFolder:
         except (OSError, ValueError):
             recorded = []
         unfinished = {
-            part.name for pattern in (_UNFINISHED + "*", ".*.tmp") for part in self.path.glob(pattern)
+            part.name for pattern in (UNFINISHED + "*", ".*.tmp") for part in self.path.glob(pattern)
         }
         return {self.config_file.name, _OWN, *recorded} | unfinished
 
@@ -186,20 +192,16 @@ class RunFolder:
 
     def save_start(self, model: SentenceTransformer) -> None:
         """Keep the student that a run begins with, where it takes long to make."""
-        from safetensors import SafetensorError
-
         if not is_first():
             return
-        try:
+        with explained(
+            f"the student cannot be written to {self.checkpoints}",
+            lambda: "Make room, or give another folder",
+        ):
             # A damaged one is in the way.
             shutil.rmtree(self.checkpoints / _START, ignore_errors=True)
             with writing(self.checkpoints / _START) as unfinished:
                 model.save_pretrained(str(unfinished), create_model_card=False)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise InputError(
-                f"the student cannot be written to {self.checkpoints}: {why_not_written(error)}. Make room, or give "
-                "another folder"
-            ) from error
 
     def start(self) -> Path | None:
         """Find the student that the run began with, where it was kept and is whole."""
@@ -233,20 +235,19 @@ class RunFolder:
 
     def save_model(self, model: SentenceTransformer) -> None:
         """Write the model; the file that makes it loadable comes last."""
-        from safetensors import SafetensorError
-
         if not is_first():
             return
-        unfinished = self.path / f"{_UNFINISHED}model"
+        unfinished = self.path / f"{UNFINISHED}model"
         shutil.rmtree(unfinished, ignore_errors=True)
         try:
-            model.save_pretrained(str(unfinished), create_model_card=False)
-        except (OSError, RuntimeError, SafetensorError) as error:
+            with explained(
+                f"the model cannot be written to {self.path}",
+                lambda: "The checkpoints are whole; make room and go on with --resume",
+            ):
+                model.save_pretrained(str(unfinished), create_model_card=False)
+        except InputError:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise InputError(
-                f"the model cannot be written to {self.path}: {why_not_written(error)}. The checkpoints are "
-                "whole; make room and go on with --resume"
-            ) from error
+            raise
         self._own(*(part.name for part in unfinished.iterdir()))
         for part in sorted(unfinished.iterdir(), key=lambda part: part.name == _FINISHED):
             place = self.path / part.name

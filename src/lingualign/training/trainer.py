@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
 from transformers import EarlyStoppingCallback
@@ -19,8 +18,8 @@ from lingualign.student.static import train_rowwise
 from lingualign.training.checkpoints import (
     checkpoints,
     damage_of,
+    explained,
     keep_only,
-    why_not_written,
     writing,
 )
 from lingualign.training.encoder_options import adapters, has_adapters
@@ -269,23 +268,23 @@ class AlignmentTrainer(SentenceTransformerTrainer):
     def _write_checkpoint(
         self, checkpoint: Path, best: Path, random_states: list[tuple[str, bytes] | None]
     ) -> None:
-        try:
-            with writing(checkpoint) as unfinished:
-                if self._adapted:
-                    save_file(adapters(self.model), unfinished / _ADAPTERS)
-                else:
-                    self.save_model(str(unfinished), _internal_call=True)
-                self._save_optimizer_and_scheduler(str(unfinished))
-                self._save_scaler(str(unfinished))
-                self._save_rng_state(str(unfinished))
-                for name, content in filter(None, random_states):
-                    (unfinished / name).write_bytes(content)
-                self._save_state(unfinished / "trainer_state.json")
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise InputError(
-                f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}: "
-                f"{why_not_written(error)}. {self._whole()}Make room and go on with --resume"
-            ) from error
+        with (
+            explained(
+                f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}",
+                lambda: f"{self._whole()}Make room and go on with --resume",
+            ),
+            writing(checkpoint) as unfinished,
+        ):
+            if self._adapted:
+                save_file(adapters(self.model), unfinished / _ADAPTERS)
+            else:
+                self.save_model(str(unfinished), _internal_call=True)
+            self._save_optimizer_and_scheduler(str(unfinished))
+            self._save_scaler(str(unfinished))
+            self._save_rng_state(str(unfinished))
+            for name, content in filter(None, random_states):
+                (unfinished / name).write_bytes(content)
+            self._save_state(unfinished / "trainer_state.json")
         kept = {path.name for path in checkpoints(checkpoint.parent)[-2:]}
         keep_only(checkpoint.parent, kept | {best.name})
 
