@@ -36,6 +36,7 @@ FLOW = (
     "training",
     "quickstart",
     "arguments",
+    "commands",
     "cli",
     "__main__",
 )

@@ -1,7 +1,7 @@
 """From a command line to the values of a function's parameters, and from a mistake in it to one clear message.
 
-A parameter without a default is positional, a list takes several values, a flag is a boolean; a parameter of the
-type `RunConfig` is the whole configuration, from ``--config FILE`` and ``--any.option value``.
+A parameter without a default is positional, a list takes several values, a flag is a boolean; a parameter whose type
+is a configuration stands for all its keys, from ``--config FILE`` and ``--any.option value``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from lingualign.errors import InputError
+from lingualign.pairs.config import DataConfig
 from lingualign.training.config import RunConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+CONFIGURATIONS = (RunConfig, DataConfig)
 
 
 def parse(command: str, function: Callable[..., None], arguments: Sequence[str]) -> dict[str, Any]:
@@ -38,27 +41,30 @@ def parse(command: str, function: Callable[..., None], arguments: Sequence[str])
     SystemExit
         After printing the help that was asked for.
     """
-    hints = typing.get_type_hints(function, localns={"RunConfig": RunConfig})
+    hints = typing.get_type_hints(function, localns={kind.__name__: kind for kind in CONFIGURATIONS})
     hints.pop("return", None)
-    configured = next((name for name, hint in hints.items() if hint is RunConfig), None)
-    parser = _parser(command, function, hints)
-    if configured:
-        arguments = _join_lists(arguments)
+    configured = next((name for name, hint in hints.items() if hint in CONFIGURATIONS), None)
+    configuration = hints[configured] if configured else None
+    parser = _parser(command, function, hints, configuration)
+    if configuration:
+        arguments = _join_lists(arguments, configuration)
         for path in _config_files(arguments):
-            _check_config_file(path)
+            _check_config_file(path, configuration)
     try:
         values = parser.parse_args(arguments)
-        if configured and (empty := _empty_section(values)):
-            raise InputError(f"{command}: {empty} is null; it must be {_expected(_hint(RunConfig, empty))}")
-        values = parser.instantiate(values) if configured else values
+        if configuration and (empty := _empty_section(values, configuration)):
+            raise InputError(
+                f"{command}: {empty} is null; it must be {_expected(_hint(configuration, empty))}"
+            )
+        values = parser.instantiate(values) if configuration else values
     except (argparse.ArgumentError, ValueError, TypeError, OSError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{command}: {_explain(str(error), parser, hints, configured)}") from None
+        raise InputError(f"{command}: {_explain(str(error), parser, hints, configuration)}") from None
     given = {name: getattr(values, name) for name in hints if name != configured}
-    if configured:
-        fields = (field.name for field in dataclasses.fields(RunConfig))
-        given[configured] = RunConfig(**{name: getattr(values, name) for name in fields})
+    if configured and configuration:
+        fields = (field.name for field in dataclasses.fields(configuration))
+        given[configured] = configuration(**{name: getattr(values, name) for name in fields})
     return given
 
 
@@ -91,7 +97,9 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _parser(command: str, function: Callable[..., None], hints: dict[str, Any]) -> ArgumentParser:
+def _parser(
+    command: str, function: Callable[..., None], hints: dict[str, Any], configuration: Any
+) -> ArgumentParser:
     document = parse_docstring(inspect.getdoc(function) or "")
     described = "\n\n".join(filter(None, (document.short_description, document.long_description)))
     parser = ArgumentParser(
@@ -105,35 +113,48 @@ def _parser(command: str, function: Callable[..., None], hints: dict[str, Any]) 
     parameters = inspect.signature(function).parameters
     for name, kind in hints.items():
         flag = f"--{name.replace('_', '-')}"
-        if kind is RunConfig:
-            parser.usage = "%(prog)s [--config FILE] [OPTIONS]"
+        if kind is configuration:
+            others = "".join(f" {other.upper()}" for other in _positional(hints, parameters))
+            parser.usage = f"%(prog)s{others} [--config FILE] [OPTIONS]"
             parser.add_argument("--config", action="config", metavar="FILE", help=told[name])
-            parser.add_class_arguments(RunConfig, None)
+            parser.add_class_arguments(configuration, None)
         elif kind is bool:
             parser.add_argument(flag, action="store_true", help=told[name])
-        elif typing.get_origin(kind) is list:
+        elif typing.get_origin(_kinds(kind)[0]) is list:
+            needed = parameters[name].default is inspect.Parameter.empty
+            metavar = "PATH" if needed else "VALUE"
             parser.add_argument(
-                flag, nargs="+", action="extend", required=True, metavar="PATH", help=told[name]
+                flag, nargs="+", action="extend", required=needed, metavar=metavar, help=told[name]
             )
-        elif parameters[name].default is inspect.Parameter.empty:
+        elif name in _positional(hints, parameters):
             parser.add_argument(name, metavar=name.upper(), type=kind, help=told[name])
         else:
             parser.add_argument(flag, type=kind, default=parameters[name].default, help=told[name])
-    _tidy(parser, None if RunConfig in hints.values() else hints)
+    _tidy(parser, hints, configuration)
     return parser
 
 
-def _tidy(parser: ArgumentParser, hints: dict[str, Any] | None) -> None:
-    """Hide what has no meaning to a reader of the help, and name what each option takes.
+def _positional(hints: dict[str, Any], parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Name the parameters that are given by their place."""
+    return [
+        name
+        for name, kind in hints.items()
+        if parameters[name].default is inspect.Parameter.empty
+        and kind not in CONFIGURATIONS
+        and typing.get_origin(kind) is not list
+    ]
 
-    ``hints`` are the types of plain parameters; None where the options are the keys of the configuration.
-    """
+
+def _tidy(parser: ArgumentParser, hints: dict[str, Any], configuration: Any) -> None:
+    """Hide what has no meaning to a reader of the help, and name what each option takes."""
     for action in parser._actions:
-        if hints is not None:
-            if action.option_strings and action.metavar is None and action.dest in hints:
+        if action.dest in hints:
+            if action.option_strings and action.metavar is None:
                 action.metavar = _metavar(hints[action.dest])
             continue
-        hint = _hint(RunConfig, action.dest)
+        if configuration is None:
+            continue
+        hint = _hint(configuration, action.dest)
         if action.dest == "print_config":
             action.help = "Print the configuration with everything that is given, and stop."
             action.metavar = ""
@@ -196,14 +217,15 @@ def _expected(hint: Any) -> str:
     return " or ".join(said)
 
 
-def _join_lists(arguments: Sequence[str]) -> list[str]:
+def _join_lists(arguments: Sequence[str], configuration: Any) -> list[str]:
     """Turn ``--a.list x y`` into ``--a.list '["x", "y"]'``, the one form that jsonargparse reads."""
     joined: list[str] = []
     place = 0
     while place < len(arguments):
         joined.append(arguments[place])
         place += 1
-        hint = _hint(RunConfig, joined[-1].removeprefix("--")) if joined[-1].startswith("--") else None
+        option = joined[-1]
+        hint = _hint(configuration, option.removeprefix("--")) if option.startswith("--") else None
         if all(typing.get_origin(kind) is not list for kind in _kinds(hint)):
             continue
         first = place
@@ -223,7 +245,7 @@ def _config_files(arguments: Sequence[str]) -> Iterator[str]:
             yield arguments[place + 1]
 
 
-def _check_config_file(path: str) -> None:
+def _check_config_file(path: str, configuration: Any) -> None:
     """Refuse a file that is no configuration: missing, no text, no YAML, no keys, or one key twice."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -244,7 +266,7 @@ def _check_config_file(path: str) -> None:
     except yaml.YAMLError as error:
         raise InputError(f"--config {path!r}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(root, yaml.MappingNode):
-        keys = ", ".join(field.name for field in dataclasses.fields(RunConfig))
+        keys = ", ".join(field.name for field in dataclasses.fields(configuration))
         raise InputError(
             f"--config {path!r}: expected keys with values, such as 'output: runs/mine'; there are {keys}"
         )
@@ -264,25 +286,25 @@ def _check_keys_once(path: str, node: yaml.MappingNode) -> None:
             _check_keys_once(path, value)
 
 
-def _empty_section(values: Any) -> str | None:
-    sections = (key for key in _keys(RunConfig) if dataclasses.is_dataclass(_hint(RunConfig, key)))
+def _empty_section(values: Any, configuration: Any) -> str | None:
+    sections = (key for key in _keys(configuration) if dataclasses.is_dataclass(_hint(configuration, key)))
     return next((key for key in sections if values.get(key, None) is None), None)
 
 
-def _explain(message: str, parser: ArgumentParser, hints: dict[str, Any], configured: str | None) -> str:
+def _explain(message: str, parser: ArgumentParser, hints: dict[str, Any], configuration: Any) -> str:
     """Put a parser's complaint into one line that a person understands."""
     message = " ".join(message.split())
     if missing := re.fullmatch(r"the following arguments are required: (.+)", message):
-        return _missing(missing[1], configured)
+        return _missing(missing[1], hints, configuration)
     if unknown := _unknown(message):
         return _unknown_option(unknown, parser)
     if extra := re.fullmatch(r"unrecognized arguments: (.+)", message):
         return f"{extra[1]!r} belongs to no option"
     if bare := re.fullmatch(r"argument --([^\s/:]+)[^:]*: expected .+ argument", message):
-        hint = _hint(RunConfig, bare[1]) if configured else hints.get(bare[1].replace("-", "_"))
+        hint = hints.get(bare[1].replace("-", "_")) or _hint(configuration, bare[1])
         return f"--{bare[1]} needs a value: {_expected(hint)}" if hint else f"--{bare[1]} needs a value"
     if wrong := re.match(r'Parser key "([^"]+)": ', message):
-        hint = _hint(RunConfig, wrong[1]) if configured else hints.get(wrong[1])
+        hint = hints.get(wrong[1]) or _hint(configuration, wrong[1])
         value = re.search(
             r"(?:Got value: |Given value: |Unable to load config )(.*?)(?: - Parser key .*)?$", message
         )
@@ -292,9 +314,9 @@ def _explain(message: str, parser: ArgumentParser, hints: dict[str, Any], config
     return message
 
 
-def _missing(names: str, configured: str | None) -> str:
+def _missing(names: str, hints: dict[str, Any], configuration: Any) -> str:
     listed = names.split(", ")
-    if not configured:
+    if configuration is None or any(name in hints for name in listed):
         needs = ", ".join("--suite PATH" if name == "suite" else name.upper() for name in listed)
         return f"{needs} is missing; --help tells more"
     where = (
@@ -303,7 +325,8 @@ def _missing(names: str, configured: str | None) -> str:
         else "in the file of --config or as an option"
     )
     given = f"{' and '.join(listed)} must be given, {where} (--{listed[0]} ...)"
-    return f"{given}; configs/static.yaml is a file to start from"
+    start = "; configs/static.yaml is a file to start from" if configuration is RunConfig else ""
+    return f"{given}{start}"
 
 
 def _unknown(message: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The ``lingualign`` command: a dict of plain functions, whose signatures and docstrings are the flags.
+"""The ``lingualign`` command: a dict of plain functions, whose signatures and docstrings are the options.
 
 Nothing heavy is imported before a command is chosen, so that help is instant.
 """
@@ -9,301 +9,16 @@ import errno
 import inspect
 import os
 import sys
-import tempfile
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
+from lingualign.commands.evaluate import evaluate
+from lingualign.commands.mining import encode, filter_, mine
+from lingualign.commands.train import quickstart, train
 from lingualign.errors import InputError, SharedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from lingualign.training.config import RunConfig
-
-
-def quickstart(output: str = "lingualign-quickstart") -> None:
-    """Train a small five-language model on the bundled sample, in about a minute and without a download.
-
-    Parameters
-    ----------
-    output
-        Folder for the model.
-    """
-    from lingualign.quickstart import quickstart
-
-    quickstart(output)
-
-
-def train(run: RunConfig, resume: bool = False, overwrite: bool = False) -> None:
-    """Train an aligned model from translation pairs.
-
-    Parameters
-    ----------
-    run
-        YAML file with the options below; an option given on the command line wins.
-    resume
-        Go on with the run in the output folder from its last checkpoint.
-    overwrite
-        Replace the run in the output folder.
-    """
-    from lingualign.training import train
-
-    train(run, resume=resume, overwrite=overwrite)
-
-
-def evaluate(
-    model: str,
-    suite: list[str],
-    output: str | None = None,
-    prompt: str | None = None,
-    device: str | None = None,
-) -> None:
-    """Score a model on bitext retrieval, n-way parallel sets and semantic similarity.
-
-    Parameters
-    ----------
-    model
-        Hub id, folder, or minilm.
-    suite
-        Folders (read recursively) or files: parquet, TSV, CSV or JSON lines. Columns sentence1, sentence2 are
-        translation pairs, with score they are graded for similarity; language columns only (en, kor_Hang) are an
-        n-way parallel set.
-    output
-        File to keep the scores in, as JSON.
-    prompt
-        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
-    device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
-    """
-    from lingualign.evaluation import evaluate, load_suites, print_scores, save_scores
-
-    if output is not None:
-        _check_output(output)
-    scores = evaluate(model, load_suites(suite), prompt=prompt, device=device, progress=True)
-    print_scores(scores)
-    if output is not None:
-        save_scores(scores, output)
-
-
-def encode(
-    model: str,
-    input: str,  # noqa: A002 - it is the name on the command line
-    output: str,
-    column: str | None = None,
-    prompt: str | None = None,
-    device: str | None = None,
-    precision: Literal["auto", "bf16", "fp32"] = "auto",
-    overwrite: bool = False,
-) -> None:
-    """Encode a text to vectors on disk; the same command goes on from where an interrupted one stopped.
-
-    Parameters
-    ----------
-    model
-        Hub id, folder, or minilm.
-    input
-        Text, one sentence a line (.gz, .xz and .zst too), - for standard input, or parquet, CSV, TSV, JSON lines.
-    output
-        A folder for shards with a manifest; or a file, .npy or .parquet.
-    column
-        Of an input with columns, the one to encode; sentence, text or the only one by default.
-    prompt
-        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
-    device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
-    precision
-        Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
-    overwrite
-        Replace the output.
-    """
-    from lingualign.mining import encode_text
-
-    report = encode_text(
-        model,
-        input,
-        output,
-        column=column,
-        prompt=prompt,
-        device=device,
-        precision=precision,
-        overwrite=overwrite,
-        progress=True,
-    )
-    before = f", {report.kept:,} of them before" if report.kept else ""
-    print(f"{report.rows:,} sentences encoded to {output}{before}")
-
-
-def mine(
-    model: str,
-    source: str,
-    target: str,
-    output: str,
-    k: int = 4,
-    margin: Literal["ratio", "distance", "absolute"] = "ratio",
-    retrieval: Literal["max", "intersect", "forward", "backward"] = "max",
-    threshold: float | None = None,
-    calibrate: str | None = None,
-    candidates: bool = False,
-    column: str | None = None,
-    prompt: str | None = None,
-    device: str | None = None,
-    precision: Literal["auto", "bf16", "fp32"] = "auto",
-    memory: str = "4GiB",
-    overwrite: bool = False,
-) -> None:
-    """Find the sentences of two texts that translate each other.
-
-    Parameters
-    ----------
-    model
-        Hub id, folder, or minilm.
-    source
-        Text, one sentence a line, or a folder made by lingualign encode.
-    target
-        The same in the other language.
-    output
-        File for the pairs, the best first: .tsv (score, source, target; .gz, .xz and .zst too), .parquet,
-        mined.en-fr.tmx, or mined.en-fr for Moses text.
-    k
-        Neighbours of each sentence, among which its best is chosen and over which the margin is taken.
-    margin
-        Score of a pair: its cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
-    retrieval
-        Each sentence in one pair at most (max), only pairs that are best for both (intersect), each source
-        sentence's best (forward), or each target sentence's (backward).
-    threshold
-        Least score of a pair; all pairs where absent.
-    calibrate
-        Known pairs to plant in the texts, sentence1 in the source's language: the threshold that finds them with
-        the best F1 is taken.
-    candidates
-        Write every neighbour, not only the best.
-    column
-        Of an input with columns, the one to take; sentence, text or the only one by default.
-    prompt
-        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
-    device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
-    precision
-        Of the arithmetic; auto is bf16 where the processor has instructions for it.
-    memory
-        What the search may take, beside sentences and vectors.
-    overwrite
-        Replace the output.
-    """
-    from lingualign.mining import mine_pairs
-    from lingualign.mining.memory import parse_memory
-
-    report = mine_pairs(
-        model,
-        source,
-        target,
-        output,
-        k=k,
-        margin=margin,
-        retrieval=retrieval,
-        threshold=threshold,
-        calibrate_on=calibrate,
-        candidates=candidates,
-        column=column,
-        prompt=prompt,
-        device=device,
-        precision=precision,
-        memory=parse_memory(memory),
-        overwrite=overwrite,
-        progress=True,
-    )
-    for name, (lines, distinct, blank) in ((source, report.source), (target, report.target)):
-        print(f"{name}: {lines:,} lines, {distinct:,} distinct sentences, {blank:,} blank lines")
-    below = (
-        f", {report.below:,} below the threshold {report.threshold:.4f}"
-        if report.threshold is not None
-        else ""
-    )
-    print(f"{report.pairs:,} pairs in {output}{below}")
-
-
-def filter_(
-    model: str,
-    pairs: str,
-    output: str,
-    threshold: float | None = None,
-    best: int | None = None,
-    k: int = 4,
-    margin: Literal["ratio", "distance", "absolute"] = "ratio",
-    prompt: str | None = None,
-    device: str | None = None,
-    precision: Literal["auto", "bf16", "fp32"] = "auto",
-    memory: str = "4GiB",
-    overwrite: bool = False,
-) -> None:
-    """Score translation pairs that exist already, and keep the best.
-
-    Parameters
-    ----------
-    model
-        Hub id, folder, or minilm.
-    pairs
-        Folder, file or hub data set of pairs, as train takes them.
-    output
-        File for the pairs kept, with their cosine and margin beside: .parquet, .tsv or .jsonl.
-    threshold
-        Least margin of a pair that is kept; all are kept where neither this nor --best is given.
-    best
-        How many pairs of the largest margin to keep.
-    k
-        Neighbours within the corpus that the margin is taken over.
-    margin
-        Score of a pair: its cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
-    prompt
-        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
-    device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
-    precision
-        Of the arithmetic; auto is bf16 where the processor has instructions for it.
-    memory
-        What the search may take, beside sentences and vectors.
-    overwrite
-        Replace the output.
-    """
-    from lingualign.mining import filter_pairs
-    from lingualign.mining.memory import parse_memory
-
-    report = filter_pairs(
-        model,
-        pairs,
-        output,
-        threshold=threshold,
-        best=best,
-        k=k,
-        margin=margin,
-        prompt=prompt,
-        device=device,
-        precision=precision,
-        memory=parse_memory(memory),
-        overwrite=overwrite,
-        progress=True,
-    )
-    low, high = report.scores
-    print(
-        f"{report.pairs:,} pairs, {report.blank:,} of them with a blank side; margins from {low:.4f} to {high:.4f}"
-    )
-    print(f"{report.kept:,} pairs in {output}")
-
-
-def _check_output(output: str) -> None:
-    """Refuse a file that could not be written, before the scores are computed."""
-    folder = os.path.dirname(os.path.abspath(output))
-    if os.path.isdir(output) or output.endswith(os.sep):
-        raise InputError(
-            f"--output {output!r}: a folder; give a file, such as {os.path.join(output, 'scores.json')}"
-        )
-    if not os.path.isdir(folder):
-        raise InputError(f"--output {output!r}: its folder does not exist")
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise InputError(f"--output {output!r}: its folder cannot be written to: {error.strerror}") from None
 
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -316,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "mine": mine,
     "filter": filter_,
 }
+_GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -324,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         return 0
+    if arguments[0] in _GROUPS:
+        if arguments[1:2] in ([], ["-h"], ["--help"]):
+            print(_help(arguments[0]))
+            return 0
+        arguments[:2] = [" ".join(arguments[:2])]
     if arguments[0] == "--version":
         print(f"lingualign {__version__}")
         return 0
@@ -359,19 +80,23 @@ def _run(command: str, arguments: Sequence[str]) -> None:
     COMMANDS[command](**parse(command, COMMANDS[command], arguments))
 
 
-def _help() -> str:
-    width = max(map(len, COMMANDS))
-    commands = (f"  {name:{width}}  {_summary(function)}" for name, function in COMMANDS.items())
+def _help(group: str = "") -> str:
+    """Tell what commands there are, all of them or those of a group: ``data`` has ``data prepare``."""
+    told = {name: function for name, function in COMMANDS.items() if name.startswith(f"{group} ".lstrip())}
+    width = max(map(len, told))
+    commands = (f"  {name:{width}}  {_summary(function)}" for name, function in told.items())
     return "\n".join(
         [
-            "usage: lingualign COMMAND [OPTIONS]",
+            f"usage: lingualign {group} COMMAND [OPTIONS]".replace("  ", " "),
             "",
             "Turn any sentence-embedding model into an aligned multilingual one from translation pairs.",
             "",
             "commands:",
             *commands,
             "",
-            "lingualign COMMAND --help tells more; lingualign --version tells the version.",
+            f"lingualign {group} COMMAND --help tells more; lingualign --version tells the version.".replace(
+                "  ", " "
+            ),
         ]
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lingualign.pairs.config import PairsConfig
 from lingualign.samples import EVERYDAY
 from lingualign.training.config import (
     EarlyStoppingConfig,
-    PairsConfig,
     RunConfig,
     StudentConfig,
     TrainingConfig,

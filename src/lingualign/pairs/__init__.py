@@ -3,12 +3,18 @@
 `prepare_pairs` is the station's one verb; `read_source` is its first step.
 """
 
-from lingualign.pairs.discovery import Skipped
-from lingualign.pairs.normalisation import normalise, sentence_keys
-from lingualign.pairs.prepare import PreparedPairs, prepare_pairs
-from lingualign.pairs.readers import PairsRead, read_source
-from lingualign.pairs.report import DataReport, Tally, print_report
-from lingualign.pairs.table import PAIR_SCHEMA
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lingualign.pairs.discovery import Skipped
+    from lingualign.pairs.normalisation import normalise, sentence_keys
+    from lingualign.pairs.prepare import PreparedPairs, prepare_pairs
+    from lingualign.pairs.readers import PairsRead, read_source
+    from lingualign.pairs.report import DataReport, Tally, print_report
+    from lingualign.pairs.table import PAIR_SCHEMA
 
 __all__ = [
     "PAIR_SCHEMA",
@@ -23,3 +29,21 @@ __all__ = [
     "read_source",
     "sentence_keys",
 ]
+
+_MODULES = {
+    "discovery": ("Skipped",),
+    "normalisation": ("normalise", "sentence_keys"),
+    "prepare": ("PreparedPairs", "prepare_pairs"),
+    "readers": ("PairsRead", "read_source"),
+    "report": ("DataReport", "Tally", "print_report"),
+    "table": ("PAIR_SCHEMA",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: Arrow takes a tenth of a second, which the help of a command does not need.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"lingualign.pairs.{_HOME[name]}"), name)
+    return value

@@ -4,11 +4,11 @@
 `epoch_batches` says which pairs make up each batch, `TokenIds` keeps every sentence's token ids.
 """
 
+from lingualign.pairs.config import PairsConfig
 from lingualign.training.config import (
     EarlyStoppingConfig,
     LoraConfig,
     LossConfig,
-    PairsConfig,
     RunConfig,
     StudentConfig,
     TeacherConfig,

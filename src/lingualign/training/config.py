@@ -9,37 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-
-@dataclass
-class PairsConfig:
-    """Which translation pairs to train on.
-
-    Parameters
-    ----------
-    sources
-        Folders (read recursively), files, or hub data set ids.
-    languages
-        The languages to keep; all where absent.
-    select
-        Language pairs: ``all``, or patterns such as ``en-xx``, ``en-xx,fr-xx``, ``en-ko``.
-    priority
-        Languages, the one to anchor on first; or ``volume``: by the number of their sentences.
-    per_corpus
-        Pairs to sample of each corpus and language pair; all where absent.
-    validation
-        Pairs of each corpus and language pair to hold out, never more than a fifth of them; or a folder or file of
-        pairs to validate on, whose sentences are then kept out of training.
-    columns
-        Names of columns where they differ, such as ``{sentence1: english}``.
-    """
-
-    sources: list[str]
-    languages: list[str] | None = None
-    select: str = "all"
-    priority: str | list[str] = "volume"
-    per_corpus: int | None = None
-    validation: int | str = 500
-    columns: dict[str, str] | None = None
+from lingualign.pairs.config import PairsConfig  # noqa: TC001 - its type is read when a configuration is
 
 
 @dataclass

@@ -1,0 +1,211 @@
+"""Use a model: encode, mine and filter."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+def encode(
+    model: str,
+    input: str,  # noqa: A002 - it is the name on the command line
+    output: str,
+    column: str | None = None,
+    prompt: str | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    overwrite: bool = False,
+) -> None:
+    """Encode a text to vectors on disk; the same command goes on from where an interrupted one stopped.
+
+    Parameters
+    ----------
+    model
+        Hub id, folder, or minilm.
+    input
+        Text, one sentence a line (.gz, .xz and .zst too), - for standard input, or parquet, CSV, TSV, JSON lines.
+    output
+        A folder for shards with a manifest; or a file, .npy or .parquet.
+    column
+        Of an input with columns, the one to encode; sentence, text or the only one by default.
+    prompt
+        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    device
+        Where the model runs, such as cpu or cuda:1; the best there is by default.
+    precision
+        Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
+    overwrite
+        Replace the output.
+    """
+    from lingualign.mining import encode_text
+
+    report = encode_text(
+        model,
+        input,
+        output,
+        column=column,
+        prompt=prompt,
+        device=device,
+        precision=precision,
+        overwrite=overwrite,
+        progress=True,
+    )
+    before = f", {report.kept:,} of them before" if report.kept else ""
+    print(f"{report.rows:,} sentences encoded to {output}{before}")
+
+
+def mine(
+    model: str,
+    source: str,
+    target: str,
+    output: str,
+    k: int = 4,
+    margin: Literal["ratio", "distance", "absolute"] = "ratio",
+    retrieval: Literal["max", "intersect", "forward", "backward"] = "max",
+    threshold: float | None = None,
+    calibrate: str | None = None,
+    candidates: bool = False,
+    column: str | None = None,
+    prompt: str | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    memory: str = "4GiB",
+    overwrite: bool = False,
+) -> None:
+    """Find the sentences of two texts that translate each other.
+
+    Parameters
+    ----------
+    model
+        Hub id, folder, or minilm.
+    source
+        Text, one sentence a line, or a folder made by lingualign encode.
+    target
+        The same in the other language.
+    output
+        File for the pairs, the best first: .tsv (score, source, target; .gz, .xz and .zst too), .parquet,
+        mined.en-fr.tmx, or mined.en-fr for Moses text.
+    k
+        Neighbours of each sentence, among which its best is chosen and over which the margin is taken.
+    margin
+        Score of a pair: its cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
+    retrieval
+        Each sentence in one pair at most (max), only pairs that are best for both (intersect), each source
+        sentence's best (forward), or each target sentence's (backward).
+    threshold
+        Least score of a pair; all pairs where absent.
+    calibrate
+        Known pairs to plant in the texts, sentence1 in the source's language: the threshold that finds them with
+        the best F1 is taken.
+    candidates
+        Write every neighbour, not only the best.
+    column
+        Of an input with columns, the one to take; sentence, text or the only one by default.
+    prompt
+        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    device
+        Where the model runs, such as cpu or cuda:1; the best there is by default.
+    precision
+        Of the arithmetic; auto is bf16 where the processor has instructions for it.
+    memory
+        What the search may take, beside sentences and vectors.
+    overwrite
+        Replace the output.
+    """
+    from lingualign.mining import mine_pairs
+    from lingualign.mining.memory import parse_memory
+
+    report = mine_pairs(
+        model,
+        source,
+        target,
+        output,
+        k=k,
+        margin=margin,
+        retrieval=retrieval,
+        threshold=threshold,
+        calibrate_on=calibrate,
+        candidates=candidates,
+        column=column,
+        prompt=prompt,
+        device=device,
+        precision=precision,
+        memory=parse_memory(memory),
+        overwrite=overwrite,
+        progress=True,
+    )
+    for name, (lines, distinct, blank) in ((source, report.source), (target, report.target)):
+        print(f"{name}: {lines:,} lines, {distinct:,} distinct sentences, {blank:,} blank lines")
+    below = (
+        f", {report.below:,} below the threshold {report.threshold:.4f}"
+        if report.threshold is not None
+        else ""
+    )
+    print(f"{report.pairs:,} pairs in {output}{below}")
+
+
+def filter_(
+    model: str,
+    pairs: str,
+    output: str,
+    threshold: float | None = None,
+    best: int | None = None,
+    k: int = 4,
+    margin: Literal["ratio", "distance", "absolute"] = "ratio",
+    prompt: str | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    memory: str = "4GiB",
+    overwrite: bool = False,
+) -> None:
+    """Score translation pairs that exist already, and keep the best.
+
+    Parameters
+    ----------
+    model
+        Hub id, folder, or minilm.
+    pairs
+        Folder, file or hub data set of pairs, as train takes them.
+    output
+        File for the pairs kept, with their cosine and margin beside: .parquet, .tsv or .jsonl.
+    threshold
+        Least margin of a pair that is kept; all are kept where neither this nor --best is given.
+    best
+        How many pairs of the largest margin to keep.
+    k
+        Neighbours within the corpus that the margin is taken over.
+    margin
+        Score of a pair: its cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
+    prompt
+        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    device
+        Where the model runs, such as cpu or cuda:1; the best there is by default.
+    precision
+        Of the arithmetic; auto is bf16 where the processor has instructions for it.
+    memory
+        What the search may take, beside sentences and vectors.
+    overwrite
+        Replace the output.
+    """
+    from lingualign.mining import filter_pairs
+    from lingualign.mining.memory import parse_memory
+
+    report = filter_pairs(
+        model,
+        pairs,
+        output,
+        threshold=threshold,
+        best=best,
+        k=k,
+        margin=margin,
+        prompt=prompt,
+        device=device,
+        precision=precision,
+        memory=parse_memory(memory),
+        overwrite=overwrite,
+        progress=True,
+    )
+    low, high = report.scores
+    print(
+        f"{report.pairs:,} pairs, {report.blank:,} of them with a blank side; margins from {low:.4f} to {high:.4f}"
+    )
+    print(f"{report.kept:,} pairs in {output}")
