@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lingualign.losses.both_directions import LEAST_TEMPERATURE
 from lingualign.losses.equations import (
     cross_lingual_loss,
     distillation_loss,
@@ -70,6 +71,33 @@ def test_loss_and_gradient_are_those_of_the_formula(
         results.append((value.detach().double(), *(zero if v.grad is None else v.grad for v in (x, y))))
     for got, expected in zip(*results, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("tau", [LEAST_TEMPERATURE, 0.1, 1.0])
+@pytest.mark.parametrize("kind", sorted(views))
+@pytest.mark.parametrize("pairs", [127, 128, 300])
+def test_the_closed_form_of_both_directions_is_that_of_autograd(pairs, kind, tau):
+    x, y = vectors(1, pairs, 24), vectors(2, pairs, 24)
+    # Translations, exact opposites, and a sentence of which nothing is known.
+    y[: pairs // 2] = x[: pairs // 2] + vectors(3, pairs // 2, 24) / 10
+    y[-2:] = -x[-2:]
+    x[0] = 0
+    teacher = vectors(4, pairs, max(views[kind], 1), 24)
+    w = hard_label(pairs) if kind == "hard" else soft_label(teacher, 0.1)
+    results = []
+    for precision in (torch.float32, torch.float64):
+        sides = [side.to(precision).requires_grad_() for side in (x, y)]
+        if precision == torch.float32:
+            loss = 3 * cross_lingual_loss(*sides, w, tau)
+        else:
+            unit = [torch.nn.functional.normalize(side, dim=1) for side in sides]
+            logits = unit[0] @ unit[1].T / tau
+            loss = 3 * sum(torch.nn.functional.cross_entropy(each, w.double()) for each in (logits, logits.T))
+        results.append((loss.detach(), *torch.autograd.grad(loss, sides)))
+    for ours, exact in zip(*results, strict=True):
+        torch.testing.assert_close(
+            ours.double(), exact, rtol=1e-5, atol=2e-6 * float(exact.abs().max()), check_dtype=False
+        )
 
 
 @settings(max_examples=40, deadline=None)

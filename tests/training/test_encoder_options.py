@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_runs import run, sample_sentences, tiny_bert, tiny_run, weights
 
 from lingualign.errors import InputError
@@ -123,9 +123,11 @@ def test_a_run_with_adapters_leaves_a_plain_model_and_resumes_to_the_same_weight
 ) -> None:
     from sentence_transformers import SentenceTransformer
 
+    student = shutil.copytree(models / "student", tmp_path / "student")
     config = tiny_run(tmp_path, models, "encoder", max_steps=8, lora=LoraConfig(rank=4, dropout=0.1))
+    config = replace(config, student=replace(config.student, model=str(student)))
     train(config, progress=False)
-    before = load_file(models / "student" / "model.safetensors")
+    before = load_file(student / "model.safetensors")
     after = load_file(tmp_path / "run" / "model.safetensors")
     assert before.keys() == after.keys()
     assert {name for name in before if not torch.equal(before[name], after[name])} >= {
@@ -147,6 +149,13 @@ def test_a_run_with_adapters_leaves_a_plain_model_and_resumes_to_the_same_weight
     process.join(60)
     assert process.exitcode == 0
     assert weights(tmp_path / "again" / "run") == weights(tmp_path / "run")
+
+    shutil.rmtree(tmp_path / "again" / "run" / "checkpoints" / "checkpoint-8")
+    (tmp_path / "again" / "run" / "modules.json").unlink()
+    other = {name: value + 1e-3 for name, value in before.items()}
+    save_file(other, student / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"checkpoint-\d were trained beside other weights"):
+        train(again, resume=True, progress=False)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,10 @@ def test_negatives_stand_beside_their_own_pair_in_a_batch(real, models, tmp_path
         assert set(found) <= set(rows[batch["dataset_name"]])
 
 
-def test_a_resumed_run_mines_the_same_negatives_and_ends_with_the_same_weights(models, tmp_path, processes):
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_resumed_run_has_the_same_negatives_and_ends_with_the_same_weights(
+    damaged, models, tmp_path, processes
+):
     config = replace(tiny_run(tmp_path, models, "encoder"), loss=LossConfig(kind="ranking", hard_negatives=2))
 
     def finish(config, resume=False):
@@ -211,7 +214,13 @@ def test_a_resumed_run_mines_the_same_negatives_and_ends_with_the_same_weights(m
     (tmp_path / "disturbed" / "modules.json").unlink()
     last = checkpoints(tmp_path / "disturbed" / "checkpoints")[-1]
     shutil.rmtree(last)
+    kept = tmp_path / "disturbed" / "checkpoints" / "hard-negatives"
+    if damaged:
+        (kept / "en-fr.npy").write_bytes(b"")
+    written = kept.stat().st_ino
     finish(disturbed, resume=True)
+    # Those that were kept are read; damaged ones are mined again.
+    assert (kept.stat().st_ino == written) != damaged
     assert weights(tmp_path / "disturbed") == weights(Path(config.output))
     assert weights(last) == weights(Path(config.output, "checkpoints", last.name))
 

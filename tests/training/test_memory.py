@@ -55,3 +55,16 @@ def test_out_of_memory_names_a_mini_batch_size_that_fits(models, tmp_path, proce
     config = replace(config, loss=replace(config.loss, mini_batch_size=fits))
     status, told = _run(processes, config, tmp_path)
     assert status == 0, told
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
+def test_an_optimizer_that_does_not_fit_beside_the_model_says_so(models, tmp_path, processes) -> None:
+    # Weights and gradients take 480 MB; the optimizer wants as much again.
+    tiny_bert(dimensions=1024, layers=7).save_pretrained(str(tmp_path / "wide"), create_model_card=False)
+    config = tiny_run(tmp_path, models, "encoder", max_steps=1, batch_size=4)
+    config = replace(config, student=replace(config.student, model=str(tmp_path / "wide")))
+    status, told = _run(processes, config, tmp_path)
+    assert status == 2, told
+    assert "lingualign: error: out of memory beside the passes of step 1" in told
+    assert "training.lora.rank" in told
+    assert "Traceback" not in told

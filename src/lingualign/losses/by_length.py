@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from sentence_transformers.base.losses.merged_forward import merge_feature_batches
+from sentence_transformers.util import all_gather
 from torch import Tensor
 
-from lingualign.losses.gather import world
+from lingualign.losses.gather import check_equal, world
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def cut_by_length(features: Sequence[dict[str, Any]], sentences: int | None = No
         return Parts([dict(column) for column in columns], None, len(columns))
     lengths = mask.sum(1)
     order = torch.argsort(lengths, descending=True, stable=True)
-    sizes = _sizes(lengths[order].tolist(), mask.device, sentences)
+    sizes = _sizes(lengths[order].tolist(), mask.device, sentences, len(columns))
     parts = []
     for rows in torch.split(order, sizes):
         width = max(1, int(lengths[rows[0]]))
@@ -84,7 +84,7 @@ def cut_by_length(features: Sequence[dict[str, Any]], sentences: int | None = No
     return Parts(parts, order, len(columns))
 
 
-def _sizes(lengths: list[int], device: torch.device, sentences: int | None) -> list[int]:
+def _sizes(lengths: list[int], device: torch.device, sentences: int | None, columns: int) -> list[int]:
     """Share out sentences, the longest first, to parts of so many tokens; as many parts on every process."""
     budget = _CPU_TOKENS if device.type == "cpu" else _ACCELERATOR_TOKENS
     sizes: list[int] = []
@@ -95,9 +95,9 @@ def _sizes(lengths: list[int], device: torch.device, sentences: int | None) -> l
         start += sizes[-1]
     if world()[1] > 1:
         # Each forward pass under DDP may speak to the other processes: all must make as many.
-        most = torch.tensor(len(sizes), device=device)
-        dist.all_reduce(most, dist.ReduceOp.MAX)
-        while len(sizes) < int(most):
+        told = all_gather(torch.tensor([[len(lengths) // columns, len(sizes)]], device=device))
+        check_equal(told[:, 0].tolist())
+        while len(sizes) < int(told[:, 1].max()):
             largest = max(range(len(sizes)), key=sizes.__getitem__)
             half = sizes[largest] // 2
             sizes[largest : largest + 1] = [sizes[largest] - half, half]

@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lingualign.losses.both_directions import LEAST_TEMPERATURE, both_directions
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -66,9 +68,10 @@ def soft_label(teacher: Tensor, temperature: float, columns: Tensor | None = Non
     with torch.no_grad():
         rows = normalise(teacher)
         columns = rows if columns is None else normalise(columns)
-        # The mean over views of V dot products is one dot product of the views laid end to end, over V.
-        mean_similarity = similarity(rows.flatten(1), columns.flatten(1)) / teacher.shape[1]
-        return F.softmax(mean_similarity / temperature, dim=1)
+        # The mean over views of V dot products is one dot product of the views laid end to end, over V. What divides
+        # it divides the smaller matrix.
+        rows = rows.flatten(1) / (teacher.shape[1] * temperature)
+        return F.softmax(similarity(rows, columns.flatten(1)), dim=1)
 
 
 def label_entropy(label: Tensor) -> Tensor:
@@ -121,7 +124,10 @@ def cross_lingual_loss(
         A scalar.
     """
     x, y = normalise(x), normalise(y)
-    if x_columns is None and y_columns is None:
+    alone = x_columns is None and y_columns is None
+    if alone and excluded is None and temperature >= LEAST_TEMPERATURE:
+        return both_directions(x, y, label, temperature)
+    if alone:
         forward = similarity(x, y)
         backward = forward.T  # sim(y_i, x_j) = sim(x_j, y_i): one product serves both directions
     else:

@@ -30,13 +30,17 @@ def place_in_world(rows: int, device: torch.device) -> tuple[int, int]:
     """
     rank, processes = world()
     if processes > 1:
-        counts = all_gather(torch.tensor([rows], device=device)).tolist()
-        if len(set(counts)) > 1:
-            raise ValueError(
-                f"the processes of this step have batches of {counts} pairs; they must be equal to share "
-                "their sentences. Set dataloader_drop_last=True, or use a sampler that deals equal batches"
-            )
+        check_equal(all_gather(torch.tensor([rows], device=device)).tolist())
     return rank * rows, processes * rows
+
+
+def check_equal(counts: list[int]) -> None:
+    """Raise ValueError where the processes' batches are not of one size."""
+    if len(set(counts)) > 1:
+        raise ValueError(
+            f"the processes of this step have batches of {counts} pairs; they must be equal to share "
+            "their sentences. Set dataloader_drop_last=True, or use a sampler that deals equal batches"
+        )
 
 
 def gather_columns(vectors: Tensor) -> Tensor:

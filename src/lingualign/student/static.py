@@ -7,7 +7,7 @@ in training.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -114,31 +114,38 @@ class RowwiseEmbeddingBag(nn.EmbeddingBag):
         per_sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Reduce the rows of each bag: flat ids ``(T,)`` and starts ``(N,)`` to ``(N, D)``."""
-        if not (torch.is_grad_enabled() and self.weight.requires_grad):
+        trained = torch.is_grad_enabled() and self.weight.requires_grad
+        if not trained or offsets is None or per_sample_weights is not None:
             return super().forward(input, offsets, per_sample_weights)
-        touched, place = torch.unique(input, return_inverse=True)
-        rows: Tensor = _Rows.apply(self.weight, touched)  # type: ignore[no-untyped-call]
-        return nn.functional.embedding_bag(
-            place, rows, offsets, mode=self.mode, per_sample_weights=per_sample_weights
-        )
+        bags: Tensor = _Bags.apply(self.weight, input, offsets, self.mode)  # type: ignore[no-untyped-call]
+        return bags
 
 
-class _Rows(torch.autograd.Function):
-    """Select distinct rows; the gradient is a sparse tensor of those rows, in their order."""
+class _Bags(torch.autograd.Function):
+    """Sum or average the rows of each bag; the gradient is a sparse tensor of the distinct rows, in their order."""
 
     @staticmethod
-    def forward(ctx, weight: Tensor, rows: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        ctx.save_for_backward(rows)
-        ctx.shape = weight.shape
-        return weight.index_select(0, rows)
+    def forward(ctx: Any, weight: Tensor, ids: Tensor, offsets: Tensor, mode: str) -> Tensor:
+        ctx.save_for_backward(ids, offsets)
+        ctx.shape, ctx.mode = weight.shape, mode
+        return nn.functional.embedding_bag(ids, weight, offsets, mode=mode)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
-        (rows,) = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        ids, offsets = ctx.saved_tensors
+        lengths = torch.diff(offsets, append=offsets.new_tensor([len(ids)]))
+        if ctx.mode == "mean":
+            gradient = gradient / lengths.clamp_min(1)[:, None]
+        # The same sum the other way round: each distinct row is a bag of the sentences that it stands in. Half the
+        # time of autograd's own, which adds row by row.
+        ordered, order = torch.sort(ids.int(), stable=True)
+        rows, counts = torch.unique_consecutive(ordered, return_counts=True)
+        sentences = torch.repeat_interleave(lengths)[order]
+        values = nn.functional.embedding_bag(sentences, gradient, counts.cumsum(0) - counts, mode="sum")
         sparse = torch.sparse_coo_tensor(
-            rows[None], gradient, ctx.shape, is_coalesced=True, check_invariants=False
+            rows.long()[None], values, ctx.shape, is_coalesced=True, check_invariants=False
         )
-        return sparse, None
+        return sparse, None, None, None
 
 
 def train_rowwise(student: SentenceTransformer) -> bool:

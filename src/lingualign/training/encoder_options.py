@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,16 @@ def has_adapters(student: SentenceTransformer) -> bool:
 def adapters(student: nn.Module) -> dict[str, torch.Tensor]:
     """Name the trained tensors of a student with adapters."""
     return {name: value.detach() for name, value in student.named_parameters() if value.requires_grad}
+
+
+def digest_of_frozen(student: nn.Module) -> str:
+    """Name the weights that adapters stand beside, by a SHA-256 digest."""
+    digest = hashlib.sha256()
+    for name, value in student.named_parameters():
+        if not value.requires_grad:
+            digest.update(f"{name} {tuple(value.shape)} {value.dtype} ".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _encoder(student: SentenceTransformer) -> Any:

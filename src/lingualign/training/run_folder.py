@@ -6,7 +6,8 @@ lingualign.yaml          the resolved configuration
 data_report.json         pairs read, kept and dropped, by file and reason
 training_log.json        loss terms and validation accuracies by step
 scores.json              scores on the suites named in the configuration; scores_before.json, untrained
-checkpoints/             the last two states and the best, to resume from; of an extended student, its start
+checkpoints/             the last two states and the best, to resume from; of an extended student, its start;
+                         hard negatives, once mined
 .lingualign-files        names of the above: what --overwrite may remove
 """
 
@@ -19,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
 
 from lingualign.errors import InputError
@@ -34,6 +36,9 @@ from lingualign.training.checkpoints import (
 from lingualign.training.processes import is_first
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
     from lingualign.training.config import RunConfig
@@ -41,7 +46,7 @@ if TYPE_CHECKING:
 REPORT = "data_report.json"
 _FINISHED = "modules.json"
 _OWN = ".lingualign-files"
-_START = "start"
+_START, _NEGATIVES = "start", "hard-negatives"
 
 
 class RunFolder:
@@ -207,6 +212,26 @@ class RunFolder:
         """Find the student that the run began with, where it was kept and is whole."""
         start = self.checkpoints / _START
         return start if damage_of(start) is None else None
+
+    def save_hard_negatives(self, negatives: Mapping[str, NDArray[np.int64]]) -> None:
+        """Keep what took long to mine: ``(n, count)`` sentence numbers of each language pair."""
+        if not is_first():
+            return
+        with explained(
+            f"the hard negatives cannot be written to {self.checkpoints}",
+            lambda: "Make room, or give another folder",
+        ):
+            shutil.rmtree(self.checkpoints / _NEGATIVES, ignore_errors=True)
+            with writing(self.checkpoints / _NEGATIVES) as unfinished:
+                for name, numbers in negatives.items():
+                    np.save(unfinished / f"{name}.npy", numbers, allow_pickle=False)
+
+    def hard_negatives(self) -> dict[str, NDArray[np.int64]] | None:
+        """Read the hard negatives that the run began with; None where they were not kept or are damaged."""
+        folder = self.checkpoints / _NEGATIVES
+        if damage_of(folder) is not None:
+            return None
+        return {path.stem: np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
 
     def check_same_report(self, report: Any) -> None:
         """Refuse to go on with other pairs than those that the run began with."""

@@ -145,9 +145,12 @@ def train(
     if views and teacher is not None:
         console.rule("Teacher")
         store = teacher_store(config, teacher, pairs.train, views, console, progress)
-    negatives = None
+    negatives = kept_negatives = None
     if store is not None and takes_hard_negatives(config.loss):
-        negatives = on_first(partial(mine_negatives, config, pairs.train, store, console, progress))
+        kept_negatives = on_first(folder.hard_negatives) if resume else None
+        negatives = kept_negatives or on_first(
+            partial(mine_negatives, config, pairs.train, store, console, progress)
+        )
         store, views = None, ()  # no label is taken from it
 
     console.rule("Student")
@@ -200,9 +203,11 @@ def train(
     try:
         folder.save_json(REPORT, report)
         with without_tensor_bars():
-            if config.student.kind == "extended" and start is None:
-                with together():
+            with together():
+                if config.student.kind == "extended" and start is None:
                     folder.save_start(student)
+                if negatives is not None and kept_negatives is None:
+                    folder.save_hard_negatives(negatives)
             trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
             languages = sorted({code for name in counts for code in name.split("-")})
             card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)

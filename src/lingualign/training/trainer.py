@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
 from transformers import EarlyStoppingCallback
@@ -22,7 +24,7 @@ from lingualign.training.checkpoints import (
     keep_only,
     writing,
 )
-from lingualign.training.encoder_options import adapters, has_adapters
+from lingualign.training.encoder_options import adapters, digest_of_frozen, has_adapters
 from lingualign.training.memory import is_out_of_memory, largest_that_fits
 from lingualign.training.prefetch import Prefetched
 from lingualign.training.processes import any_process, gathered, is_first, on_first, process_count, together
@@ -31,6 +33,7 @@ from lingualign.training.rowwise_adam import RowwiseAdamW
 logger = logging.getLogger(__name__)
 
 _ADAPTERS = "adapters.safetensors"
+_BESIDE = "trained_beside"
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
@@ -102,7 +105,22 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             # Killed between its last checkpoint and its end, a run that is resumed must not take another step.
             self.control.should_training_stop = True
             return
-        super()._run_epoch(epoch=epoch, **kwargs)  # type: ignore[no-untyped-call]
+        told = ""
+        try:
+            super()._run_epoch(epoch=epoch, **kwargs)  # type: ignore[no-untyped-call]
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            told = _first_line(error)
+        if told:
+            # A forward or backward pass says itself what would have fitted.
+            trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+            raise InputError(
+                f"out of memory beside the passes of step {self.state.global_step + 1} ({told}). {self._whole()}"
+                f"The optimizer keeps two numbers for each of the {trained:,} that it trains: train fewer "
+                "(training.lora.rank, student.trim, a smaller student.vocabulary or student), or free memory, and "
+                "start anew with --overwrite"
+            )
 
     def _stopped_early(self) -> bool:
         return any(
@@ -164,7 +182,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            told = " ".join(str(error).split("\n")[0].split())
+            told = _first_line(error)
         if told:
             # After the error has gone, and all that its traceback holds with it.
             raise self._out_of_memory(inputs, told)
@@ -255,12 +273,25 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             [file] = Path(folder).iterdir()
             return file.name, file.read_bytes()
 
+    @cached_property
+    def _frozen(self) -> str:
+        return digest_of_frozen(self.model)
+
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]
         """Load the model, or the adapters where these alone are trained: the rest is as it was at the start."""
         if not self._adapted:
             super()._load_from_checkpoint(checkpoint_path)
             return
-        found = load_file(Path(checkpoint_path) / _ADAPTERS)
+        path = Path(checkpoint_path) / _ADAPTERS
+        with safe_open(path, "pt") as file:
+            trained_beside = file.metadata()[_BESIDE]
+        if trained_beside != self._frozen:
+            raise InputError(
+                f"the adapters in {checkpoint_path} were trained beside other weights than those of the student now; "
+                "give the model that the run began with (student.revision holds a hub model fast), or start anew with "
+                "--overwrite"
+            )
+        found = load_file(path)
         with torch.no_grad():
             for name, value in adapters(self.model).items():
                 value.copy_(found[name])
@@ -276,7 +307,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             writing(checkpoint) as unfinished,
         ):
             if self._adapted:
-                save_file(adapters(self.model), unfinished / _ADAPTERS)
+                save_file(adapters(self.model), unfinished / _ADAPTERS, metadata={_BESIDE: self._frozen})
             else:
                 self.save_model(str(unfinished), _internal_call=True)
             self._save_optimizer_and_scheduler(str(unfinished))
@@ -297,3 +328,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         for callback in exportable:
             self.state.stateful_callbacks[type(callback).__name__] = callback.state()  # type: ignore
         self.state.save_to_json(str(path))
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join((str(error).splitlines() or [type(error).__name__])[0].split())
