@@ -100,16 +100,6 @@ def test_a_row_named_twice_gets_the_sum_of_its_gradients():
     assert torch.equal(one, other)
 
 
-def test_blocks_do_not_change_the_result(monkeypatch):
-    whole, blocks = parameter(), parameter()
-    rows, values = gradient(3, 25)
-    for weight, block in ((whole, 2**20), (blocks, 2 * DIMENSION)):
-        monkeypatch.setattr("lingualign.training.rowwise_adam._BLOCK", block)
-        weight.grad = sparse(rows, values)
-        RowwiseAdamW([weight], **SETTINGS).step()
-    assert torch.equal(whole, blocks)
-
-
 def test_a_checkpoint_resumes_bit_for_bit():
     weight = parameter()
     optimizer = RowwiseAdamW([weight], **SETTINGS)

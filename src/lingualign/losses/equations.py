@@ -76,7 +76,9 @@ def soft_label(teacher: Tensor, temperature: float, columns: Tensor | None = Non
 
 def label_entropy(label: Tensor) -> Tensor:
     """Mean entropy of a label's rows, in nats: 0 is a hard label, ``log M`` says nothing at all."""
-    return -torch.xlogy(label, label).sum(1).mean()
+    # Where a label is 0 its logarithm may be any number.
+    logarithm = label.clamp_min(torch.finfo(label.dtype).tiny).log_()
+    return -torch.dot(label.flatten(), logarithm.flatten()) / len(label)
 
 
 def cross_entropy(

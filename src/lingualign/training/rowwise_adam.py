@@ -2,8 +2,8 @@
 
 A batch of a thousand sentences touches a tenth of a multilingual vocabulary or less. `torch.optim.AdamW`
 rewrites every row and its two moments each step; `torch.optim.SparseAdam` passes several sparse tensors of
-the same rows through generic sparse arithmetic. Here the touched rows are gathered, updated, and put back, a
-cache-sized block at a time.
+the same rows through generic sparse arithmetic. Here the touched rows are gathered, updated by torch's fused
+kernel, which reads and writes each number once, and put back.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, overload
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
 from torch.optim.optimizer import Optimizer, ParamsT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-# Numbers in a block of rows on a CPU, which then stays in the second-level cache with its moments.
-_BLOCK = 2**17
+    from collections.abc import Callable
 
 
 class RowwiseAdamW(Optimizer):
@@ -75,31 +73,44 @@ class RowwiseAdamW(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            settings = {name: group[name] for name in ("lr", "betas", "eps", "weight_decay")}
+            beta1, beta2 = group["betas"]
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
                 state = self.state[parameter]
                 if not state:
-                    state["step"] = torch.zeros(())
+                    state["step"] = torch.zeros((), device=parameter.device)
                     state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
                     state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-                state["step"] += 1
-                step = state["step"].item()
                 held = (parameter, state["exp_avg"], state["exp_avg_sq"])
-                if not parameter.grad.is_sparse:
-                    _update(held, parameter.grad, step, **settings)
-                    continue
-                for rows, gradient in _blocks(parameter.grad):
-                    block = tuple(tensor.index_select(0, rows) for tensor in held)
-                    _update(block, gradient, step, **settings)
-                    for tensor, updated in zip(held, block, strict=True):
-                        tensor.index_copy_(0, rows, updated)
+                gradient, rows = parameter.grad, None
+                if gradient.is_sparse:
+                    rows, gradient = _rows(gradient)
+                weight, mean, square = held if rows is None else (each[rows] for each in held)
+                adamw(
+                    [weight],
+                    [gradient],
+                    [mean],
+                    [square],
+                    [],
+                    [state["step"]],
+                    fused=True,
+                    amsgrad=False,
+                    beta1=beta1,
+                    beta2=beta2,
+                    lr=group["lr"],
+                    weight_decay=group["weight_decay"],
+                    eps=group["eps"],
+                    maximize=False,
+                )
+                if rows is not None:
+                    for whole, updated in zip(held, (weight, mean, square), strict=True):
+                        whole.index_copy_(0, rows, updated)
         return loss
 
 
-def _blocks(gradient: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cut the distinct rows of a sparse gradient and their values into blocks."""
+def _rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the distinct rows of a sparse gradient, and their values."""
     if gradient.sparse_dim() != 1:
         raise ValueError(
             f"a gradient is sparse in {gradient.sparse_dim()} dimensions; RowwiseAdamW updates whole rows"
@@ -109,30 +120,7 @@ def _blocks(gradient: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     if not (rows[1:] > rows[:-1]).all():
         gradient = gradient.coalesce()
         rows, values = gradient.indices()[0], gradient.values()
-    size = len(rows)
-    if gradient.device.type == "cpu":
-        size = max(1, _BLOCK // max(1, values[:1].numel()))
-    starts = range(0, len(rows), max(1, size))
-    return ((rows[start : start + size], values[start : start + size]) for start in starts)
-
-
-def _update(
-    held: tuple[Tensor, ...],
-    gradient: Tensor,
-    step: float,
-    *,
-    lr: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-) -> None:
-    """One step of AdamW, in place on a weight and its first and second moment."""
-    weight, mean, square = held
-    weight.mul_(1 - lr * weight_decay)
-    mean.lerp_(gradient, 1 - betas[0])
-    square.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
-    spread = square.sqrt().div_((1 - betas[1] ** step) ** 0.5).add_(eps)
-    weight.addcdiv_(mean, spread, value=-lr / (1 - betas[0] ** step))
+    return rows, values
 
 
 __all__ = ["RowwiseAdamW"]

@@ -164,8 +164,8 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         values = [gradient._values() if gradient.is_sparse else gradient for gradient in gradients]
         norm = torch.stack([value.norm() for value in values]).norm()
-        scale = (self.args.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
-        for value in values:
+        scale = self.args.max_grad_norm / (norm + 1e-6)
+        for value in values if scale < 1 else ():
             value.mul_(scale)
         return norm
 
