@@ -306,9 +306,9 @@ def static_floor(student: SentenceTransformer, batches: PairBatches) -> dict[str
 def host_with_store(
     pairs: Pairs, student: SentenceTransformer, store: TeacherStore, size: int
 ) -> Callable[[Callable[[], None]], None]:
-    """Give the host's recipe with the loss and the labels of this project."""
+    """Give the host's recipe with labels from the teacher store."""
     collator = TeacherCollator(preprocess_fn=student.preprocess, store=store)
-    return partial(host, pairs, student, size, SoftContrastiveLoss(student), collator)
+    return partial(host, pairs, student, size, PlainLoss(student), collator)
 
 
 def static(given: argparse.Namespace) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class RowwiseAdamW(Optimizer):
                 gradient, rows = parameter.grad, None
                 if gradient.is_sparse:
                     rows, gradient = _rows(gradient)
-                weight, mean, square = held if rows is None else (each[rows] for each in held)
+                weight, mean, square = held if rows is None else (each.index_select(0, rows) for each in held)
                 adamw(
                     [weight],
                     [gradient],
