@@ -132,7 +132,7 @@ class PlainLoss(nn.Module):
     def forward(self, sentence_features: Any, labels: Tensor) -> Tensor:
         """Give the loss."""
         x, y = (F.normalize(self.model(each)["sentence_embedding"], dim=1) for each in sentence_features)
-        teacher = F.normalize(labels, dim=1)
+        teacher = F.normalize(labels.float().view(len(labels), -1), dim=1)
         w = ((teacher @ teacher.T) / 0.1).softmax(1)
         similarity = x @ y.T / 0.1
         return F.cross_entropy(similarity, w) + F.cross_entropy(similarity.T, w)
