@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from lingualign.errors import InputError
 from lingualign.languages import is_language, language_code
 from lingualign.pairs.compression import COMPRESSIONS, without_compression
+from lingualign.pairs.opus.catalogue import Bitext
 from lingualign.pairs.tabular import is_tabular
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 KINDS = (
     ".parquet, .csv, .tsv, .jsonl (text also .gz, .zst, .xz), or Moses pairs NAME.en-fr.en + NAME.en-fr.fr"
@@ -74,7 +75,7 @@ class HubDataset:
         return self.id, self.config
 
 
-PairFile = TableFile | MosesFiles | HubDataset
+PairFile = TableFile | MosesFiles | HubDataset | Bitext
 
 
 @dataclass
@@ -85,20 +86,29 @@ class Listing:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def find_pairs(source: str | os.PathLike[str]) -> Listing:
+def find_pairs(
+    source: str | os.PathLike[str],
+    *,
+    languages: Collection[str] | None = None,
+    select: str | Sequence[str] = "all",
+) -> Listing:
     """List what a source holds, without reading it.
 
     Parameters
     ----------
     source
-        A folder (searched recursively in sorted order; hidden files and folders are ignored), a file, or the
-        id of a hub data set, ``owner/name`` or ``owner/name:configuration``. What exists on the disk is never
-        taken for a hub id. Of a Moses pair either file may be named.
+        A folder (searched recursively in sorted order; hidden files and folders are ignored), a file, the
+        id of a hub data set, ``owner/name`` or ``owner/name:configuration``, or ``opus:CORPUS``: see
+        `find_bitexts`. What exists on the disk is never taken for a hub id. Of a Moses pair either file may be named.
+    languages, select
+        The languages and the patterns of the language pairs wanted, so that of a corpus of OPUS nothing else is
+        downloaded. Files and folders are listed whole.
 
     Raises
     ------
     InputError
-        If there is no such file, it is of no known kind, or a folder holds no file with pairs.
+        If there is no such file, it is of no known kind, or a folder holds no file with pairs; or a corpus of OPUS
+        cannot be had.
     """
     path = Path(source)
     if path.is_dir():
@@ -107,15 +117,15 @@ def find_pairs(source: str | os.PathLike[str]) -> Listing:
         return _find_file(path)
     text = os.fspath(source)
     if text.startswith("opus:"):
-        raise InputError(
-            f"source {text!r}: opus: sources are not supported yet; download the corpus in Moses form from "
-            "opus.nlpl.eu, unpack it, and give the folder"
-        )
+        from lingualign.pairs.opus.source import find_bitexts
+
+        return Listing(files=[*find_bitexts(text, languages, select)])
     if isinstance(source, str) and _HUB_ID.fullmatch(text) and not _looks_like_file(path):
         hub_id, _, config = text.partition(":")
         return Listing(files=[HubDataset(text, hub_id, config or None)])
     raise InputError(
-        f"source {text!r}: no such file or folder; give a folder, a file ({KINDS}) or a hub data set id"
+        f"source {text!r}: no such file or folder; give a folder, a file ({KINDS}), a hub data set id, or "
+        "opus:CORPUS"
     )
 
 

@@ -25,6 +25,8 @@ from lingualign.pairs.discovery import (
     language_pair,
 )
 from lingualign.pairs.hub import read_hub
+from lingualign.pairs.opus.catalogue import Bitext
+from lingualign.pairs.opus.source import read_bitext_whole
 from lingualign.pairs.table import PAIR_SCHEMA
 from lingualign.pairs.tabular import Choice, read_table, text_lines
 
@@ -86,6 +88,8 @@ def read_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) -> p
     columns = columns or {}
     if isinstance(file, MosesFiles):
         return _read_moses(file)
+    if isinstance(file, Bitext):
+        return read_bitext_whole(file)
     if isinstance(file, HubDataset):
         table = read_hub(file, _pair_columns(file.name, columns))
         named = language_pair(f"{file.config}.hub") if file.config else None
