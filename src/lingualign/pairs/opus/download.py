@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Told = Callable[[int, int | None], None]  # bytes that have arrived, and all there are where that is known
 
 AT_A_TIME = 4
-_BLOCK_BYTES = 1 << 16
 
 # The catalogue counts in thousands of bytes, without saying which, and rounds: a twentieth covers both.
 _TOLERANCE, _ROUNDING = 0.05, 8 * 1024
@@ -142,7 +141,9 @@ def _go_on(
         total = _total(response)
         _check_size(bitext, total)
         with _explaining(part), part.open("ab" if resumed else "wb", buffering=0) as file:
-            for block in response.iter_raw(_BLOCK_BYTES):
+            for block in (
+                response.iter_raw()
+            ):  # as they come: of a block of a set size a broken connection loses the end
                 file.write(block)
                 have += len(block)
                 told(have, total)

@@ -85,8 +85,9 @@ def read_bitext(bitext: Bitext) -> Iterator[pa.Table]:
     InputError
         If the archive cannot be had or read.
     """
-    with open_client() as client:
-        download_archives(client, [bitext], progress=sys.stderr.isatty())
+    if not bitext.archive.is_file():
+        with open_client() as client:
+            download_archives(client, [bitext], progress=sys.stderr.isatty())
     with open_archive(bitext) as lines:
         yield from batches(lines, bitext)
 
