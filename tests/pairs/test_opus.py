@@ -317,6 +317,7 @@ def test_what_does_not_pass_is_one_error_that_leaves_nothing(
         capsys, "--languages", "en", "fr", "--corpora", "Tatoeba", "--output", str(tmp_path / "out")
     )
     assert re.search(message, line), line
+    opus.moods.clear()
     assert [file for file in (tmp_path / "out").rglob("*") if not file.name.startswith(".")] == []
     fetched(tmp_path / "out")
     assert len(rows(tmp_path / "out")["Tatoeba", "en", "fr"]) == 300

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KINDS = (
     ".parquet, .csv, .tsv, .jsonl (text also .gz, .zst, .xz), or Moses pairs NAME.en-fr.en + NAME.en-fr.fr"
 )
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(:[\w.-]+)?")
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(:[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class MosesFiles:
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A data set of the Hugging Face hub, with its configuration where one is named."""
+    """A data set of the Hugging Face hub, with the one of its configurations or folders that is wanted."""
 
     name: str
     id: str
@@ -98,11 +98,13 @@ def find_pairs(
     ----------
     source
         A folder (searched recursively in sorted order; hidden files and folders are ignored), a file, the
-        id of a hub data set, ``owner/name`` or ``owner/name:configuration``, or ``opus:CORPUS``: see
-        `find_bitexts`. What exists on the disk is never taken for a hub id. Of a Moses pair either file may be named.
+        id of a hub data set, ``owner/name``, ``owner/name:configuration`` or ``owner/name:folder``, or
+        ``opus:CORPUS``: see `find_bitexts`. What exists on the disk is never taken for a hub id. Of a Moses
+        pair either file may be named.
     languages, select
-        The languages and the patterns of the language pairs wanted, so that of a corpus of OPUS nothing else is
-        downloaded. Files and folders are listed whole.
+        The languages and the patterns of the language pairs wanted, so that of a corpus of OPUS, or a hub
+        data set with a configuration or folder for each pair, nothing else is downloaded. Files and folders are
+        listed whole.
 
     Raises
     ------
@@ -122,7 +124,9 @@ def find_pairs(
         return Listing(files=[*find_bitexts(text, languages, select)])
     if isinstance(source, str) and _HUB_ID.fullmatch(text) and not _looks_like_file(path):
         hub_id, _, config = text.partition(":")
-        return Listing(files=[HubDataset(text, hub_id, config or None)])
+        if config or languages is None:
+            return Listing(files=[HubDataset(text, hub_id, config or None)])
+        return _find_in_hub(hub_id, languages, select)
     raise InputError(
         f"source {text!r}: no such file or folder; give a folder, a file ({KINDS}), a hub data set id, or "
         "opus:CORPUS"
@@ -209,6 +213,28 @@ def _find_file(path: Path) -> Listing:
             f"source {str(path)!r}: its other side {base.stem}.{other} is not beside it (nor compressed)"
         )
     return Listing(files=[_moses_files(name, lang1, lang2, {side: path, other: partner})])
+
+
+def _find_in_hub(hub_id: str, languages: Collection[str], select: str | Sequence[str]) -> Listing:
+    """Of a data set with a configuration or a folder for each language pair, list those that are wanted."""
+    from lingualign.pairs.hub import hub_parts, part_pair
+    from lingualign.pairs.selection import matches, parse_patterns
+
+    patterns, wanted = parse_patterns(select), {language_code(tag) for tag in languages}
+    parts = {part: pair[1:] for part in hub_parts(hub_id) if (pair := part_pair(part))}
+    if not parts:
+        return Listing(files=[HubDataset(hub_id, hub_id, None)])
+    found = [
+        part
+        for part, pair in parts.items()
+        if wanted.issuperset(pair) and any(matches(pair, pattern) for pattern in patterns)
+    ]
+    if not found:
+        raise InputError(
+            f"source {hub_id!r}: it has no pair of {', '.join(sorted(wanted))} that is selected; it has "
+            f"{', '.join(list(parts)[:40])}"
+        )
+    return Listing(files=[HubDataset(f"{hub_id}:{part}", hub_id, part) for part in found])
 
 
 def _moses_parts(path: Path) -> tuple[str, str, str, str] | None:
