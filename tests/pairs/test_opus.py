@@ -366,7 +366,12 @@ def test_a_catalogue_that_is_none_is_told(
 
 @pytest.mark.parametrize(
     "changed",
-    [{"version": "../../v1"}, {"corpus": "..", "latest": "True"}, {"url": "file:///etc/passwd"}],
+    [
+        {"version": "../../v1"},
+        {"corpus": "..", "latest": "True"},
+        {"url": "file:///etc/passwd"},
+        {"size": "1 GB"},
+    ],
 )
 def test_a_catalogue_that_points_outside_is_refused(
     opus: OpusServer, tmp_path: Path, changed: dict[str, str]

@@ -190,16 +190,15 @@ class Catalogue:
             return None
         if language_code(tag1) == language_code(tag2):
             return None
-        unfit = [text for text in (corpus, version, tag1, tag2) if not _NAME.fullmatch(text)]
-        if unfit or not url.startswith(("https://", "http://")):
-            raise InputError(
-                f"{self._address}: an entry of the catalogue cannot be trusted: {(unfit or [url])[0]!r} is no name "
-                "or web address"
-            )
         size, pairs = entry.get("size"), entry.get("alignment_pairs")
-        return Bitext(
-            corpus, version, tag1, tag2, url, int(size or 0), pairs if isinstance(pairs, int) else None
-        )
+        unfit: list[object] = [text for text in (corpus, version, tag1, tag2) if not _NAME.fullmatch(text)]
+        unfit += [] if url.startswith(("https://", "http://")) else [url]
+        if unfit or not isinstance(size, int):
+            raise InputError(
+                f"{self._address}: an entry of the catalogue cannot be trusted: {(unfit or [size])[0]!r} is no name, "
+                "web address or size"
+            )
+        return Bitext(corpus, version, tag1, tag2, url, size, pairs if isinstance(pairs, int) else None)
 
 
 def spread(bitexts: Iterable[Bitext], near: Iterable[str] = (), most: int = 40) -> str:

@@ -56,7 +56,12 @@ def check_status(response: httpx2.Response) -> None:
 
 
 def persistently(
-    action: Callable[[], T], url: str, *, later: str, never: str = "", stopped: threading.Event | None = None
+    action: Callable[[], T],
+    url: str,
+    *,
+    later: str,
+    never: str = "",
+    stopped: threading.Event | None = None,
 ) -> T:
     """Do something that goes over the network, several times if need be.
 
@@ -69,7 +74,8 @@ def persistently(
     later, never
         What the user may do about a failure that may pass, and about one that will not.
     stopped
-        Ends the pauses between attempts.
+        Ends the pauses between attempts. Without it a server that is not reached is not tried again: the network may
+        be missing altogether.
 
     Raises
     ------
@@ -81,9 +87,9 @@ def persistently(
     for pause in (*PAUSES, None):
         try:
             return action()
-        except httpx2.ConnectError as error:
-            if pause is None:
-                raise _unreachable(url, str(error)) from None
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
+            if pause is None or stopped is None:
+                raise _unreachable(url, str(error) or "no answer") from None
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise InputError(f"{url}: no address of a server ({error})") from None
         except (AnswerError, httpx2.HTTPError) as error:

@@ -75,27 +75,19 @@ def download_archives(client: httpx2.Client, bitexts: Sequence[Bitext], *, progr
         else:
             ends.put(None)
 
-    with _bars(enabled=progress) as bar:
+    with _bars(missing, enabled=progress) as bar:
         # Not a pool: its threads are waited for when the interpreter ends, and one may hang on a silent server.
         threads = [threading.Thread(target=work, daemon=True) for _ in range(min(AT_A_TIME, len(missing)))]
         for thread in threads:
             thread.start()
         try:
-            failures = [error for _ in threads if (error := _first(ends, stopped))]
-        except BaseException:
+            for _ in threads:
+                if error := ends.get():
+                    raise error
+        finally:
             stopped.set()
             for thread in threads:
-                thread.join(timeout=1.0)
-            raise
-    if failures:
-        raise failures[0]
-
-
-def _first(ends: queue.SimpleQueue[BaseException | None], stopped: threading.Event) -> BaseException | None:
-    error = ends.get()
-    if error is not None:
-        stopped.set()
-    return error
+                thread.join(timeout=1.0 / len(threads))
 
 
 def _download(client: httpx2.Client, bitext: Bitext, told: Told, stopped: threading.Event) -> None:
@@ -212,8 +204,10 @@ def _explaining(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _bars(*, enabled: bool) -> Iterator[Callable[[Bitext], AbstractContextManager[Told]]]:
-    """Show a bar for each archive under way."""
+def _bars(
+    bitexts: Sequence[Bitext], *, enabled: bool
+) -> Iterator[Callable[[Bitext], AbstractContextManager[Told]]]:
+    """Show a bar for all archives, and one for each that is under way."""
 
     @contextmanager
     def silent(_: Bitext) -> Iterator[Told]:
@@ -228,11 +222,20 @@ def _bars(*, enabled: bool) -> Iterator[Callable[[Bitext], AbstractContextManage
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
+        everything = bars.add_task(f"{len(bitexts)} archives", total=sum(each.kib for each in bitexts) * 1024)
+        arrived: dict[Bitext, int] = {}
 
         @contextmanager
         def shown(bitext: Bitext) -> Iterator[Told]:
             label = f"{bitext.corpus} {bitext.tag1}-{bitext.tag2}"
             task = bars.add_task(label, total=bitext.kib * 1024 or None)
-            yield lambda have, total: bars.update(task, completed=have, total=total or bitext.kib * 1024)
+
+            def told(have: int, total: int | None) -> None:
+                arrived[bitext] = have
+                bars.update(task, completed=have, total=total or bitext.kib * 1024)
+                bars.update(everything, completed=sum(list(arrived.values())))
+
+            yield told
+            bars.remove_task(task)
 
         yield shown
