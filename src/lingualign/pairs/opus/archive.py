@@ -35,7 +35,7 @@ _BATCH = 1 << 16
 
 @contextmanager
 def open_archive(bitext: Bitext) -> Iterator[Iterator[Line]]:
-    r"""Open the downloaded archive of a bitext; yields the iterator over its pairs of lines, without their ends.
+    r"""Open the downloaded archive of a bitext; yields the iterator over its pairs of lines, their ends included.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def _together(first: Iterator[bytes], second: Iterator[bytes], bitext: Bitext) -
         other = next(second, None)
         if other is None:
             raise _uneven(bitext, bitext.tag2, number)
-        yield _without_end(one), _without_end(other)
+        yield one, other
     if next(second, None) is not None:
         raise _uneven(bitext, bitext.tag1, number + 1)
 
@@ -183,6 +183,6 @@ def _table(lines: list[Line], bitext: Bitext) -> pa.Table:
 
 def _decoded(line: Line) -> tuple[str, str]:
     try:
-        return line[0].decode(), line[1].decode()
+        return _without_end(line[0]).decode(), _without_end(line[1]).decode()
     except UnicodeDecodeError:
         return "", ""
