@@ -83,7 +83,7 @@ def test_help_of_each_command_describes_each_of_its_parameters(capsys, command) 
         main([command, "--help"])
     told = capsys.readouterr().out
     for name in inspect.signature(COMMANDS[command]).parameters:
-        assert f"--{name}" in told or name.upper() in told
+        assert f"--{name.replace('_', '-')}" in told or name.upper() in told
 
 
 @pytest.mark.parametrize(

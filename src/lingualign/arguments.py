@@ -122,7 +122,7 @@ def _parser(
             parser.add_argument(flag, action="store_true", help=told[name])
         elif typing.get_origin(_kinds(kind)[0]) is list:
             needed = parameters[name].default is inspect.Parameter.empty
-            metavar = "PATH" if needed else "VALUE"
+            metavar = "PATH" if name == "suite" else "VALUE"
             parser.add_argument(
                 flag, nargs="+", action="extend", required=needed, metavar=metavar, help=told[name]
             )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hub_server import serving
 
 from lingualign.errors import InputError
 from lingualign.pairs.discovery import HubDataset, find_pairs
@@ -46,3 +50,104 @@ def test_offline_says_so_and_names_the_way_out() -> None:
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert "no such file or folder here, and the hub data set of this name cannot be reached" in run.stderr
     assert "Offline, give a folder or a file of pairs" in run.stderr
+
+
+def _parquet(**columns: list[str]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def _opus_part(lang1: str, lang2: str, rows: int) -> bytes:
+    return _parquet(
+        sentence1=[f"{lang1} {n}" for n in range(rows)],
+        sentence2=[f"{lang2} {n}" for n in range(rows)],
+        lang1=[lang1] * rows,
+        lang2=[lang2] * rows,
+        guid=[str(n) for n in range(rows)],
+    )
+
+
+TALKS = "sentence-transformers/parallel-sentences-talks"
+CARD = "---\nconfigs:\n" + "".join(
+    f"- config_name: {name}\n  data_files:\n  - split: train\n    path: {name}/train-*\n"
+    for name in ("all", "en-fr", "en-ko")
+)
+
+
+@pytest.fixture(scope="module")
+def script() -> str:
+    """What a user of the library may do with data sets of the hub, its outcomes as JSON."""
+    return """
+import json
+from lingualign.errors import InputError
+from lingualign.pairs import prepare_pairs
+from lingualign.pairs.discovery import find_pairs
+from lingualign.pairs.readers import hub_tables
+
+def told(source, **options):
+    try:
+        prepared = prepare_pairs(source, validation=0, **options)
+    except InputError as error:
+        return str(error)
+    counted = {}
+    for row in prepared.train.to_pylist():
+        key = " ".join((row["corpus"], row["lang1"], row["lang2"]))
+        counted[key] = counted.get(key, 0) + 1
+    return counted
+
+opus, talks = "wecover/OPUS", "sentence-transformers/parallel-sentences-talks"
+[large] = find_pairs("wecover/OPUS:WikiMatrix/en-ru").files
+print(json.dumps([
+    told(opus, languages=["en", "fr", "ko"], select="en-xx"),
+    told(talks, languages=["en", "ko", "fr"]),
+    told(talks + ":en-fr"),
+    told(opus + ":Tatoeba/en-ko"),
+    told(talks, languages=["en", "ru"]),
+    told("nobody/nothing", languages=["en", "ru"]),
+    told("someone/columns"),
+    next(hub_tables(large)).num_rows,
+]))
+"""
+
+
+def test_of_a_data_set_of_the_hub_the_parts_wanted_are_streamed(tmp_path: Path, script: str) -> None:
+    datasets = {
+        "wecover/OPUS": {
+            "Tatoeba/en-ko/train.parquet": _opus_part("en", "ko", 5),
+            "Tatoeba/fr-ko/train.parquet": _opus_part("fr", "ko", 6),
+            "TED2020/en-fr/train.parquet": _opus_part("en", "fr", 7),
+            "WikiMatrix/en-ru/train-00000-of-00002.parquet": _opus_part("en", "ru", 20_000),
+            "WikiMatrix/en-ru/train-00001-of-00002.parquet": _opus_part("en", "ru", 20_001),
+        },
+        TALKS: {
+            "README.md": f"{CARD}---\n".encode(),
+            **{
+                f"{name}/train-00000-of-00001.parquet": _parquet(english=[f"in {name}"], non_english=["x"])
+                for name in ("all", "en-fr", "en-ko")
+            },
+        },
+        "someone/columns": {"train.parquet": _parquet(source=["a"], target=["b"])},
+    }
+    with serving(datasets) as hub:
+        env = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path)}
+        ran = subprocess.run(
+            [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
+        )
+    opus, talks, one, folder, absent, nobody, columns, rows = json.loads(ran.stdout)
+    assert opus == {"TED2020 en fr": 7, "Tatoeba en ko": 5}
+    assert talks == {"parallel-sentences-talks en fr": 1, "parallel-sentences-talks en ko": 1}
+    assert one == {"parallel-sentences-talks en fr": 1}
+    assert folder == {"Tatoeba en ko": 5}
+    assert absent == f"source {TALKS!r}: it has no pair of en, ru that is selected; it has en-fr, en-ko"
+    assert nobody.startswith("source 'nobody/nothing': the hub data set cannot be loaded (")
+    assert "no column 'sentence1' and no column 'sentence2'; found 'source', 'target'" in columns
+    assert 'mapped with columns, for example columns={"sentence1": "english"}' in columns
+    assert 0 < rows < 20_000
+    taken = {name for _, name in hub.taken}
+    assert "WikiMatrix/en-ru/train-00000-of-00002.parquet" in taken
+    assert not taken & {
+        "Tatoeba/fr-ko/train.parquet",
+        "WikiMatrix/en-ru/train-00001-of-00002.parquet",
+        "all/train-00000-of-00001.parquet",
+    }

@@ -230,7 +230,6 @@ def test_parquet_columns_that_are_not_text_are_named(tmp_path: Path) -> None:
     [
         ("nowhere/at/all", r"no such file or folder; give a folder, a file"),
         ("missing/en-fr.tsv", r"no such file or folder"),
-        ("opus:Tatoeba", r"opus: sources are not supported yet; download"),
     ],
 )
 def test_sources_that_are_not_there(source: str, message: str) -> None:

@@ -15,7 +15,7 @@ class PairsConfig:
     Parameters
     ----------
     sources
-        Folders (read recursively), files, or hub data set ids.
+        Folders (read recursively), files, hub data set ids, or ``opus:CORPUS``.
     languages
         The languages to keep; all where absent.
     select

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from lingualign.errors import InputError
 from lingualign.languages import is_language, language_code
 from lingualign.pairs.compression import COMPRESSIONS, without_compression
+from lingualign.pairs.opus.catalogue import Bitext
 from lingualign.pairs.tabular import is_tabular
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 KINDS = (
     ".parquet, .csv, .tsv, .jsonl (text also .gz, .zst, .xz), or Moses pairs NAME.en-fr.en + NAME.en-fr.fr"
 )
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(:[\w.-]+)?")
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(:[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class MosesFiles:
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A data set of the Hugging Face hub, with its configuration where one is named."""
+    """A data set of the Hugging Face hub, with the one of its configurations or folders that is wanted."""
 
     name: str
     id: str
@@ -74,7 +75,7 @@ class HubDataset:
         return self.id, self.config
 
 
-PairFile = TableFile | MosesFiles | HubDataset
+PairFile = TableFile | MosesFiles | HubDataset | Bitext
 
 
 @dataclass
@@ -85,20 +86,31 @@ class Listing:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def find_pairs(source: str | os.PathLike[str]) -> Listing:
+def find_pairs(
+    source: str | os.PathLike[str],
+    *,
+    languages: Collection[str] | None = None,
+    select: str | Sequence[str] = "all",
+) -> Listing:
     """List what a source holds, without reading it.
 
     Parameters
     ----------
     source
-        A folder (searched recursively in sorted order; hidden files and folders are ignored), a file, or the
-        id of a hub data set, ``owner/name`` or ``owner/name:configuration``. What exists on the disk is never
-        taken for a hub id. Of a Moses pair either file may be named.
+        A folder (searched recursively in sorted order; hidden files and folders are ignored), a file, the
+        id of a hub data set, ``owner/name``, ``owner/name:configuration`` or ``owner/name:folder``, or
+        ``opus:CORPUS``: see `find_bitexts`. What exists on the disk is never taken for a hub id. Of a Moses
+        pair either file may be named.
+    languages, select
+        The languages and the patterns of the language pairs wanted, so that of a corpus of OPUS, or a hub
+        data set with a configuration or folder for each pair, nothing else is downloaded. Files and folders are
+        listed whole.
 
     Raises
     ------
     InputError
-        If there is no such file, it is of no known kind, or a folder holds no file with pairs.
+        If there is no such file, it is of no known kind, or a folder holds no file with pairs; or a corpus of OPUS
+        cannot be had.
     """
     path = Path(source)
     if path.is_dir():
@@ -107,15 +119,17 @@ def find_pairs(source: str | os.PathLike[str]) -> Listing:
         return _find_file(path)
     text = os.fspath(source)
     if text.startswith("opus:"):
-        raise InputError(
-            f"source {text!r}: opus: sources are not supported yet; download the corpus in Moses form from "
-            "opus.nlpl.eu, unpack it, and give the folder"
-        )
+        from lingualign.pairs.opus.source import find_bitexts
+
+        return Listing(files=[*find_bitexts(text, languages, select)])
     if isinstance(source, str) and _HUB_ID.fullmatch(text) and not _looks_like_file(path):
         hub_id, _, config = text.partition(":")
-        return Listing(files=[HubDataset(text, hub_id, config or None)])
+        if config or languages is None:
+            return Listing(files=[HubDataset(text, hub_id, config or None)])
+        return _find_in_hub(hub_id, languages, select)
     raise InputError(
-        f"source {text!r}: no such file or folder; give a folder, a file ({KINDS}) or a hub data set id"
+        f"source {text!r}: no such file or folder; give a folder, a file ({KINDS}), a hub data set id, or "
+        "opus:CORPUS"
     )
 
 
@@ -199,6 +213,28 @@ def _find_file(path: Path) -> Listing:
             f"source {str(path)!r}: its other side {base.stem}.{other} is not beside it (nor compressed)"
         )
     return Listing(files=[_moses_files(name, lang1, lang2, {side: path, other: partner})])
+
+
+def _find_in_hub(hub_id: str, languages: Collection[str], select: str | Sequence[str]) -> Listing:
+    """Of a data set with a configuration or a folder for each language pair, list those that are wanted."""
+    from lingualign.pairs.hub import hub_parts, part_pair
+    from lingualign.pairs.selection import matches, parse_patterns
+
+    patterns, wanted = parse_patterns(select), {language_code(tag) for tag in languages}
+    parts = {part: pair[1:] for part in hub_parts(hub_id) if (pair := part_pair(part))}
+    if not parts:
+        return Listing(files=[HubDataset(hub_id, hub_id, None)])
+    found = [
+        part
+        for part, pair in parts.items()
+        if wanted.issuperset(pair) and any(matches(pair, pattern) for pattern in patterns)
+    ]
+    if not found:
+        raise InputError(
+            f"source {hub_id!r}: it has no pair of {', '.join(sorted(wanted))} that is selected; it has "
+            f"{', '.join(list(parts)[:40])}"
+        )
+    return Listing(files=[HubDataset(f"{hub_id}:{part}", hub_id, part) for part in found])
 
 
 def _moses_parts(path: Path) -> tuple[str, str, str, str] | None:

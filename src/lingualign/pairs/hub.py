@@ -1,20 +1,55 @@
-"""Pairs from the Hugging Face hub."""
+"""Pairs from the Hugging Face hub, streamed: what is read is downloaded, and nothing else."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from lingualign.errors import InputError
+from lingualign.languages import is_language, language_code
 from lingualign.pairs.tabular import Choice, text_columns
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Iterator
 
     from lingualign.pairs.discovery import HubDataset
 
+_BATCH = 1 << 14
+_PAIR = re.compile(r"((?P<corpus>.*)[/._-])?(?P<lang1>[A-Za-z]{2,3})-(?P<lang2>[A-Za-z]{2,3}(_[A-Za-z]+)?)")
 
-def read_hub(dataset: HubDataset, choose: Choice) -> pa.Table:
-    """Read the chosen columns of the ``train`` split.
+
+def hub_parts(dataset_id: str) -> list[str]:
+    """List the parts of a data set that hold one language pair each.
+
+    They are its configurations (``en-fr``) or, where none is named after a pair, its folders (``Tatoeba/en-fr``).
+
+    Raises
+    ------
+    InputError
+        If the data set cannot be reached or has no data.
+    """
+    with _explaining(dataset_id):
+        import datasets  # half a second that local files do not need
+
+        configurations = datasets.get_dataset_config_names(dataset_id)
+        named = [name for name in configurations if part_pair(name)]
+        return named or [folder for folder in _folders(dataset_id) if part_pair(folder)]
+
+
+def part_pair(part: str) -> tuple[str, str, str] | None:
+    """Split a part's name into the corpus, empty where it names none, and two codes; None where it names no pair."""
+    found = _PAIR.fullmatch(part)
+    if found is None or not (is_language(found["lang1"]) and is_language(found["lang2"])):
+        return None
+    corpus = (found["corpus"] or "").rpartition("/")[2]
+    return corpus, language_code(found["lang1"]), language_code(found["lang2"])
+
+
+def read_hub(dataset: HubDataset, choose: Choice) -> Iterator[pa.Table]:
+    """Stream the chosen columns of the ``train`` split, table by table; the first is there if there are no rows.
 
     The fields of a nested column are columns of their own: ``translation.en``.
 
@@ -25,22 +60,63 @@ def read_hub(dataset: HubDataset, choose: Choice) -> pa.Table:
     InputError
         If the data set cannot be reached or loaded, or ``choose`` raises it.
     """
-    import datasets  # half a second that local files do not need
+    with _explaining(dataset.name):
+        import datasets
+
+        options: dict[str, Any] = {}
+        if dataset.config:
+            is_folder = dataset.config not in datasets.get_dataset_config_names(dataset.id)
+            options = {"data_dir" if is_folder else "name": dataset.config}
+        stream = datasets.load_dataset(dataset.id, split="train", streaming=True, **options)
+        tables = iter(stream.with_format("arrow").iter(batch_size=_BATCH))
+        first = next(tables, None)
+    if first is None:
+        schema = stream.features.arrow_schema if stream.features else pa.schema([])
+        first = schema.empty_table()
+    names: list[str] | None = None
+    table: pa.Table | None = first
+    while table is not None:
+        flat = _flat(table)
+        names = names or list(choose(flat.column_names))
+        yield text_columns(flat.select(names), names, dataset.name)
+        with _explaining(dataset.name):
+            table = next(tables, None)
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    while any(pa.types.is_struct(kind) for kind in table.schema.types):
+        table = table.flatten()
+    return table
+
+
+def _folders(dataset_id: str) -> list[str]:
+    """List the folders of a repository that hold files, by their paths."""
+    from huggingface_hub import HfApi
+
+    paths = HfApi().list_repo_files(dataset_id, repo_type="dataset")
+    return sorted({path.rpartition("/")[0] for path in paths if "/" in path})
+
+
+@contextmanager
+def _explaining(name: str) -> Iterator[None]:
+    """Turn the errors of `datasets` into one that names the source and the ways out."""
+    import datasets
+    import httpx2
 
     try:
-        loaded = datasets.load_dataset(dataset.id, name=dataset.config, split="train").flatten()
-    except ConnectionError as error:
+        yield
+    except InputError:
+        raise
+    except (ConnectionError, httpx2.TransportError) as error:
         raise InputError(
-            f"source {dataset.name!r}: no such file or folder here, and the hub data set of this name cannot "
+            f"source {name!r}: no such file or folder here, and the hub data set of this name cannot "
             f"be reached ({_first_line(error)}). Offline, give a folder or a file of pairs"
         ) from None
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise InputError(
-            f"source {dataset.name!r}: the hub data set cannot be loaded ({_first_line(error)}). "
-            "A configuration is named as in owner/name:en-fr; the split read is train"
+            f"source {name!r}: the hub data set cannot be loaded ({_first_line(error)}). "
+            "A configuration or a folder is named as in owner/name:en-fr; the split read is train"
         ) from None
-    names = choose(loaded.column_names)
-    return text_columns(loaded.select_columns(list(names)).with_format("arrow")[:], names, dataset.name)
 
 
 def _first_line(error: Exception) -> str:

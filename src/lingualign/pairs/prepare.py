@@ -99,7 +99,9 @@ def prepare_pairs(
     _check_counts(per_corpus, validation)
     check_columns(list(columns or {}))
     asked = None if languages is None else _languages(languages)
-    listing, given = _find_all(_as_list(sources), None if isinstance(validation, int) else validation)
+    listing, given = _find_all(
+        _as_list(sources), None if isinstance(validation, int) else validation, asked, select
+    )
     suites = read_suites(_as_list(decontaminate))
 
     funnel = _Funnel(listing, given, columns)
@@ -260,19 +262,24 @@ def _unordered_pairs(table: pa.Table) -> tuple[list[LanguagePair], npt.NDArray[n
     return pairs, np.array([pairs.index(pair) for pair in ordered], np.int64)[inverse]
 
 
-def _find_all(sources: Sequence[Source], validation: Source | None) -> tuple[Listing, int]:
+def _find_all(
+    sources: Sequence[Source],
+    validation: Source | None,
+    languages: set[str] | None,
+    select: str | Sequence[str],
+) -> tuple[Listing, int]:
     """List all sources, each file once, in an order that does not depend on the order of the sources.
 
     Those to validate on come last; returns their number too.
     """
     if not sources:
         raise InputError("sources: none given; give folders, files or hub data set ids")
-    found = [find_pairs(source) for source in sources]
+    found = [find_pairs(source, languages=languages, select=select) for source in sources]
     listing = Listing(skipped=[skipped for each in found for skipped in each.skipped])
     given: list[PairFile] = []
     if validation is not None:
         try:
-            apart = find_pairs(validation)
+            apart = find_pairs(validation, languages=languages, select=select)
         except InputError as error:
             raise InputError(f"validation: {error}") from None
         given = apart.files

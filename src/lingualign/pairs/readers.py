@@ -24,13 +24,15 @@ from lingualign.pairs.discovery import (
     find_pairs,
     language_pair,
 )
-from lingualign.pairs.hub import read_hub
+from lingualign.pairs.hub import part_pair, read_hub
+from lingualign.pairs.opus.catalogue import Bitext
+from lingualign.pairs.opus.source import read_bitext_whole
 from lingualign.pairs.table import PAIR_SCHEMA
 from lingualign.pairs.tabular import Choice, read_table, text_lines
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,24 @@ def read_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) -> p
     columns = columns or {}
     if isinstance(file, MosesFiles):
         return _read_moses(file)
+    if isinstance(file, Bitext):
+        return read_bitext_whole(file)
     if isinstance(file, HubDataset):
-        table = read_hub(file, _pair_columns(file.name, columns))
-        named = language_pair(f"{file.config}.hub") if file.config else None
-        return _conform(table, file.name, columns, named, corpus=file.id.rpartition("/")[2])
+        return pa.concat_tables(hub_tables(file, columns=columns)).unify_dictionaries()
     table = read_table(file.path, _pair_columns(file.name, columns))
     named = language_pair(file.path.name)
     if _is_nway(table.column_names, file.name, mapped=bool(columns)):
         return _every_pair(table, file.name, corpus=_corpus(file, named))
     return _conform(table, file.name, columns, named, corpus=_corpus(file, named))
+
+
+def hub_tables(file: HubDataset, *, columns: Mapping[str, str] | None = None) -> Iterator[pa.Table]:
+    """Stream the pairs of a hub data set in tables of `PAIR_SCHEMA`, downloading no more than is taken."""
+    columns = columns or {}
+    named = part_pair(file.config) if file.config else None
+    corpus = (named[0] if named else "") or file.id.rpartition("/")[2]
+    for table in read_hub(file, _pair_columns(file.name, columns)):
+        yield _conform(table, file.name, columns, named, corpus=corpus)
 
 
 def _is_nway(names: Sequence[str], origin: str, *, mapped: bool) -> bool:
@@ -129,8 +140,9 @@ def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:
     def choose(found: Sequence[str]) -> list[str]:
         if not columns and _is_nway(found, origin, mapped=False):
             return list(found)
-        wanted = {name: columns.get(name, name) for name in PAIR_SCHEMA.names}
-        required = {"sentence1", "sentence2", *columns}
+        mapped = columns or _familiar(found)
+        wanted = {name: mapped.get(name, name) for name in PAIR_SCHEMA.names}
+        required = {"sentence1", "sentence2", *mapped}
         missing = [
             wanted[name] for name in PAIR_SCHEMA.names if name in required and wanted[name] not in found
         ]
@@ -145,6 +157,12 @@ def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:
     return choose
 
 
+def _familiar(found: Sequence[str]) -> Mapping[str, str]:
+    """Map the columns of the family ``sentence-transformers/parallel-sentences-*``, where these are what there is."""
+    here = "sentence1" not in found and "sentence2" not in found and {"english", "non_english"} <= set(found)
+    return {"sentence1": "english", "sentence2": "non_english"} if here else {}
+
+
 def _conform(
     table: pa.Table,
     origin: str,
@@ -152,6 +170,7 @@ def _conform(
     named: tuple[str, str, str] | None,
     corpus: str,
 ) -> pa.Table:
+    columns = columns or _familiar(table.column_names)
     present = {
         name: columns.get(name, name)
         for name in PAIR_SCHEMA.names

@@ -1,0 +1,230 @@
+"""The catalogue of OPUS: which corpora there are, in which languages, how large, and where."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lingualign.errors import InputError
+from lingualign.files import cache_folder, taking_turns, write_atomically
+from lingualign.languages import is_language, language_code
+from lingualign.pairs.opus.connection import AnswerError, check_status, persistently
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import httpx2
+
+logger = logging.getLogger(__name__)
+
+ADDRESS = "https://opus.nlpl.eu/opusapi/"
+ADDRESS_VARIABLE = "LINGUALIGN_OPUS"
+"""The environment variable that names another address of the catalogue: a mirror's."""
+
+_NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
+_LARGEST_ANSWER = 256 << 20
+
+
+@dataclass(frozen=True)
+class Bitext:
+    """One corpus in two languages: an archive of two files in Moses form, whose lines translate each other."""
+
+    corpus: str
+    version: str
+    tag1: str
+    """The language as OPUS writes it, such as ``zh_cn``."""
+    tag2: str
+    url: str
+    kib: int
+    """Size of the archive as the catalogue tells it: in units of about 1,000 bytes, rounded."""
+    pairs: int | None
+    """As the catalogue tells it, if it does."""
+
+    @property
+    def lang1(self) -> str:
+        """The code of the first language."""
+        return language_code(self.tag1)
+
+    @property
+    def lang2(self) -> str:
+        """The code of the second language."""
+        return language_code(self.tag2)
+
+    @property
+    def language_pair(self) -> tuple[str, str]:
+        """Both codes in alphabetical order."""
+        first, second = sorted((self.lang1, self.lang2))
+        return first, second
+
+    @property
+    def name(self) -> str:
+        """The source that means this bitext alone, whatever the newest version is."""
+        return f"opus:{self.corpus}/{self.version}:{self.tag1}-{self.tag2}"
+
+    @property
+    def identity(self) -> object:
+        """What is equal where the same content is reached by two ways."""
+        return self.corpus, self.version, self.tag1, self.tag2
+
+    @property
+    def archive(self) -> Path:
+        """Where its archive lies in the cache once it is downloaded."""
+        return cache_folder("opus") / self.corpus / self.version / f"{self.tag1}-{self.tag2}.txt.zip"
+
+
+class Catalogue:
+    """Ask the public API of OPUS what there is.
+
+    Each answer is kept in the cache beside the archives and serves where the API cannot be reached.
+
+    Parameters
+    ----------
+    client
+        Open connections.
+    address
+        Of the API; by default what the environment variable ``LINGUALIGN_OPUS`` says, else that of OPUS.
+    """
+
+    def __init__(self, client: httpx2.Client, address: str | None = None) -> None:
+        self._client = client
+        self._address = address or os.environ.get(ADDRESS_VARIABLE) or ADDRESS
+
+    def bitexts(self, corpus: str) -> list[Bitext]:
+        """List the bitexts of a corpus, those in two languages that have a code.
+
+        Parameters
+        ----------
+        corpus
+            ``CORPUS``, in its newest version, or ``CORPUS/VERSION``. Case and hyphens do not matter:
+            ``NewsCommentary`` is News-Commentary.
+
+        Raises
+        ------
+        InputError
+            If there is no such corpus or version (names the nearest), or the catalogue cannot be asked.
+        """
+        name, _, version = corpus.partition("/")
+        if not _NAME.fullmatch(name) or (version and not _NAME.fullmatch(version)):
+            raise InputError(
+                f"{corpus!r} is no name of a corpus; expected CORPUS or CORPUS/VERSION, as in Tatoeba/v2023-04-12"
+            )
+        version = version or "latest"
+        listed = self._listed(name, version)
+        if not listed:
+            known = self._known(name)
+            if known == name:
+                raise InputError(
+                    f"{corpus!r}: OPUS has {name}, but nothing in its version {version!r} in Moses form"
+                )
+            listed = self._listed(known, version)
+        found = [bitext for entry in listed if (bitext := self._bitext(entry))]
+        both = {(bitext.tag1, bitext.tag2) for bitext in found}
+        # Some corpora list a pair both ways; the order of the alphabet is that of nearly all archives.
+        return [each for each in found if each.tag1 < each.tag2 or (each.tag2, each.tag1) not in both]
+
+    def _listed(self, corpus: str, version: str) -> list[Mapping[str, Any]]:
+        kept = cache_folder("opus") / corpus / f"{version}.json"
+        answer = self._ask({"corpus": corpus, "preprocessing": "moses", "version": version}, "corpora", kept)
+        return [entry for entry in answer if isinstance(entry, dict)]
+
+    def _known(self, corpus: str) -> str:
+        """Find the corpus that a name means, as OPUS writes it."""
+        import difflib
+
+        names = sorted(
+            name for name in self._ask({"corpora": "True"}, "corpora", None) if isinstance(name, str)
+        )
+        meant = [name for name in names if _plain(name) == _plain(corpus) and _NAME.fullmatch(name)]
+        if corpus in names:
+            return corpus
+        if len(meant) == 1:
+            return meant[0]
+        near = difflib.get_close_matches(corpus, names, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(
+            f"OPUS has no corpus {corpus!r}{hint} (it has {len(names):,}, listed on opus.nlpl.eu)"
+        )
+
+    def _ask(self, question: Mapping[str, str], key: str, kept: Path | None) -> list[Any]:
+        def ask() -> list[Any]:
+            with self._client.stream("GET", self._address, params=question) as response:
+                check_status(response)
+                content = b""
+                for block in response.iter_bytes():
+                    content += block
+                    if len(content) > _LARGEST_ANSWER:
+                        raise AnswerError("its answer does not end", passing=False)
+            answer = _list_in(content, key)
+            if answer is None:
+                raise AnswerError(
+                    f"it answers, but not as the catalogue of OPUS does: {content[:60]!r}", passing=False
+                )
+            if kept is not None and answer:
+                _keep(kept, content)
+            return answer
+
+        try:
+            return persistently(ask, self._address, later="; try again later")
+        except InputError as error:
+            if kept is None or not kept.is_file():
+                raise
+            answer = _list_in(kept.read_bytes(), key)
+            if answer is None:
+                raise
+            asked = time.strftime("%Y-%m-%d", time.localtime(kept.stat().st_mtime))
+            logger.warning("%s. Going on with its answer of %s", error, asked)
+            return answer
+
+    def _bitext(self, entry: Mapping[str, Any]) -> Bitext | None:
+        """Read an entry, which may hold anything; None where it is of one language, or of none with a code."""
+        corpus, version, tag1, tag2, url = (
+            str(entry.get(key) or "") for key in ("corpus", "version", "source", "target", "url")
+        )
+        if not (tag1 and tag2 and is_language(tag1) and is_language(tag2)):
+            return None
+        if language_code(tag1) == language_code(tag2):
+            return None
+        size, pairs = entry.get("size"), entry.get("alignment_pairs")
+        unfit: list[object] = [text for text in (corpus, version, tag1, tag2) if not _NAME.fullmatch(text)]
+        unfit += [] if url.startswith(("https://", "http://")) else [url]
+        if unfit or not isinstance(size, int):
+            raise InputError(
+                f"{self._address}: an entry of the catalogue cannot be trusted: {(unfit or [size])[0]!r} is no name, "
+                "web address or size"
+            )
+        return Bitext(corpus, version, tag1, tag2, url, size, pairs if isinstance(pairs, int) else None)
+
+
+def spread(bitexts: Iterable[Bitext], near: Iterable[str] = (), most: int = 40) -> str:
+    """List language pairs for a message: those with a language of ``near`` first, not more than ``most``."""
+    wanted = set(near)
+    pairs = sorted(
+        {bitext.language_pair for bitext in bitexts}, key=lambda pair: (-len(wanted & set(pair)), pair)
+    )
+    told = ", ".join("-".join(pair) for pair in pairs[:most])
+    return f"{told} and {len(pairs) - most:,} more" if len(pairs) > most else told or "none"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _list_in(content: bytes, key: str) -> list[Any] | None:
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    found = answer.get(key) if isinstance(answer, dict) else None
+    return found if isinstance(found, list) else None
+
+
+def _keep(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with taking_turns(path.with_name(f".{path.name}.lock"), f"waiting for another run that writes {path}"):
+        write_atomically(path, content)

@@ -1,0 +1,314 @@
+"""From names of corpora to a folder of pairs: the recipe of ``lingualign data fetch``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from lingualign.errors import InputError
+from lingualign.files import taking_turns, write_atomically
+from lingualign.languages import language_code
+from lingualign.pairs.opus.archive import Line, batches, open_archive, sample
+from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
+from lingualign.pairs.opus.connection import open_client
+from lingualign.pairs.opus.download import download_archives
+from lingualign.pairs.selection import LanguagePair, select_language_pairs
+from lingualign.pairs.table import PAIR_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+MANIFEST = "manifest.json"
+_FORMAT = "lingualign pairs from OPUS, 1"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file of pairs in the folder, and where it comes from."""
+
+    corpus: str
+    version: str
+    lang1: str
+    lang2: str
+    url: str
+    lines: int
+    """In the archive."""
+    kept: int
+    not_utf8: int
+    """Lines of the sample that are left out, as a side is not UTF-8."""
+    per_corpus: int | None
+    """The size of sample asked for; None where all lines were."""
+    seed: int | None
+    bytes: int
+    sha256: str
+
+
+@dataclass
+class FetchPlan:
+    """What a fetch will do, found out before anything is downloaded."""
+
+    output: Path
+    per_corpus: int | None
+    seed: int
+    bitexts: dict[str, Bitext]
+    """By the file that each ends in, relative to the output."""
+    ready: dict[str, Fetched]
+    """Files that are there already, from the same archive with the same sample."""
+    absent: dict[str, list[LanguagePair]] = field(default_factory=dict)
+    """Selected pairs of languages that a corpus does not have."""
+
+    @property
+    def missing(self) -> dict[str, Bitext]:
+        """The bitexts whose files are not there yet."""
+        return {name: bitext for name, bitext in self.bitexts.items() if name not in self.ready}
+
+
+def plan_fetch(
+    languages: Sequence[str],
+    corpora: Sequence[str],
+    output: str | os.PathLike[str],
+    *,
+    select: str | Sequence[str] = "all",
+    per_corpus: int | None = None,
+    seed: int = 7,
+) -> FetchPlan:
+    """Ask the catalogue for the archives wanted, and find out which of them are still to be fetched.
+
+    Parameters
+    ----------
+    languages
+        Both sides of a pair are among them.
+    corpora
+        ``CORPUS``, in its newest version, or ``CORPUS/VERSION``.
+    output
+        The folder for the pairs; what an earlier fetch left there is used.
+    select
+        Language pairs: see `parse_patterns`.
+    per_corpus
+        How many pairs of each corpus and language pair to sample; all by default.
+    seed
+        Of the sample. Same seed, same archives, same files.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used, a corpus does not exist or has none of the pairs, or the catalogue cannot be
+        asked.
+    """
+    if per_corpus is not None and per_corpus < 1:
+        raise InputError(
+            f"per_corpus: {per_corpus} is not a number of pairs; give 1 or more, or nothing for all"
+        )
+    try:
+        wanted = {language_code(code) for code in languages}
+    except InputError as error:
+        raise InputError(f"languages: {error}") from None
+    if len(wanted) < 2:
+        raise InputError(f"languages: {', '.join(languages) or 'none'} given; a pair takes two")
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"output {str(folder)!r} is a file; give a folder")
+
+    with open_client() as client:
+        catalogue = Catalogue(client)
+        listed = {corpus: catalogue.bitexts(corpus) for corpus in dict.fromkeys(corpora)}
+    there: Counter[LanguagePair] = Counter()
+    for bitext in (bitext for found in listed.values() for bitext in found):
+        if wanted.issuperset(bitext.language_pair):
+            there[bitext.language_pair] += bitext.pairs or 0
+    if not there:
+        told = "; ".join(f"{corpus} has {spread(found, wanted)}" for corpus, found in listed.items())
+        raise InputError(f"none of the corpora has a pair of {', '.join(sorted(wanted))}: {told}")
+    selected = select_language_pairs(there, select)
+
+    plan = FetchPlan(folder, per_corpus, seed, {}, {})
+    for corpus, found in listed.items():
+        kept = [bitext for bitext in found if bitext.language_pair in selected]
+        if not kept:
+            asked = ", ".join("-".join(pair) for pair in sorted(selected))
+            raise InputError(
+                f"corpora: {corpus} has none of the pairs {asked}; it has {spread(found, wanted)}. Leave it out, or "
+                "ask for other languages"
+            )
+        if absent := sorted(selected - {bitext.language_pair for bitext in kept}):
+            plan.absent[kept[0].corpus] = absent
+        for bitext in kept:
+            name = f"{bitext.corpus}/{bitext.tag1}-{bitext.tag2}.parquet"
+            if plan.bitexts.setdefault(name, bitext) != bitext:
+                raise InputError(
+                    f"corpora: {bitext.corpus} is given in two versions; fetch them to two folders"
+                )
+    manifest = _read_manifest(folder)
+    for name, bitext in plan.bitexts.items():
+        path = folder / name
+        entry = manifest.get(name)
+        if entry is None and path.exists():
+            raise InputError(
+                f"{path} is there, but not in {MANIFEST}: it was not fetched, and is not overwritten; give another "
+                "folder"
+            )
+        if entry and _same(entry, bitext, plan) and path.is_file() and _digest(path) == entry.sha256:
+            plan.ready[name] = entry
+    return plan
+
+
+def fetch(plan: FetchPlan, *, progress: bool = False) -> dict[str, Fetched]:
+    """Download what is missing, and write its sample.
+
+    Archives are downloaded several at a time to a cache that all runs share. Each file is written whole and then named
+    in the manifest, so that a fetch that is cut short goes on where it was.
+
+    Parameters
+    ----------
+    plan
+        From `plan_fetch`.
+    progress
+        Whether bars are shown, on standard error.
+
+    Returns
+    -------
+    dict
+        Every file of the plan, by its path below the output.
+
+    Raises
+    ------
+    InputError
+        If an archive cannot be had or used.
+    OSError
+        If something cannot be written.
+    KeyboardInterrupt
+        With a message, after Ctrl-C: nothing half-written is left, and what was downloaded serves the next fetch.
+    """
+    missing = plan.missing
+    if not missing:
+        return dict(plan.ready)
+    plan.output.mkdir(parents=True, exist_ok=True)
+    lock = plan.output / ".lock"
+    try:
+        with taking_turns(lock, f"waiting for another run that fetches to {plan.output}"):
+            with open_client() as client:
+                download_archives(client, list(missing.values()), progress=progress)
+            made = {}
+            for name, bitext in _shown(missing, enabled=progress):
+                made[name] = _sample_to(plan.output / name, bitext, plan)
+                _write_manifest(plan.output, _read_manifest(plan.output) | {name: made[name]})
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted; what was downloaded is kept, the same command goes on from there"
+        ) from None
+    return {name: made.get(name) or plan.ready[name] for name in plan.bitexts}
+
+
+def _sample_to(path: Path, bitext: Bitext, plan: FetchPlan) -> Fetched:
+    tally: Counter[str] = Counter()
+    with open_archive(bitext) as lines:
+        if plan.per_corpus is None:
+            chosen: Iterable[Line] = _counted(lines, tally, "lines")
+        else:
+            seed = f"{plan.seed} {bitext.corpus} {bitext.tag1}-{bitext.tag2}"
+            chosen, tally["lines"] = sample(lines, plan.per_corpus, seed)
+        size, digest = _write_pairs(_readable(chosen, tally), bitext, path)
+    return Fetched(
+        bitext.corpus,
+        bitext.version,
+        bitext.lang1,
+        bitext.lang2,
+        bitext.url,
+        tally["lines"],
+        tally["kept"],
+        tally["not UTF-8"],
+        plan.per_corpus,
+        None if plan.per_corpus is None else plan.seed,
+        size,
+        digest,
+    )
+
+
+def _counted(lines: Iterable[Line], tally: Counter[str], what: str) -> Iterator[Line]:
+    for line in lines:
+        tally[what] += 1
+        yield line
+
+
+def _readable(lines: Iterable[Line], tally: Counter[str]) -> Iterator[Line]:
+    for line in lines:
+        try:
+            line[0].decode(), line[1].decode()
+        except UnicodeDecodeError:
+            tally["not UTF-8"] += 1
+        else:
+            tally["kept"] += 1
+            yield line
+
+
+def _write_pairs(lines: Iterable[Line], bitext: Bitext, path: Path) -> tuple[int, str]:
+    """Write pairs as they come, whole or not at all; gives the file's size and SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            with pq.ParquetWriter(file, PAIR_SCHEMA, compression="zstd") as writer:
+                for batch in batches(lines, bitext):
+                    writer.write_table(batch)
+            file.flush()
+            os.fsync(file.fileno())
+        size, digest = temporary.stat().st_size, _digest(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return size, digest
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _same(entry: Fetched, bitext: Bitext, plan: FetchPlan) -> bool:
+    """Whether a file comes from the archive and by the sample that are asked for now."""
+    seed = None if plan.per_corpus is None else plan.seed
+    return (entry.version, entry.url, entry.per_corpus, entry.seed) == (
+        bitext.version,
+        bitext.url,
+        plan.per_corpus,
+        seed,
+    )
+
+
+def _read_manifest(folder: Path) -> dict[str, Fetched]:
+    path = folder / MANIFEST
+    try:
+        content: Any = json.loads(path.read_bytes())
+        if content["format"] != _FORMAT:
+            raise ValueError(content["format"])
+        return {name: Fetched(**entry) for name, entry in content["files"].items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{path} is not the manifest of a fetch ({type(error).__name__}: {error}); give another folder"
+        ) from None
+
+
+def _write_manifest(folder: Path, files: dict[str, Fetched]) -> None:
+    listed = {name: asdict(files[name]) for name in sorted(files)}
+    text = json.dumps({"format": _FORMAT, "files": listed}, ensure_ascii=False, indent=2)
+    write_atomically(folder / MANIFEST, text + "\n")
+
+
+def _shown(missing: dict[str, Bitext], *, enabled: bool) -> Iterator[tuple[str, Bitext]]:
+    if not enabled:
+        yield from missing.items()
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(list(missing.items()), "Reading archives", console=Console(stderr=True))

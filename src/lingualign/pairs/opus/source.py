@@ -1,0 +1,97 @@
+"""``opus:CORPUS`` as a source of pairs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from lingualign.errors import InputError
+from lingualign.languages import language_code
+from lingualign.pairs.opus.archive import batches, open_archive
+from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
+from lingualign.pairs.opus.connection import open_client
+from lingualign.pairs.opus.download import download_archives
+from lingualign.pairs.selection import matches, parse_patterns
+from lingualign.pairs.table import PAIR_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+_SOURCE = re.compile(r"opus:(?P<corpus>[\w./+-]+)(:(?P<pair>[\w.+]+-[\w.+]+))?", re.ASCII)
+
+
+def find_bitexts(
+    source: str, languages: Collection[str] | None = None, select: str | Sequence[str] = "all"
+) -> list[Bitext]:
+    """Ask the catalogue what a source consists of; nothing is downloaded yet.
+
+    Parameters
+    ----------
+    source
+        ``opus:CORPUS``, ``opus:CORPUS/VERSION``, or either with one pair, ``opus:Tatoeba:en-fr``.
+    languages
+        The languages wanted, on both sides. Needed where the source names no pair.
+    select
+        Language pairs wanted: see `parse_patterns`.
+
+    Raises
+    ------
+    InputError
+        If the source is written otherwise, names no languages, the corpus has none of the pairs (lists those it has),
+        or the catalogue cannot be asked.
+    """
+    parts = _SOURCE.fullmatch(source)
+    if parts is None:
+        raise InputError(
+            f"source {source!r}: expected opus:CORPUS, opus:CORPUS/VERSION or opus:CORPUS:en-fr, as in opus:Tatoeba"
+        )
+    patterns = parse_patterns(select)
+    named = parts["pair"].split("-") if parts["pair"] else languages
+    if named is None:
+        raise InputError(
+            f"source {source!r}: a corpus of OPUS may have thousands of language pairs; name the languages "
+            "(pairs.languages), or the pair as in opus:Tatoeba:en-fr"
+        )
+    try:
+        wanted = {language_code(tag) for tag in named}
+    except InputError as error:
+        raise InputError(f"source {source!r}: languages: {error}") from None
+    with open_client() as client:
+        there = Catalogue(client).bitexts(parts["corpus"])
+    found = [
+        bitext
+        for bitext in there
+        if wanted.issuperset(bitext.language_pair)
+        and any(matches(bitext.language_pair, pattern) for pattern in patterns)
+    ]
+    if not found:
+        raise InputError(
+            f"source {source!r}: the corpus has no pair of {', '.join(sorted(wanted))} that is selected; it has "
+            f"{spread(there, wanted)}"
+        )
+    return found
+
+
+def read_bitext(bitext: Bitext) -> Iterator[pa.Table]:
+    """Read a bitext in tables of `PAIR_SCHEMA`, its archive downloaded first where the cache lacks it.
+
+    A pair of lines that is not UTF-8 is read as one with empty sides.
+
+    Raises
+    ------
+    InputError
+        If the archive cannot be had or read.
+    """
+    if not bitext.archive.is_file():
+        with open_client() as client:
+            download_archives(client, [bitext], progress=sys.stderr.isatty())
+    with open_archive(bitext) as lines:
+        yield from batches(lines, bitext)
+
+
+def read_bitext_whole(bitext: Bitext) -> pa.Table:
+    """Read a bitext to one table: see `read_bitext`."""
+    return pa.concat_tables([PAIR_SCHEMA.empty_table(), *read_bitext(bitext)]).unify_dictionaries()
