@@ -133,9 +133,8 @@ def _go_on(
         total = _total(response)
         _check_size(bitext, total)
         with _explaining(part), part.open("ab" if resumed else "wb", buffering=0) as file:
-            for block in (
-                response.iter_raw()
-            ):  # as they come: of a block of a set size a broken connection loses the end
+            # As they come: of a block of a set size a broken connection loses the end.
+            for block in response.iter_raw():
                 file.write(block)
                 have += len(block)
                 told(have, total)
