@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
+from lingualign.evaluation.compare import compare
+from lingualign.evaluation.comparison_table import print_comparison
 from lingualign.evaluation.evaluate import evaluate, save_scores
 from lingualign.evaluation.measure import measure
 from lingualign.evaluation.outcomes import Outcomes, load_outcomes, save_outcomes
@@ -32,10 +34,12 @@ __all__ = [
     "Outcomes",
     "Suite",
     "bitext_accuracy",
+    "compare",
     "evaluate",
     "load_outcomes",
     "load_suites",
     "measure",
+    "print_comparison",
     "print_scores",
     "save_outcomes",
     "save_scores",

@@ -32,7 +32,7 @@ def seed_noise(figures: npt.ArrayLike, group: int = 0) -> npt.NDArray[np.float64
     Returns
     -------
     numpy.ndarray
-        (`RESAMPLES`, `DRAWS`); 0 for a single seed, which says nothing of others.
+        (`RESAMPLES`, `DRAWS`); for a single seed, which says nothing of others, (`RESAMPLES`, 1) zeros.
 
     References
     ----------
@@ -41,7 +41,7 @@ def seed_noise(figures: npt.ArrayLike, group: int = 0) -> npt.NDArray[np.float64
     figures = np.asarray(figures, np.float64)
     seeds = len(figures)
     if seeds < 2:
-        return np.zeros((RESAMPLES, DRAWS))
+        return np.zeros((RESAMPLES, 1))
     draws = np.random.default_rng([SEED, group, seeds]).standard_t(seeds - 1, size=(RESAMPLES, DRAWS))
     return np.asarray(draws * (figures.std(ddof=1) / np.sqrt(seeds)))
 
