@@ -64,7 +64,8 @@ def summary(a: str, b: str, figures: list[dict[str, Any]]) -> str:
 
 def place_name(figure: dict[str, Any]) -> str:
     """Name a place, and the metric where it is not the one that a suite is known by."""
-    return figure["place"] if figure["metric"] != "xsim_margin" else f"{figure['place']}, xSIM by margin,"
+    place: str = figure["place"]
+    return place if figure["metric"] != "xsim_margin" else f"{place} ({METRIC_NAMES['xsim_margin']})"
 
 
 def _by(found: dict[str, Any]) -> str:

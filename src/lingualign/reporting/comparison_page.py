@@ -23,10 +23,14 @@ th, td { padding: 0.25rem 0.75rem; text-align: right; border-bottom: 1px solid v
 th:first-child, td:first-child { text-align: left; }
 svg { width: 100%; height: auto; overflow: visible; }
 svg text { font: 12px system-ui, sans-serif; fill: currentColor; }
+svg .axis { stroke: var(--line); }
 .wide { overflow-x: auto; }
 .quiet { color: var(--quiet); }
 @media (prefers-color-scheme: dark) { :root { --quiet: #a0a0a0; } }
 """
+
+_Band = tuple[str, "Sequence[tuple[str, float | None, Any]]"]
+"""A name, and marks: a label (of a model, or none), a value and its interval."""
 
 _WIDTH, _LABELS, _VALUES, _ROW, _BAR = 760, 280, 60, 10, 18
 
@@ -46,7 +50,7 @@ def comparison_page(comparison: dict[str, Any]) -> str:
         _list(comparison["verdicts"]),
         _heading("Warnings", comparison["warnings"]) + _list(comparison["warnings"]),
         "<h2>Figures with their 95% intervals</h2>",
-        _figure_plot(comparison),
+        _figure_plots(comparison),
         "<h2>Table</h2>",
         _figure_table(comparison),
         f"<p class='quiet'>Times 100. Bold: the best of a row (↓: the lowest). {LEVEL_MARK}: not told apart from it; "
@@ -142,27 +146,27 @@ def _interval(bounds: Sequence[float]) -> str:
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
 
 
-def _figure_plot(comparison: dict[str, Any]) -> str:
-    """Plot every model's figure and interval, a band for each place."""
+def _figure_plots(comparison: dict[str, Any]) -> str:
+    """Plot every model's figures and intervals, a band for each place and an axis for each group and metric."""
     labels = list(comparison["models"])
-    bands = [
-        (
-            row_name(figure),
-            [(label, figure["models"][label]["value"], figure["models"][label]["ci95"]) for label in labels],
-        )
-        for figure in comparison["figures"]
-    ]
+    plots: dict[tuple[str, str], list[_Band]] = {}
+    for figure in comparison["figures"]:
+        marks = [(label, entry["value"], entry["ci95"]) for label, entry in figure["models"].items()]
+        plots.setdefault((figure["group"], figure["metric"]), []).append((row_name(figure), marks))
     legend = " ".join(
         f"<span><svg viewBox='0 0 12 12' style='width:0.75em' aria-hidden='true'>"
-        f"<circle cx='6' cy='6' r='5' fill='{_colour(labels, label)}'/></svg> {escape(label)}</span>"
+        f"<circle cx='6' cy='6' r='5' style='fill:{_colour(labels, label)}'/></svg> {escape(label)}</span>"
         for label in labels
     )
-    return f"<p>{legend}</p>" + _plot("Figures with their 95% intervals", bands, labels)
+    return f"<p>{legend}</p>" + "".join(
+        _plot(f"{group}, {metric}, with 95% intervals", bands, labels)
+        for (group, metric), bands in plots.items()
+    )
 
 
 def _difference_plots(comparison: dict[str, Any]) -> str:
     """Plot the differences of each two models: right of the line the first is greater."""
-    plots: dict[tuple[str, str], list[tuple[str, list[Any]]]] = {}
+    plots: dict[tuple[str, str], list[_Band]] = {}
     for figure in comparison["figures"]:
         for found in figure["comparisons"]:
             bands = plots.setdefault((found["a"], found["b"]), [])
@@ -170,18 +174,20 @@ def _difference_plots(comparison: dict[str, Any]) -> str:
     labels = list(comparison["models"])
     return "".join(
         f"<h3>{escape(f'{a} less {b}')}</h3>"
-        + _plot(f"{a} less {b}", bands, labels)
+        + _plot(f"{a} less {b}", bands, labels, zero=True)
         + "<p class='quiet'>In colour: told apart, in that of the model ahead.</p>"
         for (a, b), bands in plots.items()
     )
 
 
-def _plot(title: str, bands: Sequence[tuple[str, Sequence[Any]]], labels: Sequence[str]) -> str:
-    """Draw marks with whiskers: bands of (name, [(label, value, interval), ...]), on one axis."""
+def _plot(title: str, bands: Sequence[_Band], labels: Sequence[str], *, zero: bool = False) -> str:
+    """Draw marks with whiskers, in bands on one axis, which reaches 0 if asked to."""
     bounds: list[float] = [
         bound for _, marks in bands for _, value, ci95 in marks if value is not None for bound in ci95
     ]
-    low, high = min([0.0, *bounds]), max([0.0, *bounds]) or 1.0
+    bounds = [*bounds, 0.0] if zero or not bounds else bounds
+    low, high = min(bounds), max(bounds)
+    low, high = (low, high) if high > low else (low - 0.01, high + 0.01)
     left, right = _LABELS, _WIDTH - _VALUES
 
     def across(value: float) -> float:
@@ -199,7 +205,7 @@ def _plot(title: str, bands: Sequence[tuple[str, Sequence[Any]]], labels: Sequen
             colour = _colour(labels, label)
             told = f"{label}: {100 * value:.2f} ({_interval(ci95)})".removeprefix(": ")
             drawn.append(
-                f"<g stroke='{colour}' fill='{colour}'><title>{escape(told)}</title>"
+                f"<g style='stroke:{colour};fill:{colour}'><title>{escape(told)}</title>"
                 f"<line x1='{across(ci95[0]):.1f}' x2='{across(ci95[1]):.1f}' y1='{y:.1f}' y2='{y:.1f}' "
                 f"stroke-width='2'/><circle cx='{across(value):.1f}' cy='{y:.1f}' r='3.5'/></g>"
             )
@@ -208,7 +214,7 @@ def _plot(title: str, bands: Sequence[tuple[str, Sequence[Any]]], labels: Sequen
                 drawn.append(f"<text x='{right + 12}' y='{y + 4:.1f}'>{shown}</text>")
         top += height
     axis = "".join(
-        f"<line x1='{across(tick):.1f}' x2='{across(tick):.1f}' y1='0' y2='{top}' stroke='var(--line)'/>"
+        f"<line x1='{across(tick):.1f}' x2='{across(tick):.1f}' y1='0' y2='{top}' class='axis'/>"
         f"<text x='{across(tick):.1f}' y='{top + 16}' text-anchor='middle'>{100 * tick:g}</text>"
         for tick in _ticks(low, high)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,5 +79,5 @@ def exact_sign_flip(differences: npt.ArrayLike) -> float:
         null = oaconvolve(null, positive)
     extreme = np.abs(2 * np.arange(total + 1) - total) >= observed
     # The transform behind the convolution is exact to 1e-16 of the whole; the rarest outcome has 2**-n on each side.
-    least = 2.0 ** (1 - int(counts.sum()))
+    least = max(2.0 ** (1 - int(counts.sum())), sys.float_info.min)
     return float(min(1.0, max(least, null[extreme].sum())))
