@@ -314,14 +314,20 @@ def test_an_option_given_twice_adds_to_its_list() -> None:
 
 
 def test_models_and_what_was_kept_of_them_are_compared_alike(capsys, tmp_path) -> None:
+    import torch
     from sentence_transformers import SentenceTransformer
-
-    from lingualign.student import static_student
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     test = str(EVERYDAY / "test.tsv")
-    texts = (EVERYDAY / "test.tsv").read_text(encoding="utf-8").split()
+    words = sorted(set((EVERYDAY / "test.tsv").read_text(encoding="utf-8").split()))
+    tokenizer = Tokenizer(
+        models.WordLevel({word: row for row, word in enumerate(["[UNK]", *words])}, "[UNK]")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     for seed in (1, 2):
-        student: SentenceTransformer = static_student(texts, vocabulary=300, dimensions=16, seed=seed)
+        torch.manual_seed(seed)
+        student = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)], device="cpu")
         student.save_pretrained(str(tmp_path / f"m{seed}"))
     kept = str(tmp_path / "kept")
     assert main(["evaluate", str(tmp_path / "m1"), "--suite", test, "--outcomes", kept]) == 0
