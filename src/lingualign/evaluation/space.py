@@ -63,7 +63,7 @@ def uniformity(vectors: npt.ArrayLike) -> float:
     rows = len(unit)
     # Of rows of length 1 the squared distance is 2 - 2 cos; a zero row counts as at right angles to all.
     total = sum(
-        float(np.exp(4 * (unit[start : start + _BLOCK] @ unit.T).astype(np.float64) - 4).sum())
+        float(np.exp(4 * (unit[start : start + _BLOCK] @ unit.T) - 4).sum(dtype=np.float64))
         for start in range(0, rows, _BLOCK)
     )
     itself = np.exp(4 * np.einsum("id,id->i", unit, unit, dtype=np.float64) - 4).sum()
