@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
-from lingualign.pairs.tabular import Choice, text_columns
+from lingualign.pairs.tabular import CHUNK_ROWS, Choice, text_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
     from lingualign.pairs.discovery import HubDataset
 
 
-def read_hub(dataset: HubDataset, choose: Choice) -> pa.Table:
-    """Read the chosen columns of the ``train`` split.
+def stream_hub(dataset: HubDataset, choose: Choice) -> Iterator[pa.Table]:
+    """Read the chosen columns of the ``train`` split, in tables of some ten thousand rows, at least one.
 
     The fields of a nested column are columns of their own: ``translation.en``.
 
@@ -40,7 +42,10 @@ def read_hub(dataset: HubDataset, choose: Choice) -> pa.Table:
             "A configuration is named as in owner/name:en-fr; the split read is train"
         ) from None
     names = choose(loaded.column_names)
-    return text_columns(loaded.select_columns(list(names)).with_format("arrow")[:], names, dataset.name)
+    rows = loaded.select_columns(list(names)).with_format("arrow")
+    for before in range(0, max(len(rows), 1), CHUNK_ROWS):
+        chunk = rows[before : before + CHUNK_ROWS]
+        yield text_columns(chunk, names, dataset.name, before=before)
 
 
 def _first_line(error: Exception) -> str:

@@ -24,6 +24,8 @@ REASONS = (
     "in validation",
 )
 """Why a pair is dropped, in the order in which the reasons are looked at."""
+BEFORE_FILTERS = REASONS.index("duplicate")
+"""How many of them are looked at before the filters that the user has chosen."""
 
 
 @dataclass
@@ -34,6 +36,14 @@ class Tally:
     train: int = 0
     validation: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: Tally) -> None:
+        """Count the rows of another tally too."""
+        self.read += other.read
+        self.train += other.train
+        self.validation += other.validation
+        for reason, count in other.dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
 
 
 @dataclass
@@ -54,11 +64,7 @@ class DataReport:
         """The sum over all files."""
         total = Tally()
         for tally in self.files.values():
-            total.read += tally.read
-            total.train += tally.train
-            total.validation += tally.validation
-            for reason, count in tally.dropped.items():
-                total.dropped[reason] = total.dropped.get(reason, 0) + count
+            total.add(tally)
         return total
 
     def to_json(self) -> dict[str, Any]:
@@ -75,7 +81,9 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
 
     console = console or Console()
     dropped = report.total.dropped
-    reasons = [reason for reason in REASONS if reason in dropped]
+    filters = [reason for reason in dropped if reason not in REASONS]
+    known = (*REASONS[:BEFORE_FILTERS], *filters, *REASONS[BEFORE_FILTERS:])
+    reasons = [reason for reason in known if reason in dropped]
     for title, tallies in (("file", report.files), ("language pair", report.language_pairs)):
         table = Table(
             title=f"Pairs by {title}",
