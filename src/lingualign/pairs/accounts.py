@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.pairs.report import DataReport, Tally
+from lingualign.pairs.report import Count, Tally
 from lingualign.pairs.selection import LanguagePair, Mask, Numbers, group_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
-
-    from lingualign.pairs.discovery import Skipped
 
 
 @dataclass(frozen=True)
@@ -95,26 +93,13 @@ class Accounts:
         counts = self._counts[what]
         return counts[origin] if origin < len(counts) else 0
 
-    def tally(self, origin: int) -> Tally:
-        """Say where the rows of an origin have gone."""
-        read, train, validation, *dropped = (self._of(what, origin) for what in self._counts)
-        reasons = zip([*self._counts][3:], dropped, strict=True)
-        return Tally(read, train, validation, {reason: count for reason, count in reasons if count})
-
-    def report(
-        self, priority: Sequence[str], skipped: Sequence[Skipped], suites: dict[str, int]
-    ) -> DataReport:
-        """Account for every row, by file and by language pair."""
-        place = {code: place for place, code in enumerate(priority)}
-        pairs = sorted({origin.pair for origin in self.origins})
-        names = {
-            pair: "-".join(sorted(pair, key=lambda code: (place.get(code, len(place)), code)))
-            for pair in pairs
-        }
-        files = {name: Tally() for name in self.files}
-        language_pairs = {names[pair]: Tally() for pair in pairs}
+    def counts(self) -> list[Count]:
+        """Say where the rows of each origin have gone."""
+        reasons = [*self._counts][3:]
+        counts = []
         for number, origin in enumerate(self.origins):
-            tally = self.tally(number)
-            files[self.files[origin.file]].add(tally)
-            language_pairs[names[origin.pair]].add(tally)
-        return DataReport(files, language_pairs, list(skipped), suites)
+            read, train, validation, *dropped = (self._of(what, number) for what in self._counts)
+            given = {reason: rows for reason, rows in zip(reasons, dropped, strict=True) if rows}
+            tally = Tally(read, train, validation, given)
+            counts.append(Count(self.files[origin.file], origin.pair, origin.corpus, tally))
+        return counts

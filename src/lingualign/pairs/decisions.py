@@ -20,7 +20,7 @@ from lingualign.pairs.accounts import Accounts
 from lingualign.pairs.decontamination import among, blank
 from lingualign.pairs.normalisation import Keys, sentence_keys
 from lingualign.pairs.partitions import Partitions, Records, columns
-from lingualign.pairs.report import BEFORE_FILTERS, REASONS
+from lingualign.pairs.report import BEFORE_FILTERS, REASONS, account
 from lingualign.pairs.selection import (
     LanguagePair,
     Mask,
@@ -310,6 +310,13 @@ def _pairs_of(accounts: Accounts) -> list[LanguagePair]:
 
 def _either(first: pa.ChunkedArray, second: pa.ChunkedArray) -> Mask:
     return np.asarray(pc.or_(first, second).to_numpy(), np.bool_)
+
+
+def report_of(decisions: Decisions, ingredients: Ingredients) -> DataReport:
+    """Account for every row."""
+    accounts = decisions.accounts
+    skipped = [*ingredients.listing.skipped, *ingredients.suites.skipped]
+    return account(accounts.files, accounts.counts(), decisions.priority, skipped, ingredients.suites.files)
 
 
 def check_something_is_left(report: DataReport, recipe: Recipe, ingredients: Ingredients) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide
+from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
 from lingualign.pairs.recipe import Recipe, Source, gather
 from lingualign.pairs.table import PAIR_SCHEMA
 
@@ -97,8 +97,7 @@ def prepare_pairs(
     ingredients = gather(recipe)
     chunks = list(ingredients.chunks(columns))
     decisions = decide(chunks, recipe, ingredients)
-    skipped = [*ingredients.listing.skipped, *ingredients.suites.skipped]
-    report = decisions.accounts.report(decisions.priority, skipped, ingredients.suites.files)
+    report = report_of(decisions, ingredients)
     check_something_is_left(report, recipe, ingredients)
     tables: dict[int, list[pa.Table]] = {TRAIN: [], VALIDATION: []}
     for role, table in decisions.of(chunks):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.languages import language_code
 from lingualign.pairs.decontamination import SuiteSentences, read_suites
 from lingualign.pairs.discovery import Listing, PairFile, Skipped, check_columns, find_pairs
+from lingualign.pairs.manifest import Manifest
 from lingualign.pairs.readers import stream_pairs
 from lingualign.pairs.selection import parse_patterns, resolve_priority
 
@@ -74,12 +76,18 @@ def gather(recipe: Recipe) -> Ingredients:
     """
     _check_counts(recipe.per_corpus, recipe.validation)
     check_columns(list(recipe.columns or {}))
-    languages = None if recipe.languages is None else _languages(recipe.languages)
+    languages = None if recipe.languages is None else language_codes(recipe.languages)
     parse_patterns(recipe.select)
     resolve_priority(Counter(), recipe.priority, recipe.prefer)
     given = None if isinstance(recipe.validation, int) else recipe.validation
     # Whatever order they are given in, the result is the same.
     sources, suites = (sorted(paths, key=os.fspath) for paths in (recipe.sources, recipe.decontaminate))
+    for source in sources:
+        if Manifest.read(Path(source)) is not None:
+            raise InputError(
+                f"source {os.fspath(source)!r} holds prepared pairs, which train takes as they are; to prepare some of "
+                f"them anew, give {str(Path(source, 'train'))!r}"
+            )
     listing, count = _find_all(sources, given)
     return Ingredients(listing, count, languages, read_suites(suites))
 
@@ -120,7 +128,8 @@ def _find_all(sources: Sequence[Source], validation: Source | None) -> tuple[Lis
     return listing, count
 
 
-def _languages(codes: Sequence[str]) -> set[str]:
+def language_codes(codes: Sequence[str]) -> set[str]:
+    """Read the codes that ``languages`` names; `InputError` tells an unknown one."""
     try:
         return {language_code(code) for code in codes}
     except InputError as error:

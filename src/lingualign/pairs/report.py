@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -46,6 +46,17 @@ class Tally:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
 
+@dataclass(frozen=True)
+class Count:
+    """Where the rows of one corpus and language pair in one file have gone."""
+
+    file: str
+    languages: tuple[str, str]
+    """Codes in alphabetical order."""
+    corpus: str
+    rows: Tally
+
+
 @dataclass
 class DataReport:
     """Account of a preparation of pairs. Each row read is in train, in validation or under one reason."""
@@ -70,6 +81,27 @@ class DataReport:
     def to_json(self) -> dict[str, Any]:
         """Give the report as JSON types."""
         return {"total": asdict(self.total), **asdict(self)}
+
+
+def account(
+    files: Sequence[str],
+    counts: Sequence[Count],
+    priority: Sequence[str],
+    skipped: Sequence[Skipped],
+    suites: Mapping[str, int],
+) -> DataReport:
+    """Sum counts up by file and by language pair, the files in the order given."""
+    place = {code: place for place, code in enumerate(priority)}
+    names = {
+        pair: "-".join(sorted(pair, key=lambda code: (place.get(code, len(place)), code)))
+        for pair in sorted({count.languages for count in counts})
+    }
+    by_file = {name: Tally() for name in files}
+    by_pair = {name: Tally() for name in names.values()}
+    for count in counts:
+        by_file[count.file].add(count.rows)
+        by_pair[names[count.languages]].add(count.rows)
+    return DataReport(by_file, by_pair, list(skipped), dict(suites))
 
 
 def print_report(report: DataReport, console: Console | None = None) -> None:
