@@ -41,11 +41,8 @@ def write_pairs(folder: Path, count: int) -> None:
     first: list[tuple[str, str]] = []
     for number, start in enumerate(range(0, count, _PER_FILE)):
         rng = np.random.default_rng(number)
-        name = f"corpus{number % 4}.{('en-fr', 'en-ko', 'de-en')[number % 3]}-{number}"
-        # The languages stand last in a name.
-        stem, _, pair = name.partition(".")
-        pair, _, serial = pair.rpartition("-")
-        path = folder / f"{stem}-{serial}.{pair}{kinds[number % len(kinds)]}"
+        languages = ("en-fr", "en-ko", "de-en")[number % 3]
+        path = folder / f"corpus{number}.{languages}{kinds[number % len(kinds)]}"
         rows: list[tuple[str, str]] = []
         while len(rows) < min(_PER_FILE, count - start):
             lengths = rng.integers(4, 25, (_AT_ONCE, 2))

@@ -79,6 +79,8 @@ class Decisions:
         for _, table in chunks:
             roles = self.roles[start : start + table.num_rows]
             start += table.num_rows
+            if len(roles) < table.num_rows:
+                raise InputError("a source was changed while it was read; prepare again once it is at rest")
             for role in (TRAIN, VALIDATION):
                 if (roles == role).any():
                     yield role, orient(table.filter(pa.array(roles == role)), self.priority)

@@ -121,6 +121,7 @@ def _check_settings(
 
 def _read(folder: Path, shards: Sequence[File], selected: set[LanguagePair]) -> pa.Table:
     """Read shards to one table of `PAIR_SCHEMA`, without language pairs that are not selected."""
+    dash = pa.scalar("-", pa.large_string())
     taken = pa.array([name for a, b in selected for name in (f"{a}-{b}", f"{b}-{a}")], pa.large_string())
     tables = []
     for shard in shards:
@@ -128,7 +129,7 @@ def _read(folder: Path, shards: Sequence[File], selected: set[LanguagePair]) -> 
         try:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches():
-                    names = pc.binary_join_element_wise(batch["lang1"], batch["lang2"], "-")
+                    names = pc.binary_join_element_wise(batch["lang1"], batch["lang2"], dash)
                     chosen = batch.filter(pc.is_in(names, value_set=taken))
                     tables.append(_coded(pa.Table.from_batches([chosen])))
         except (OSError, KeyError, pa.ArrowException) as error:

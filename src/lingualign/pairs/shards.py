@@ -115,12 +115,11 @@ def prepare_shards(
         scratch.rmdir()
         report = report_of(decisions, ingredients)
         check_something_is_left(report, recipe, ingredients)
+        _check_at_rest(ingredients.listing.files, before)
         with progress("write", len(decisions.roles)) as advance:
             chunks = _told(ingredients.chunks(pairs.columns), advance)
             shards = _write(decisions.of(chunks), unfinished)
-        for path, state in _states(ingredients.listing.files).items():
-            if before[path] != state:
-                raise InputError(f"{path} was changed while it was read; prepare again once it is at rest")
+        _check_at_rest(ingredients.listing.files, before)
         manifest = Manifest(
             versions={
                 "lingualign": __version__,
@@ -155,6 +154,12 @@ def _told(
     for number, table in chunks:
         yield number, table
         advance(table.num_rows)
+
+
+def _check_at_rest(files: Sequence[PairFile], before: dict[Path, tuple[int, int]]) -> None:
+    for path, state in _states(files).items():
+        if before[path] != state:
+            raise InputError(f"{path} was changed while it was read; prepare again once it is at rest")
 
 
 def _states(files: Sequence[PairFile]) -> dict[Path, tuple[int, int]]:
