@@ -15,7 +15,7 @@ class PairsConfig:
     Parameters
     ----------
     sources
-        Folders (read recursively), files, or hub data set ids.
+        Folders (read recursively), files, or hub data set ids. To train: or one folder of lingualign data prepare.
     languages
         The languages to keep; all where absent.
     select
