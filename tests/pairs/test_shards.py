@@ -117,7 +117,7 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("chunk", [7, 1 << 16])
+@pytest.mark.parametrize("chunk", [29, 1 << 16])
 @pytest.mark.parametrize(
     "options",
     [

@@ -75,7 +75,7 @@ class Accounts:
         for number, origin in enumerate(self.origins):
             if origin.file < self._sources:
                 left[origin.pair] += self._of("read", number)
-                left[origin.pair] -= sum(self._of(reason, number) for reason in reasons)
+                left[origin.pair] -= sum(self._of(reason, number) for reason in set(reasons))
         return +left
 
     def given(self) -> Mask:

@@ -19,7 +19,7 @@ from lingualign.errors import InputError
 from lingualign.pairs.accounts import Accounts
 from lingualign.pairs.decontamination import among, blank
 from lingualign.pairs.normalisation import Keys, sentence_keys
-from lingualign.pairs.partitions import Partitions, Records, columns
+from lingualign.pairs.partitions import Partitions, Records, make_records
 from lingualign.pairs.report import BEFORE_FILTERS, REASONS, account
 from lingualign.pairs.selection import (
     LanguagePair,
@@ -195,7 +195,7 @@ class _Rows:
         table = orient(self.table, sorted(codes))
         pairs = pair_keys(table)
         first, second = sentence_keys(table["sentence1"]), sentence_keys(table["sentence2"])
-        return columns(
+        return make_records(
             _LOOKED_AT,
             row=self._row,
             origin=self._origin,
@@ -212,9 +212,8 @@ def _first_of_each(
 ) -> Numbers:
     """Drop duplicates and leaks; gives the number of the others in each group of corpus and language pair."""
     place = {code: place for place, code in enumerate(priority)}
-    swapped = np.array(
-        [place.get(b, len(place)) < place.get(a, len(place)) for a, b in _pairs_of(accounts)], np.bool_
-    )
+    pairs = (origin.pair for origin in accounts.origins)
+    swapped = np.array([place.get(b, len(place)) < place.get(a, len(place)) for a, b in pairs], np.bool_)
     group, given = accounts.groups(), accounts.given()
     sizes = np.zeros(group.max(initial=-1) + 1, np.int64)
     for records in looked_at.consume():
@@ -228,7 +227,7 @@ def _first_of_each(
         swap = swapped[kept["origin"]]
         anchors = np.where(swap, kept["second"], kept["first"])
         others = np.where(swap, kept["first"], kept["second"])
-        made = columns(_CANDIDATE, row=kept["row"], origin=kept["origin"], anchor=anchors, other=others)
+        made = make_records(_CANDIDATE, row=kept["row"], origin=kept["origin"], anchor=anchors, other=others)
         candidates.add(made, shuffled(anchors, seed))
         sizes += np.bincount(group[kept["origin"]], minlength=len(sizes))
     return sizes
@@ -304,10 +303,6 @@ def _ranked(
         ranks = before[groups] + seeded_ranks(groups, ordered["anchor"], ordered["other"], seed=seed)
         before += np.bincount(groups, minlength=len(before))
         yield ordered, groups, ranks
-
-
-def _pairs_of(accounts: Accounts) -> list[LanguagePair]:
-    return [origin.pair for origin in accounts.origins]
 
 
 def _either(first: pa.ChunkedArray, second: pa.ChunkedArray) -> Mask:

@@ -79,7 +79,7 @@ class Partitions:
                 yield part
 
 
-def columns(kind: np.dtype[np.void], **values: Any) -> Records:
+def make_records(kind: np.dtype[np.void], **values: Any) -> Records:
     """Make records of columns of equal length."""
     records = np.empty(len(next(iter(values.values()))), kind)
     for name, value in values.items():

@@ -199,13 +199,13 @@ def _stream_jsonl(path: Path, choose: Choice) -> Iterator[pa.Table]:
     # Twice, for the last line may be the first to have a key.
     found: dict[str, None] = {}
     for _, row in _json_objects(path):
-        found.update(dict.fromkeys(row))
+        if not row.keys() <= found.keys():
+            found.update(dict.fromkeys(row))
     names = choose(list(found))
     objects = _json_objects(path)
     first = True
     while (rows := list(islice(objects, CHUNK_ROWS))) or first:
-        columns = ([_json_text(path, n, row, name) for n, row in rows] for name in names)
-        yield pa.table([pa.array(column, pa.large_string()) for column in columns], names=list(names))
+        yield pa.table([_json_column(path, rows, name) for name in names], names=list(names))
         first = False
 
 
@@ -225,6 +225,13 @@ def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise InputError(f"{path}, line {number}: not a JSON object")
             yield number, row
         before += len(lines)
+
+
+def _json_column(path: Path, rows: list[tuple[int, dict[str, Any]]], name: str) -> pa.Array:
+    try:
+        return pa.array([row.get(name) for _, row in rows], pa.large_string())
+    except (pa.ArrowException, TypeError, UnicodeError):
+        return pa.array([_json_text(path, number, row, name) for number, row in rows], pa.large_string())
 
 
 def _json_text(path: Path, number: int, row: dict[str, Any], name: str) -> str | None:
