@@ -1,7 +1,8 @@
 """From sources to a folder of training and validation pairs, in memory that does not grow with them.
 
-The sources are read twice, once to decide and once to write: to keep the pairs of the first reading on the disk takes
-as much room as the sources themselves, also for a sample of a hundredth, and reading that back gains little.
+The sources are read twice, once to decide and once to write. To keep the pairs of the first reading on the disk would
+take as much room as the sources, also for a sample of a hundredth, and gain little: to write and read back a compressed
+copy takes 1.1 to 1.5 microseconds a pair, to read parquet again 0.6 to 1.3 and TSV 1.2. Only JSON lines lose: some 12.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import string
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -213,9 +214,9 @@ def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Give the objects of a JSONL file with the numbers of their lines."""
     before = 0
     for block in text_blocks(path):
-        lines = block.removesuffix(b"\n").split(b"\n")
+        lines = block.decode("utf-8").removesuffix("\n").split("\n")
         for number, line in enumerate(lines, start=before + 1):
-            if not line.strip():
+            if not line.strip(string.whitespace):
                 continue
             try:
                 row = json.loads(line)
