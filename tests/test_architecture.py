@@ -87,7 +87,15 @@ def test_losses_know_tensors_and_the_host_library_alone() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["data", "fetch", "--help"], ["mine", "--help"], ["train", "--nonsense"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["evaluate", "--help"],
+        ["mine", "--help"],
+        ["data", "fetch", "--help"],
+        ["data", "prepare", "--help"],
+        ["train", "--nonsense"],
+    ],
 )
 def test_a_command_that_runs_no_model_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"""

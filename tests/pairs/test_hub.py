@@ -83,7 +83,7 @@ import json
 from lingualign.errors import InputError
 from lingualign.pairs import prepare_pairs
 from lingualign.pairs.discovery import find_pairs
-from lingualign.pairs.readers import hub_tables
+from lingualign.pairs.readers import stream_pairs
 
 def told(source, **options):
     try:
@@ -106,7 +106,7 @@ print(json.dumps([
     told(talks, languages=["en", "ru"]),
     told("nobody/nothing", languages=["en", "ru"]),
     told("someone/columns"),
-    next(hub_tables(large)).num_rows,
+    next(stream_pairs(large)).num_rows,
 ]))
 """
 

@@ -1,6 +1,7 @@
 """Translation pairs: from files, folders and the hub to one table, selected, oriented and free of leaks.
 
-`prepare_pairs` is the station's one verb; `read_source` is its first step.
+`prepare_pairs` is the station's verb. `prepare_shards` is the same for more pairs than memory holds, and
+`prepared_pairs` reads what it has written. `read_source` is their first step.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lingualign.pairs.discovery import Skipped
+    from lingualign.pairs.manifest import Manifest
     from lingualign.pairs.normalisation import normalise, sentence_keys
     from lingualign.pairs.prepare import PreparedPairs, prepare_pairs
+    from lingualign.pairs.prepared import prepared_pairs
     from lingualign.pairs.readers import PairsRead, read_source
     from lingualign.pairs.report import DataReport, Tally, print_report
+    from lingualign.pairs.shards import prepare_shards
     from lingualign.pairs.table import PAIR_SCHEMA
 
 __all__ = [
     "PAIR_SCHEMA",
     "DataReport",
+    "Manifest",
     "PairsRead",
     "PreparedPairs",
     "Skipped",
     "Tally",
     "normalise",
     "prepare_pairs",
+    "prepare_shards",
+    "prepared_pairs",
     "print_report",
     "read_source",
     "sentence_keys",
@@ -32,10 +39,13 @@ __all__ = [
 
 _MODULES = {
     "discovery": ("Skipped",),
+    "manifest": ("Manifest",),
     "normalisation": ("normalise", "sentence_keys"),
     "prepare": ("PreparedPairs", "prepare_pairs"),
+    "prepared": ("prepared_pairs",),
     "readers": ("PairsRead", "read_source"),
     "report": ("DataReport", "Tally", "print_report"),
+    "shards": ("prepare_shards",),
     "table": ("PAIR_SCHEMA",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 COMPRESSIONS = (".gz", ".zst", ".xz")
 _BLOCK_BYTES = 1 << 20
+_TEXT_BYTES = 4 << 20
 
 
 def without_compression(name: str) -> str:
@@ -35,16 +36,36 @@ def read_text(path: Path) -> bytes:
     InputError
         If the file cannot be read, is damaged or cut off, or is not UTF-8 (names the line).
     """
-    content = b"".join(read_blocks(path))
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}, line {line}: not valid UTF-8 (byte 0x{content[error.start]:02x}); "
-            "convert the file to UTF-8, for example with iconv"
-        ) from None
-    return content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    return b"".join(text_blocks(path))
+
+
+def text_blocks(path: Path) -> Iterator[bytes]:
+    """Read what `read_text` gives in blocks of whole lines, some megabytes each; raises what it raises."""
+    lines = 0
+    for block in _whole_lines(read_blocks(path)):
+        try:
+            block.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = lines + block.count(b"\n", 0, error.start) + 1
+            raise InputError(
+                f"{path}, line {line}: not valid UTF-8 (byte 0x{block[error.start]:02x}); "
+                "convert the file to UTF-8, for example with iconv"
+            ) from None
+        yield (block if lines else block.removeprefix(b"\xef\xbb\xbf")).replace(b"\r\n", b"\n")
+        lines += block.count(b"\n")
+
+
+def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Join blocks to some of about `_TEXT_BYTES` that end where a line does."""
+    held: list[bytes] = []
+    for block in blocks:
+        held.append(block)
+        end = block.rfind(b"\n") + 1
+        if end and sum(map(len, held)) >= _TEXT_BYTES:
+            yield b"".join([*held[:-1], block[:end]])
+            held = [block[end:]]
+    if rest := b"".join(held):
+        yield rest
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:

@@ -15,7 +15,8 @@ class PairsConfig:
     Parameters
     ----------
     sources
-        Folders (read recursively), files, hub data set ids, or ``opus:CORPUS``.
+        Folders (read recursively), files, hub data set ids, or ``opus:CORPUS``. To train: or one folder of lingualign
+        data prepare.
     languages
         The languages to keep; all where absent.
     select

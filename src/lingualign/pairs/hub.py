@@ -48,7 +48,7 @@ def part_pair(part: str) -> tuple[str, str, str] | None:
     return corpus, language_code(found["lang1"]), language_code(found["lang2"])
 
 
-def read_hub(dataset: HubDataset, choose: Choice) -> Iterator[pa.Table]:
+def stream_hub(dataset: HubDataset, choose: Choice) -> Iterator[pa.Table]:
     """Stream the chosen columns of the ``train`` split, table by table; the first is there if there are no rows.
 
     The fields of a nested column are columns of their own: ``translation.en``.
@@ -75,10 +75,12 @@ def read_hub(dataset: HubDataset, choose: Choice) -> Iterator[pa.Table]:
         first = schema.empty_table()
     names: list[str] | None = None
     table: pa.Table | None = first
+    before = 0
     while table is not None:
         flat = _flat(table)
         names = names or list(choose(flat.column_names))
-        yield text_columns(flat.select(names), names, dataset.name)
+        yield text_columns(flat.select(names), names, dataset.name, before=before)
+        before += table.num_rows
         with _explaining(dataset.name):
             table = next(tables, None)
 

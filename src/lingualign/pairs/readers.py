@@ -1,4 +1,4 @@
-"""Pairs from any source, as one table in the project's schema."""
+"""Pairs from any source, as tables in the project's schema: a chunk at a time, or one for each file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from lingualign.errors import InputError
 from lingualign.languages import is_language, language_code, language_columns
-from lingualign.pairs.compression import read_text, without_compression
+from lingualign.pairs.compression import text_blocks, without_compression
 from lingualign.pairs.discovery import (
     HubDataset,
     MosesFiles,
@@ -24,11 +24,11 @@ from lingualign.pairs.discovery import (
     find_pairs,
     language_pair,
 )
-from lingualign.pairs.hub import part_pair, read_hub
+from lingualign.pairs.hub import part_pair, stream_hub
 from lingualign.pairs.opus.catalogue import Bitext
-from lingualign.pairs.opus.source import read_bitext_whole
+from lingualign.pairs.opus.source import stream_bitext
 from lingualign.pairs.table import PAIR_SCHEMA
-from lingualign.pairs.tabular import Choice, read_table, text_lines
+from lingualign.pairs.tabular import Choice, stream_table, text_lines
 
 if TYPE_CHECKING:
     import os
@@ -85,27 +85,37 @@ def read_source(
 
 def read_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) -> pa.Table:
     """Read the pairs of one entry of a `Listing` to a table of `PAIR_SCHEMA`. See `read_source`."""
+    return pa.concat_tables(stream_pairs(file, columns=columns)).unify_dictionaries()
+
+
+def stream_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) -> Iterator[pa.Table]:
+    """Read what `read_pairs` gives in memory that does not grow with the file: tables of some megabytes, at least one.
+
+    Where the tables are cut depends on the file alone. Raises what `read_source` raises, once it gets there.
+    """
     columns = columns or {}
     if isinstance(file, MosesFiles):
-        return _read_moses(file)
+        yield from _stream_moses(file)
+        return
     if isinstance(file, Bitext):
-        return read_bitext_whole(file)
+        yield PAIR_SCHEMA.empty_table()
+        yield from stream_bitext(file)
+        return
     if isinstance(file, HubDataset):
-        return pa.concat_tables(hub_tables(file, columns=columns)).unify_dictionaries()
-    table = read_table(file.path, _pair_columns(file.name, columns))
-    named = language_pair(file.path.name)
-    if _is_nway(table.column_names, file.name, mapped=bool(columns)):
-        return _every_pair(table, file.name, corpus=_corpus(file, named))
-    return _conform(table, file.name, columns, named, corpus=_corpus(file, named))
-
-
-def hub_tables(file: HubDataset, *, columns: Mapping[str, str] | None = None) -> Iterator[pa.Table]:
-    """Stream the pairs of a hub data set in tables of `PAIR_SCHEMA`, downloading no more than is taken."""
-    columns = columns or {}
-    named = part_pair(file.config) if file.config else None
-    corpus = (named[0] if named else "") or file.id.rpartition("/")[2]
-    for table in read_hub(file, _pair_columns(file.name, columns)):
-        yield _conform(table, file.name, columns, named, corpus=corpus)
+        tables = stream_hub(file, _pair_columns(file.name, columns))
+        named = part_pair(file.config) if file.config else None
+        corpus = (named[0] if named else "") or file.id.rpartition("/")[2]
+    else:
+        tables = stream_table(file.path, _pair_columns(file.name, columns))
+        named = language_pair(file.path.name)
+        corpus = _corpus(file, named)
+    before = 0
+    for table in tables:
+        if isinstance(file, TableFile) and _is_nway(table.column_names, file.name, mapped=bool(columns)):
+            yield _every_pair(table, file.name, corpus)
+        else:
+            yield _conform(table, file.name, columns, named, corpus, before)
+        before += table.num_rows
 
 
 def _is_nway(names: Sequence[str], origin: str, *, mapped: bool) -> bool:
@@ -169,6 +179,7 @@ def _conform(
     columns: Mapping[str, str],
     named: tuple[str, str, str] | None,
     corpus: str,
+    before: int,
 ) -> pa.Table:
     columns = columns or _familiar(table.column_names)
     present = {
@@ -186,7 +197,7 @@ def _conform(
         if field.name in ("sentence1", "sentence2"):
             made.append(pc.fill_null(table[present[field.name]], ""))
         elif field.name in present:
-            made.append(_coded(table[present[field.name]], origin, field.name))
+            made.append(_coded(table[present[field.name]], origin, field.name, before))
         else:
             same = (
                 corpus
@@ -199,12 +210,12 @@ def _conform(
     return pa.table(made, schema=PAIR_SCHEMA)
 
 
-def _coded(column: pa.ChunkedArray, origin: str, name: str) -> pa.DictionaryArray:
+def _coded(column: pa.ChunkedArray, origin: str, name: str, before: int) -> pa.DictionaryArray:
     encoded = column.combine_chunks().dictionary_encode()
     values = encoded.dictionary.to_pylist()
     row = pc.index(pc.is_null(column), True).as_py()
     if row >= 0:
-        raise InputError(f"{origin}, row {row + 1}: {name} is missing")
+        raise InputError(f"{origin}, row {before + row + 1}: {name} is missing")
     if name != "corpus":
         for place, value in enumerate(values):
             if not is_language(value):
@@ -212,7 +223,7 @@ def _coded(column: pa.ChunkedArray, origin: str, name: str) -> pa.DictionaryArra
                 try:
                     language_code(value)
                 except InputError as error:
-                    raise InputError(f"{origin}, row {row + 1}: {name}: {error}") from None
+                    raise InputError(f"{origin}, row {before + row + 1}: {name}: {error}") from None
         values = [language_code(value) for value in values]
     distinct = list(dict.fromkeys(values))
     places = np.array([distinct.index(value) for value in values], np.int32)
@@ -225,12 +236,27 @@ def constant(value: str, rows: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value], pa.string()))
 
 
-def _read_moses(file: MosesFiles) -> pa.Table:
-    side1, side2 = text_lines(read_text(file.path1)), text_lines(read_text(file.path2))
-    if len(side1) != len(side2):
+def _stream_moses(file: MosesFiles) -> Iterator[pa.Table]:
+    paths = file.path1, file.path2
+    sides = [map(text_lines, text_blocks(path)) for path in paths]
+    none = text_lines(b"")
+    held = [next(side, none) for side in sides]
+    read = 0
+    while (rows := min(map(len, held))) or not read:
+        told = (constant(value, rows) for value in (file.lang1, file.lang2, file.corpus))
+        yield pa.table([*(lines.slice(0, rows) for lines in held), *told], schema=PAIR_SCHEMA)
+        read += rows
+        if not rows:
+            break
+        held = [
+            lines.slice(rows) if len(lines) > rows else next(side, none)
+            for lines, side in zip(held, sides, strict=True)
+        ]
+    count1, count2 = (
+        read + len(lines) + sum(map(len, side)) for lines, side in zip(held, sides, strict=True)
+    )
+    if count1 != count2:
         raise InputError(
-            f"{file.path1} has {len(side1):,} lines, {file.path2} has {len(side2):,}: line i of one must "
+            f"{file.path1} has {count1:,} lines, {file.path2} has {count2:,}: line i of one must "
             "translate line i of the other; fetch both again, or align them"
         )
-    made = [side1, side2, *(constant(value, len(side1)) for value in (file.lang1, file.lang2, file.corpus))]
-    return pa.table(made, schema=PAIR_SCHEMA)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -24,6 +24,8 @@ REASONS = (
     "in validation",
 )
 """Why a pair is dropped, in the order in which the reasons are looked at."""
+BEFORE_FILTERS = REASONS.index("duplicate")
+"""How many of them are looked at before the filters that the user has chosen."""
 
 
 @dataclass
@@ -34,6 +36,25 @@ class Tally:
     train: int = 0
     validation: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: Tally) -> None:
+        """Count the rows of another tally too."""
+        self.read += other.read
+        self.train += other.train
+        self.validation += other.validation
+        for reason, count in other.dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+
+@dataclass(frozen=True)
+class Count:
+    """Where the rows of one corpus and language pair in one file have gone."""
+
+    file: str
+    languages: tuple[str, str]
+    """Codes in alphabetical order."""
+    corpus: str
+    rows: Tally
 
 
 @dataclass
@@ -54,16 +75,33 @@ class DataReport:
         """The sum over all files."""
         total = Tally()
         for tally in self.files.values():
-            total.read += tally.read
-            total.train += tally.train
-            total.validation += tally.validation
-            for reason, count in tally.dropped.items():
-                total.dropped[reason] = total.dropped.get(reason, 0) + count
+            total.add(tally)
         return total
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as JSON types."""
         return {"total": asdict(self.total), **asdict(self)}
+
+
+def account(
+    files: Sequence[str],
+    counts: Sequence[Count],
+    priority: Sequence[str],
+    skipped: Sequence[Skipped],
+    suites: Mapping[str, int],
+) -> DataReport:
+    """Sum counts up by file and by language pair, the files in the order given."""
+    place = {code: place for place, code in enumerate(priority)}
+    names = {
+        pair: "-".join(sorted(pair, key=lambda code: (place.get(code, len(place)), code)))
+        for pair in sorted({count.languages for count in counts})
+    }
+    by_file = {name: Tally() for name in files}
+    by_pair = {name: Tally() for name in names.values()}
+    for count in counts:
+        by_file[count.file].add(count.rows)
+        by_pair[names[count.languages]].add(count.rows)
+    return DataReport(by_file, by_pair, list(skipped), dict(suites))
 
 
 def print_report(report: DataReport, console: Console | None = None) -> None:
@@ -75,7 +113,9 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
 
     console = console or Console()
     dropped = report.total.dropped
-    reasons = [reason for reason in REASONS if reason in dropped]
+    filters = [reason for reason in dropped if reason not in REASONS]
+    known = (*REASONS[:BEFORE_FILTERS], *filters, *REASONS[BEFORE_FILTERS:])
+    reasons = [reason for reason in known if reason in dropped]
     for title, tallies in (("file", report.files), ("language pair", report.language_pairs)):
         table = Table(
             title=f"Pairs by {title}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
 LanguagePair = tuple[str, str]
+PairKeys = npt.NDArray[np.void]
+
+PAIR_KEY = np.dtype([("head", "<u8"), ("tail", "<u8")])
 
 _ANY = "xx"
 
@@ -170,6 +174,8 @@ def orient(table: pa.Table, priority: Sequence[str]) -> pa.Table:
         for lang in ("lang1", "lang2")
     )
     swap = pc.greater(place1, place2)
+    if not pc.any(swap).as_py():
+        return table
     table = table.unify_dictionaries()
     columns = {name: table[name] for name in table.column_names}
     for first, second in (("sentence1", "sentence2"), ("lang1", "lang2")):
@@ -189,17 +195,28 @@ def _as_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
 
 def duplicates(table: pa.Table) -> Mask:
     """Which pairs repeat an earlier one letter for letter, languages included, in whatever corpus."""
-    texts = pa.chunked_array([*table["sentence1"].chunks, *table["sentence2"].chunks], pa.large_string())
-    codes = texts.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    side1, side2 = codes[: table.num_rows], codes[table.num_rows :]
-    languages = group_numbers(table, ["lang1", "lang2"])
-    order = np.lexsort((side2, side1, languages))  # stable: of equal pairs the first stays first
-    same = np.ones(max(len(order) - 1, 0), np.bool_)
-    for column in (languages, side1, side2):
-        same &= np.diff(column[order]) == 0
-    repeats = np.zeros(table.num_rows, np.bool_)
-    repeats[order[1:]] = same
-    return repeats
+    return repeats(pair_keys(table))
+
+
+def pair_keys(table: pa.Table) -> PairKeys:
+    """Give pairs a 16-byte BLAKE2b digest of both languages and both sentences, letter for letter.
+
+    Two different pairs with the same one are not to be expected, among 100 million with a chance of 2**-75.
+    """
+    parts = (table[name].cast(pa.large_string()) for name in ("lang1", "lang2", "sentence1", "sentence2"))
+    separator = pa.scalar(b"\xff", pa.large_binary())  # a byte that no UTF-8 has
+    joined = pc.binary_join_element_wise(*(part.cast(pa.large_binary()) for part in parts), separator)
+    digests = b"".join(blake2b(pair, digest_size=16).digest() for pair in joined.to_pylist())
+    return np.frombuffer(digests, PAIR_KEY)
+
+
+def repeats(keys: PairKeys) -> Mask:
+    """Which keys stand earlier already."""
+    order = np.lexsort((keys["tail"], keys["head"]))  # stable: of equal keys the first stays first
+    same = (np.diff(keys["head"][order]) == 0) & (np.diff(keys["tail"][order]) == 0)
+    repeated = np.zeros(len(keys), np.bool_)
+    repeated[order[1:]] = same
+    return repeated
 
 
 def group_numbers(table: pa.Table, columns: Sequence[str]) -> Numbers:
@@ -229,15 +246,23 @@ def seeded_ranks(groups: Numbers, anchors: Keys, others: Keys, *, seed: int) -> 
     seed
         Any integer.
     """
-    salt = mix(np.array([seed % 2**64], np.uint64) + np.uint64(0x9E3779B97F4A7C15))
-    order = np.lexsort((mix(others ^ salt), mix(anchors ^ salt), groups))
+    order = np.lexsort((shuffled(others, seed), shuffled(anchors, seed), groups))
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     ranks = np.empty(len(groups), np.int64)
     ranks[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
     return ranks
 
 
-def held_out(groups: Numbers, ranks: Numbers, validation: int) -> Mask:
-    """Say which pairs are for validation: the first few of each group, but never more than a fifth of it."""
-    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    return ranks < np.minimum(sizes // 5, validation)[inverse]
+def shuffled(keys: Keys, seed: int) -> Keys:
+    """Turn keys into the numbers that `seeded_ranks` orders by."""
+    return mix(keys ^ mix(np.array([seed % 2**64], np.uint64) + np.uint64(0x9E3779B97F4A7C15)))
+
+
+def held_out(groups: Numbers, ranks: Numbers, validation: int, sizes: Numbers | None = None) -> Mask:
+    """Say which pairs are for validation: the first few of each group, but never more than a fifth of it.
+
+    ``sizes`` are those of all groups by their number, where the pairs at hand are only a part of them.
+    """
+    if sizes is None:
+        sizes = np.bincount(groups)
+    return np.asarray(ranks < np.minimum(sizes // 5, validation)[groups], np.bool_)

@@ -1,11 +1,13 @@
-"""Files with named columns: parquet, CSV, TSV and JSON Lines, read to one Arrow table of text columns."""
+"""Files with named columns: parquet, CSV, TSV and JSON Lines, read to Arrow tables of text columns."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+import string
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.pairs.compression import read_text, without_compression
+from lingualign.pairs.compression import text_blocks, without_compression
+
+_BUFFER_BYTES = 1 << 20
+CHUNK_ROWS = 1 << 16
+"""Rows of a file with columns that are held at a time."""
 
 Choice = Callable[[Sequence[str]], Sequence[str]]
 """From the names of the columns found to those wanted; raises `InputError` where they do not serve."""
@@ -52,8 +58,13 @@ def read_table(path: Path, choose: Choice) -> pa.Table:
         If the file is damaged, is not UTF-8, a row does not fit the header, a chosen column is not text, or
         ``choose`` raises it.
     """
+    return pa.concat_tables(stream_table(path, choose))
+
+
+def stream_table(path: Path, choose: Choice) -> Iterator[pa.Table]:
+    """Read what `read_table` gives as tables of some ten thousand rows, at least one; raises what it raises."""
     try:
-        return _READERS[_kind(path)](path, choose)
+        yield from _READERS[_kind(path)](path, choose)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
 
@@ -62,8 +73,11 @@ def _kind(path: Path) -> str:
     return Path(without_compression(path.name)).suffix.lower()
 
 
-def text_columns(table: pa.Table, names: Sequence[str], origin: object) -> pa.Table:
-    """Take columns of a table as ``large_string``; `InputError` names those that are not (valid) text."""
+def text_columns(table: pa.Table, names: Sequence[str], origin: object, before: int = 0) -> pa.Table:
+    """Take columns of a table as ``large_string``; `InputError` names those that are not (valid) text.
+
+    ``before`` is the number of rows that stand before the table's in its origin.
+    """
     columns = []
     for name in names:
         column = table[name]
@@ -75,7 +89,7 @@ def text_columns(table: pa.Table, names: Sequence[str], origin: object) -> pa.Ta
             column.validate(full=True)
         except pa.ArrowInvalid:
             raise InputError(
-                f"{origin}, row {_first_invalid(column)}: column {name!r} is not valid UTF-8"
+                f"{origin}, row {before + _first_invalid(column)}: column {name!r} is not valid UTF-8"
             ) from None
         columns.append(column.cast(pa.large_string()))
     return pa.table(columns, names=list(names))
@@ -99,88 +113,126 @@ def _first_invalid(column: pa.ChunkedArray) -> int:
     raise AssertionError("Arrow found invalid UTF-8 that Python does not find")
 
 
-def _read_parquet(path: Path, choose: Choice) -> pa.Table:
+def _stream_parquet(path: Path, choose: Choice) -> Iterator[pa.Table]:
+    rows = 0
     try:
-        with pq.ParquetFile(path) as file:
+        # Without the buffer a row group is read bit by bit, however large it is.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
             names = choose(file.schema_arrow.names)
-            table = file.read(columns=list(names))
+            none = file.schema_arrow.empty_table()
+            for batch in chain(file.iter_batches(CHUNK_ROWS, columns=list(names)), [None]):
+                if batch is not None or not rows:
+                    table = none if batch is None else pa.Table.from_batches([batch])
+                    yield text_columns(table, names, path, before=rows)
+                    rows += table.num_rows
     except (pa.ArrowException, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: damaged or cut off, or no parquet file ({reason})") from None
-    return text_columns(table, names, path)
 
 
 def text_lines(content: bytes) -> pa.LargeStringArray:
     r"""Lines of UTF-8 text, divided by ``\n`` alone (not by U+2028 and its like)."""
-    content = content.removesuffix(b"\n") if content else content
     if not content:
         return pa.array([], pa.large_string())
+    content = content.removesuffix(b"\n")
     whole = pa.LargeStringArray.from_buffers(
         1, pa.array([0, len(content)], pa.int64()).buffers()[1], pa.py_buffer(content)
     )
     return pc.split_pattern(whole, "\n").flatten()
 
 
-def _read_tsv(path: Path, choose: Choice) -> pa.Table:
-    lines = text_lines(read_text(path))
-    if not len(lines):
+def _stream_tsv(path: Path, choose: Choice) -> Iterator[pa.Table]:
+    header: list[str] = []
+    names: Sequence[str] = []
+    before = 0
+    for block in text_blocks(path):
+        fields = pc.split_pattern(text_lines(block), "\t")
+        if not header and len(fields):
+            header = fields[0].as_py()
+            names = choose(_unique_header(path, header))
+        counts = pc.list_value_length(fields)
+        wrong = pc.index(pc.not_equal(counts, len(header)), True).as_py()
+        if wrong >= 0:
+            raise InputError(
+                f"{path}, line {before + wrong + 1}: {counts[wrong]} fields, but the header has {len(header)}; "
+                "a TSV has no quoting, so a sentence with a tab or a line break belongs in CSV, JSONL or parquet"
+            )
+        rows = fields if before else fields.slice(1)
+        before += len(fields)
+        yield pa.table([pc.list_element(rows, header.index(name)) for name in names], names=list(names))
+    if not header:
         raise InputError(f"{path}: empty, not even a header line")
-    fields = pc.split_pattern(lines, "\t")
-    header = fields[0].as_py()
-    counts = pc.list_value_length(fields)
-    wrong = pc.index(pc.not_equal(counts, len(header)), True).as_py()
-    names = choose(_unique_header(path, header))
-    if wrong >= 0:
-        raise InputError(
-            f"{path}, line {wrong + 1}: {counts[wrong]} fields, but the header has {len(header)}; "
-            "a TSV has no quoting, so a sentence with a tab or a line break belongs in CSV, JSONL or parquet"
-        )
-    rows = fields.slice(1)
-    return pa.table([pc.list_element(rows, header.index(name)) for name in names], names=list(names))
 
 
-def _read_csv(path: Path, choose: Choice) -> pa.Table:
-    reader = csv.reader(io.StringIO(read_text(path).decode("utf-8"), newline=""), strict=True)
+def _stream_csv(path: Path, choose: Choice) -> Iterator[pa.Table]:
+    texts = (io.StringIO(block.decode("utf-8"), newline="") for block in text_blocks(path))
+    reader = csv.reader(chain.from_iterable(texts), strict=True)
     try:
         header = next(reader, None)
         if header is None:
             raise InputError(f"{path}: empty, not even a header line")
         names = choose(_unique_header(path, header))
         places = [header.index(name) for name in names]
-        columns: list[list[str]] = [[] for _ in names]
-        for row in reader:
-            if len(row) != len(header):
-                raise InputError(
-                    f"{path}, line {reader.line_num}: {len(row)} fields, but the header has {len(header)}; "
-                    'a field with a comma, a quote or a line break is written in "quotes"'
-                )
-            for column, place in zip(columns, places, strict=True):
-                column.append(row[place])
+        first = True
+        while (rows := list(islice(_fitting(path, reader, len(header)), CHUNK_ROWS))) or first:
+            columns = ([row[place] for row in rows] for place in places)
+            yield pa.table([pa.array(column, pa.large_string()) for column in columns], names=list(names))
+            first = False
     except csv.Error as error:
         raise InputError(
             f"{path}, line {reader.line_num}: not valid CSV ({error}); "
             'a field with a comma, a quote or a line break is written in "quotes", a quote in it twice'
         ) from None
-    return pa.table([pa.array(column, pa.large_string()) for column in columns], names=list(names))
 
 
-def _read_jsonl(path: Path, choose: Choice) -> pa.Table:
-    rows: list[tuple[int, dict[str, Any]]] = []
-    for number, line in enumerate(read_text(path).split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}, line {number}: not valid JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, line {number}: not a JSON object")
-        rows.append((number, row))
-    names = choose(list(dict.fromkeys(name for _, row in rows for name in row)))
-    columns = [
-        pa.array([_json_text(path, n, row, name) for n, row in rows], pa.large_string()) for name in names
-    ]
-    return pa.table(columns, names=list(names))
+def _fitting(path: Path, reader: Any, fields: int) -> Iterator[list[str]]:
+    """Give the rows of a CSV; `InputError` names one that does not fit the header."""
+    for row in reader:
+        if len(row) != fields:
+            raise InputError(
+                f"{path}, line {reader.line_num}: {len(row)} fields, but the header has {fields}; "
+                'a field with a comma, a quote or a line break is written in "quotes"'
+            )
+        yield row
+
+
+def _stream_jsonl(path: Path, choose: Choice) -> Iterator[pa.Table]:
+    # Twice, for the last line may be the first to have a key.
+    found: dict[str, None] = {}
+    for _, row in _json_objects(path):
+        if not row.keys() <= found.keys():
+            found.update(dict.fromkeys(row))
+    names = choose(list(found))
+    objects = _json_objects(path)
+    first = True
+    while (rows := list(islice(objects, CHUNK_ROWS))) or first:
+        yield pa.table([_json_column(path, rows, name) for name in names], names=list(names))
+        first = False
+
+
+def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give the objects of a JSONL file with the numbers of their lines."""
+    before = 0
+    for block in text_blocks(path):
+        lines = block.decode("utf-8").removesuffix("\n").split("\n")
+        for number, line in enumerate(lines, start=before + 1):
+            if not line.strip(string.whitespace):
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(f"{path}, line {number}: not valid JSON ({error})") from None
+            if not isinstance(row, dict):
+                raise InputError(f"{path}, line {number}: not a JSON object")
+            yield number, row
+        before += len(lines)
+
+
+def _json_column(path: Path, rows: list[tuple[int, dict[str, Any]]], name: str) -> pa.Array:
+    try:
+        return pa.array([row.get(name) for _, row in rows], pa.large_string())
+    except (pa.ArrowException, TypeError, UnicodeError):
+        return pa.array([_json_text(path, number, row, name) for number, row in rows], pa.large_string())
 
 
 def _json_text(path: Path, number: int, row: dict[str, Any], name: str) -> str | None:
@@ -203,9 +255,9 @@ def _unique_header(path: Path, header: list[str]) -> list[str]:
     return header
 
 
-_READERS: dict[str, Callable[[Path, Choice], pa.Table]] = {
-    ".parquet": _read_parquet,
-    ".tsv": _read_tsv,
-    ".csv": _read_csv,
-    ".jsonl": _read_jsonl,
+_READERS: dict[str, Callable[[Path, Choice], Iterator[pa.Table]]] = {
+    ".parquet": _stream_parquet,
+    ".tsv": _stream_tsv,
+    ".csv": _stream_csv,
+    ".jsonl": _stream_jsonl,
 }

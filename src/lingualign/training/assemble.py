@@ -35,9 +35,12 @@ _ANCHOR_SAMPLE = 20_000
 
 
 def prepare(config: RunConfig) -> PreparedPairs:
-    """Prepare the training pairs and the held-out ones."""
-    from lingualign.pairs import prepare_pairs
+    """Prepare the training pairs and the held-out ones, or take those that are prepared."""
+    from lingualign.pairs import prepare_pairs, prepared_pairs
+    from lingualign.pairs.prepared import is_prepared
 
+    if any(map(is_prepared, config.pairs.sources)):
+        return prepared_pairs(config.pairs, config.decontaminate)
     return prepare_pairs(
         config.pairs.sources,
         languages=config.pairs.languages,

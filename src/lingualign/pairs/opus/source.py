@@ -6,8 +6,6 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from lingualign.errors import InputError
 from lingualign.languages import language_code
 from lingualign.pairs.opus.archive import batches, open_archive
@@ -15,10 +13,11 @@ from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
 from lingualign.pairs.opus.connection import open_client
 from lingualign.pairs.opus.download import download_archives
 from lingualign.pairs.selection import matches, parse_patterns
-from lingualign.pairs.table import PAIR_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+
+    import pyarrow as pa
 
 _SOURCE = re.compile(r"opus:(?P<corpus>[\w./+-]+)(:(?P<pair>[\w.+]+-[\w.+]+))?", re.ASCII)
 
@@ -75,7 +74,7 @@ def find_bitexts(
     return found
 
 
-def read_bitext(bitext: Bitext) -> Iterator[pa.Table]:
+def stream_bitext(bitext: Bitext) -> Iterator[pa.Table]:
     """Read a bitext in tables of `PAIR_SCHEMA`, its archive downloaded first where the cache lacks it.
 
     A pair of lines that is not UTF-8 is read as one with empty sides.
@@ -90,8 +89,3 @@ def read_bitext(bitext: Bitext) -> Iterator[pa.Table]:
             download_archives(client, [bitext], progress=sys.stderr.isatty())
     with open_archive(bitext) as lines:
         yield from batches(lines, bitext)
-
-
-def read_bitext_whole(bitext: Bitext) -> pa.Table:
-    """Read a bitext to one table: see `read_bitext`."""
-    return pa.concat_tables([PAIR_SCHEMA.empty_table(), *read_bitext(bitext)]).unify_dictionaries()

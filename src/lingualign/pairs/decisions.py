@@ -1,0 +1,343 @@
+"""What becomes of each pair: dropped, for training, or for validation.
+
+The pairs themselves are looked at once, a chunk at a time. What depends on all of them (volumes, duplicates, samples,
+validation) is decided on records of 64-bit keys, which lie on disk in parts where there may be more than memory holds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.errors import InputError
+from lingualign.pairs.accounts import Accounts
+from lingualign.pairs.decontamination import among, blank
+from lingualign.pairs.normalisation import Keys, sentence_keys
+from lingualign.pairs.partitions import Partitions, Records, make_records
+from lingualign.pairs.report import BEFORE_FILTERS, REASONS, account
+from lingualign.pairs.selection import (
+    LanguagePair,
+    Mask,
+    Numbers,
+    held_out,
+    matches,
+    orient,
+    pair_keys,
+    parse_patterns,
+    repeats,
+    resolve_priority,
+    seeded_ranks,
+    select_language_pairs,
+    shuffled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from lingualign.pairs.recipe import Ingredients, Recipe
+    from lingualign.pairs.report import DataReport
+
+DROPPED, TRAIN, VALIDATION = 0, 1, 2
+
+_LOOKED_AT = np.dtype(
+    [
+        ("row", "<i8"),
+        ("origin", "<i4"),
+        ("head", "<u8"),  # of the pair, letter for letter
+        ("tail", "<u8"),
+        ("first", "<u8"),  # of the sentence in the language that is first by alphabet
+        ("second", "<u8"),
+        ("leaks", "?"),
+    ]
+)
+_CANDIDATE = np.dtype([("row", "<i8"), ("origin", "<i4"), ("anchor", "<u8"), ("other", "<u8")])
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What becomes of each row that was read, in the order in which it was."""
+
+    roles: npt.NDArray[np.uint8]
+    """`DROPPED`, `TRAIN` or `VALIDATION`."""
+    priority: list[str]
+    """Languages, the highest priority first."""
+    accounts: Accounts
+
+    def of(self, chunks: Iterable[tuple[int, pa.Table]]) -> Iterator[tuple[int, pa.Table]]:
+        """Give the rows that stay, oriented, with their role: `TRAIN` or `VALIDATION`.
+
+        ``chunks`` are those that were decided on, once more.
+        """
+        start = 0
+        for _, table in chunks:
+            roles = self.roles[start : start + table.num_rows]
+            start += table.num_rows
+            if len(roles) < table.num_rows:
+                raise InputError("a source was changed while it was read; prepare again once it is at rest")
+            for role in (TRAIN, VALIDATION):
+                if (roles == role).any():
+                    yield role, orient(table.filter(pa.array(roles == role)), self.priority)
+
+
+def decide(
+    chunks: Iterable[tuple[int, pa.Table]],
+    recipe: Recipe,
+    ingredients: Ingredients,
+    scratch: Path | None = None,
+) -> Decisions:
+    """Follow a recipe to what becomes of each pair.
+
+    Parameters
+    ----------
+    chunks
+        As of `Ingredients.chunks`.
+    recipe, ingredients
+        As of `gather`.
+    scratch
+        A folder for what would not fit into memory: some 80 bytes a pair. All in memory where absent.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, or a pattern of ``select`` matches nothing.
+    """
+    filters = [each.reason for each in recipe.filters]
+    reasons = (*REASONS[:BEFORE_FILTERS], *filters, *REASONS[BEFORE_FILTERS:])
+    accounts = Accounts([file.name for file in ingredients.listing.files], ingredients.given, reasons)
+    looked_at = Partitions(_LOOKED_AT, scratch, "looked-at")
+    count = _look_at(chunks, recipe, ingredients, accounts, looked_at)
+
+    volumes = accounts.left(*reasons[: BEFORE_FILTERS + len(filters)])
+    priority = resolve_priority(volumes, recipe.priority, recipe.prefer)
+    candidates = Partitions(_CANDIDATE, scratch, "candidates")
+    sizes = _first_of_each(looked_at, priority, recipe.seed, accounts, candidates)
+    roles = np.full(count, DROPPED, np.uint8)
+    if isinstance(recipe.validation, int):
+        _sample_and_hold_out(candidates, sizes, recipe, recipe.validation, accounts, roles)
+    else:
+        _sample_beside_given(candidates, recipe, accounts, roles)
+    return Decisions(roles, priority, accounts)
+
+
+def _look_at(
+    chunks: Iterable[tuple[int, pa.Table]],
+    recipe: Recipe,
+    ingredients: Ingredients,
+    accounts: Accounts,
+    looked_at: Partitions,
+) -> int:
+    """Drop what can be told from a row alone, and record the keys of the others; gives the number of rows read."""
+    asked = ingredients.languages
+    patterns = parse_patterns(recipe.select)
+    there = accounts.files[: len(accounts.files) - ingredients.given]
+    selected: set[LanguagePair] | None = None
+
+    def is_selected(pair: LanguagePair) -> bool:
+        if selected is not None:
+            return pair in selected
+        return any(matches(pair, pattern) for pattern in patterns)
+
+    read = 0
+    for number, chunk in chunks:
+        if number >= len(there) and selected is None:
+            # Only now is it known which language pairs there are to validate.
+            selected = select_language_pairs(accounts.left(*REASONS[: BEFORE_FILTERS - 1]), recipe.select)
+        rows = _Rows(number, chunk, read, accounts)
+        read += chunk.num_rows
+        rows.drop(_either(blank(chunk["sentence1"]), blank(chunk["sentence2"])), "empty side")
+        rows.drop(rows.of_pairs(lambda pair: pair[0] == pair[1]), "one language")
+        if asked is not None:
+            rows.drop(rows.of_pairs(lambda pair: not asked >= set(pair)), "other language")
+        rows.drop(rows.of_pairs(lambda pair: not is_selected(pair)), "not selected")
+        for each in recipe.filters:
+            rows.drop(np.asarray(each(rows.table), np.bool_), each.reason)
+        records = rows.records(ingredients.suites.keys)
+        looked_at.add(records, records["head"])
+    if selected is None:
+        select_language_pairs(accounts.left(*REASONS[: BEFORE_FILTERS - 1]), recipe.select)
+    return read
+
+
+class _Rows:
+    """Rows of one file that are still in play. Whatever leaves is counted."""
+
+    def __init__(self, file: int, table: pa.Table, before: int, accounts: Accounts) -> None:
+        self.table = table
+        self._accounts = accounts
+        self._origin = accounts.origins_of(file, table)
+        self._row = np.arange(before, before + table.num_rows)
+        accounts.count("read", self._origin)
+
+    def drop(self, mask: Mask, reason: str) -> None:
+        """Take the masked rows out."""
+        if mask.any():
+            self._accounts.count(reason, self._origin[mask])
+            self.table = self.table.filter(pa.array(~mask))
+            self._origin, self._row = self._origin[~mask], self._row[~mask]
+
+    def of_pairs(self, condition: Callable[[LanguagePair], bool]) -> Mask:
+        """Which rows are of a language pair that meets a condition."""
+        met = np.zeros(len(self._accounts.origins), np.bool_)
+        for origin in np.unique(self._origin).tolist():
+            met[origin] = condition(self._accounts.origins[origin].pair)
+        return np.asarray(met[self._origin], np.bool_)
+
+    def records(self, suites: Keys) -> Records:
+        """Give what later steps need to know of each row."""
+        codes = {code for origin in np.unique(self._origin) for code in self._accounts.origins[origin].pair}
+        table = orient(self.table, sorted(codes))
+        pairs = pair_keys(table)
+        first, second = sentence_keys(table["sentence1"]), sentence_keys(table["sentence2"])
+        return make_records(
+            _LOOKED_AT,
+            row=self._row,
+            origin=self._origin,
+            head=pairs["head"],
+            tail=pairs["tail"],
+            first=first,
+            second=second,
+            leaks=among(suites, first, second),
+        )
+
+
+def _first_of_each(
+    looked_at: Partitions, priority: Sequence[str], seed: int, accounts: Accounts, candidates: Partitions
+) -> Numbers:
+    """Drop duplicates and leaks; gives the number of the others in each group of corpus and language pair."""
+    place = {code: place for place, code in enumerate(priority)}
+    pairs = (origin.pair for origin in accounts.origins)
+    swapped = np.array([place.get(b, len(place)) < place.get(a, len(place)) for a, b in pairs], np.bool_)
+    group, given = accounts.groups(), accounts.given()
+    sizes = np.zeros(group.max(initial=-1) + 1, np.int64)
+    for records in looked_at.consume():
+        repeated = np.zeros(len(records), np.bool_)
+        for part in (given[records["origin"]], ~given[records["origin"]]):
+            repeated[part] = repeats(records[part])  # apart, as a pair of both stays for validation
+        accounts.count("duplicate", records["origin"][repeated])
+        leaks = records["leaks"] & ~repeated
+        accounts.count("in a suite", records["origin"][leaks])
+        kept = records[~(repeated | leaks)]
+        swap = swapped[kept["origin"]]
+        anchors = np.where(swap, kept["second"], kept["first"])
+        others = np.where(swap, kept["first"], kept["second"])
+        made = make_records(_CANDIDATE, row=kept["row"], origin=kept["origin"], anchor=anchors, other=others)
+        candidates.add(made, shuffled(anchors, seed))
+        sizes += np.bincount(group[kept["origin"]], minlength=len(sizes))
+    return sizes
+
+
+def _sample_and_hold_out(
+    candidates: Partitions,
+    sizes: Numbers,
+    recipe: Recipe,
+    validation: int,
+    accounts: Accounts,
+    roles: npt.NDArray[np.uint8],
+) -> None:
+    """Draw the sample, hold out some of it, and drop the others that share a sentence with those."""
+    if recipe.per_corpus is not None:
+        sizes = np.minimum(sizes, recipe.per_corpus)
+    seen: list[Keys] = []
+    for part, group, ranks in _ranked(candidates, recipe.seed, accounts):
+        sampled = ranks < sizes[group]
+        held = held_out(group, ranks, validation, sizes)
+        accounts.count("not sampled", part["origin"][~sampled])
+        roles[part["row"][sampled]] = TRAIN
+        roles[part["row"][held]] = VALIDATION
+        seen += [part["anchor"][held], part["other"][held]]
+    known = np.unique(np.concatenate(seen)) if seen else np.empty(0, np.uint64)
+    for part in candidates.consume():
+        held = roles[part["row"]] == VALIDATION
+        train = part[roles[part["row"]] == TRAIN]
+        shared = among(known, train["anchor"], train["other"])
+        roles[train["row"][shared]] = DROPPED
+        accounts.count("validation", part["origin"][held])
+        accounts.count("in validation", train["origin"][shared])
+        accounts.count("train", train["origin"][~shared])
+
+
+def _sample_beside_given(
+    candidates: Partitions, recipe: Recipe, accounts: Accounts, roles: npt.NDArray[np.uint8]
+) -> None:
+    """Drop what shares a sentence with the pairs given to validate on, and draw the sample from the others."""
+    given = accounts.given()
+    seen: list[Keys] = []
+    for part in candidates:
+        held = part[given[part["origin"]]]
+        roles[held["row"]] = VALIDATION
+        accounts.count("validation", held["origin"])
+        seen += [held["anchor"], held["other"]]
+    known = np.unique(np.concatenate(seen)) if seen else np.empty(0, np.uint64)
+
+    def apart(part: Records) -> Records:
+        # The sentences to validate on are known before the sample is drawn, so that it can be drawn in full.
+        pool = part[~given[part["origin"]]]
+        shared = among(known, pool["anchor"], pool["other"])
+        accounts.count("in validation", pool["origin"][shared])
+        kept: Records = pool[~shared]
+        return kept
+
+    for part, _, ranks in _ranked(map(apart, candidates.consume()), recipe.seed, accounts):
+        sampled = ranks < (len(roles) if recipe.per_corpus is None else recipe.per_corpus)
+        accounts.count("not sampled", part["origin"][~sampled])
+        accounts.count("train", part["origin"][sampled])
+        roles[part["row"][sampled]] = TRAIN
+
+
+def _ranked(
+    parts: Iterable[Records], seed: int, accounts: Accounts
+) -> Iterator[tuple[Records, Numbers, Numbers]]:
+    """Give candidates with their groups and their ranks in these; the parts are in the order that ranks go by."""
+    group = accounts.groups()
+    before = np.zeros(group.max(initial=-1) + 1, np.int64)
+    for part in parts:
+        ordered = part[np.argsort(part["row"])]
+        groups = group[ordered["origin"]]
+        ranks = before[groups] + seeded_ranks(groups, ordered["anchor"], ordered["other"], seed=seed)
+        before += np.bincount(groups, minlength=len(before))
+        yield ordered, groups, ranks
+
+
+def _either(first: pa.ChunkedArray, second: pa.ChunkedArray) -> Mask:
+    return np.asarray(pc.or_(first, second).to_numpy(), np.bool_)
+
+
+def report_of(decisions: Decisions, ingredients: Ingredients) -> DataReport:
+    """Account for every row."""
+    accounts = decisions.accounts
+    skipped = [*ingredients.listing.skipped, *ingredients.suites.skipped]
+    return account(accounts.files, accounts.counts(), decisions.priority, skipped, ingredients.suites.files)
+
+
+def check_something_is_left(report: DataReport, recipe: Recipe, ingredients: Ingredients) -> None:
+    """Refuse what leaves nothing to train on, or nothing of the pairs given to validate on.
+
+    Raises
+    ------
+    InputError
+        With the number of rows read and the reasons for which they were dropped.
+    """
+    if not report.total.train:
+        raise InputError(f"no training pair is left {_what_became(report, list(report.files))}")
+    if ingredients.given and not report.total.validation:
+        raise InputError(
+            f"validation: no pair of {str(recipe.validation)!r} is left "
+            f"{_what_became(report, ingredients.given_files)}"
+        )
+
+
+def _what_became(report: DataReport, files: Sequence[str]) -> str:
+    """Say how many rows were read and why they were dropped."""
+    tallies = [report.files[name] for name in files]
+    dropped: Counter[str] = Counter()
+    for tally in tallies:
+        dropped.update(tally.dropped)
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in dropped.items())
+    return f"of {sum(tally.read for tally in tallies):,} read (dropped: {reasons or 'none'})"

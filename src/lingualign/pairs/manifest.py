@@ -1,0 +1,113 @@
+"""What a folder of prepared pairs says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lingualign.errors import InputError
+from lingualign.files import write_atomically
+from lingualign.pairs.discovery import Skipped
+from lingualign.pairs.report import Count, DataReport, Tally, account
+
+MANIFEST = "manifest.json"
+_FORMAT = "lingualign prepared pairs, 1"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it was when the pairs were prepared."""
+
+    file: str
+    rows: int | None
+    """Of a shard."""
+    bytes: int
+    sha256: str
+
+    @staticmethod
+    def of(path: Path, name: str, rows: int | None = None) -> File:
+        """Describe a file that is there."""
+        with path.open("rb") as file:
+            return File(name, rows, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+    def damage(self, folder: Path) -> str | None:
+        """Compare with the file in a folder; returns what is wrong, None if nothing is."""
+        path = folder / self.file
+        try:
+            if path.stat().st_size != self.bytes:
+                return f"{path} has {path.stat().st_size:,} bytes and not the {self.bytes:,} written"
+            same = File.of(path, self.file).sha256 == self.sha256
+        except FileNotFoundError:
+            return f"{path} is missing"
+        except OSError as error:
+            return f"{path} cannot be read ({error.strerror})"
+        return None if same else f"{path} was altered after it was written"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A preparation of pairs: from what, how, with which outcome."""
+
+    versions: dict[str, str]
+    """Of all that the bytes of the shards depend on."""
+    settings: dict[str, Any]
+    """The configuration, key by key."""
+    filters: list[str]
+    """Reasons of the filters that pairs went through, in their order."""
+    priority: list[str]
+    """Languages, the highest priority first."""
+    sources: list[File]
+    skipped: list[Skipped]
+    suites: dict[str, int]
+    """Sentences that the pairs were decontaminated against, by file."""
+    files: list[str]
+    """Names of the files that pairs were read from, in the order of the data."""
+    counts: list[Count]
+    train: list[File]
+    validation: list[File]
+
+    def report(self) -> DataReport:
+        """Account for every row, by file and by language pair."""
+        return account(self.files, self.counts, self.priority, self.skipped, self.suites)
+
+    def write(self, folder: Path) -> None:
+        """Write it to its place in a folder."""
+        content = {"format": _FORMAT, **asdict(self)}
+        write_atomically(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+    @staticmethod
+    def read(folder: Path) -> Manifest | None:
+        """Read that of a folder; None where there is none, or one of something else.
+
+        Raises
+        ------
+        InputError
+            If it is damaged.
+        """
+        path = folder / MANIFEST
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content.pop("format", None) != _FORMAT:
+                return None
+            content["skipped"] = [Skipped(**each) for each in content["skipped"]]
+            content["counts"] = [
+                Count(each["file"], tuple(each["languages"]), each["corpus"], Tally(**each["rows"]))
+                for each in content["counts"]
+            ]
+            for name in ("sources", "train", "validation"):
+                content[name] = [File(**each) for each in content[name]]
+            for shard in (*content["train"], *content["validation"]):
+                if Path(shard.file).is_absolute() or ".." in Path(shard.file).parts:
+                    raise ValueError(f"the shard {shard.file!r} lies outside the folder")
+            if unknown := content.keys() ^ {field.name for field in fields(Manifest)}:
+                raise ValueError(f"{', '.join(sorted(unknown))} unknown or missing")
+            return Manifest(**content)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path}: not the manifest of prepared pairs ({error}); prepare them again"
+            ) from None

@@ -1,0 +1,152 @@
+"""What a preparation of pairs is asked for, checked before any pair is read."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lingualign.errors import InputError
+from lingualign.languages import language_code
+from lingualign.pairs.decontamination import SuiteSentences, read_suites
+from lingualign.pairs.discovery import Listing, PairFile, Skipped, check_columns, find_pairs
+from lingualign.pairs.manifest import Manifest
+from lingualign.pairs.readers import stream_pairs
+from lingualign.pairs.selection import parse_patterns, resolve_priority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from lingualign.pairs.filter import Filter
+
+Source = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The arguments of `lingualign.pairs.prepare_pairs`, which tells what they mean."""
+
+    sources: Sequence[Source]
+    languages: Sequence[str] | None
+    select: str | Sequence[str]
+    priority: str | Sequence[str]
+    prefer: Sequence[str]
+    per_corpus: int | None
+    validation: int | Source
+    decontaminate: Sequence[Source]
+    columns: Mapping[str, str] | None
+    seed: int
+    filters: Sequence[Filter]
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """The files that a recipe names, and the sentences that it keeps out."""
+
+    listing: Listing
+    """Those given to validate on come last."""
+    given: int
+    """Number of these."""
+    languages: set[str] | None
+    suites: SuiteSentences
+
+    @property
+    def given_files(self) -> list[str]:
+        """Names of the files that were given to validate on."""
+        return [file.name for file in self.listing.files[len(self.listing.files) - self.given :]]
+
+    def chunks(self, columns: Mapping[str, str] | None) -> Iterator[tuple[int, pa.Table]]:
+        """Read all pairs, file by file, some ten thousand at a time, with the number of their file."""
+        for number, file in enumerate(self.listing.files):
+            for table in stream_pairs(file, columns=columns):
+                yield number, table
+
+
+def gather(recipe: Recipe) -> Ingredients:
+    """Check a recipe, find its files and read its suites.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used, or a file or suite is missing.
+    """
+    _check_counts(recipe.per_corpus, recipe.validation)
+    check_columns(list(recipe.columns or {}))
+    languages = None if recipe.languages is None else language_codes(recipe.languages)
+    parse_patterns(recipe.select)
+    resolve_priority(Counter(), recipe.priority, recipe.prefer)
+    given = None if isinstance(recipe.validation, int) else recipe.validation
+    # Whatever order they are given in, the result is the same.
+    sources, suites = (sorted(paths, key=os.fspath) for paths in (recipe.sources, recipe.decontaminate))
+    for source in sources:
+        if Manifest.read(Path(source)) is not None:
+            raise InputError(
+                f"source {os.fspath(source)!r} holds prepared pairs, which train takes as they are; to prepare some of "
+                f"them anew, give {str(Path(source, 'train'))!r}"
+            )
+    listing, count = _find_all(sources, given, languages, recipe.select)
+    return Ingredients(listing, count, languages, read_suites(suites))
+
+
+def _find_all(
+    sources: Sequence[Source],
+    validation: Source | None,
+    languages: set[str] | None,
+    select: str | Sequence[str],
+) -> tuple[Listing, int]:
+    """List all sources, each file once, in an order that does not depend on the order of the sources.
+
+    Those to validate on come last; returns their number too.
+    """
+    if not sources:
+        raise InputError("sources: none given; give folders, files or hub data set ids")
+    found = [find_pairs(source, languages=languages, select=select) for source in sources]
+    listing = Listing(skipped=[skipped for each in found for skipped in each.skipped])
+    given: list[PairFile] = []
+    if validation is not None:
+        try:
+            apart = find_pairs(validation, languages=languages, select=select)
+        except InputError as error:
+            raise InputError(f"validation: {error}") from None
+        given = apart.files
+        listing.skipped += apart.skipped
+    files = sorted((file for each in found for file in each.files), key=lambda file: file.name)
+    kept: dict[object, PairFile] = {}
+    for file in [*given, *files]:
+        first = kept.setdefault(file.identity, file)
+        if first is not file:
+            name = "" if first.name == file.name else f", read as {first.name}"
+            use = ", kept to validate on" if first in given else ""
+            listing.skipped.append(Skipped(file.name, f"given twice{name}{use}"))
+    count = len({file.identity for file in given})
+    if validation is not None and count == len(kept):
+        raise InputError(
+            f"validation: {os.fspath(validation)!r} holds every file of sources; give other pairs, or a "
+            "number to hold out"
+        )
+    listing.files = [*kept.values()][count:] + [*kept.values()][:count]
+    listing.skipped = list(dict.fromkeys(listing.skipped))
+    return listing, count
+
+
+def language_codes(codes: Sequence[str]) -> set[str]:
+    """Read the codes that ``languages`` names; `InputError` tells an unknown one."""
+    try:
+        return {language_code(code) for code in codes}
+    except InputError as error:
+        raise InputError(f"languages: {error}") from None
+
+
+def _check_counts(per_corpus: int | None, validation: int | Source) -> None:
+    if per_corpus is not None and per_corpus < 1:
+        raise InputError(
+            f"per_corpus: {per_corpus} is not a number of pairs; give 1 or more, or nothing for all pairs"
+        )
+    if isinstance(validation, int) and validation < 0:
+        raise InputError(
+            f"validation: {validation} is not a number of pairs; give 0 or more, or pairs to validate on"
+        )
