@@ -22,7 +22,7 @@ def encode(
     model
         Hub id, folder, or minilm.
     input
-        Text, one sentence a line (.gz, .xz, .zst, .bz2 and .zip too), - for standard input, or parquet, CSV, TSV, JSON lines.
+        Text, one sentence a line (also compressed), - for standard input, or parquet, CSV, TSV, JSON lines.
     output
         A folder for shards with a manifest; or a file, .npy or .parquet.
     column

@@ -101,8 +101,8 @@ class UnitReader(ABC):
                 self.rows.clear()
             parser.Parse(b"", True)
         except expat.ExpatError as error:
-            reason = expat.ErrorString(error.code)
-            raise InputError(f"{self.path}, line {error.lineno}: not well-formed XML ({reason})") from None
+            reason = expat.ErrorString(error.code).removeprefix("not well-formed (").removesuffix(")")
+            raise InputError(f"{self.path}, line {error.lineno}: not well-formed XML: {reason}") from None
         yield from self.rows
 
     def language(self, tag: str) -> str:
