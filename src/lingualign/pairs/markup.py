@@ -32,8 +32,8 @@ class UnitReader(ABC):
     """Gathers pairs while expat goes through one file.
 
     A subclass says which elements hold text (`holds_text`), and is told of each element that begins outside of such
-    text (`begin`), of each text (`take`), and of each element that ends (`finish`); it appends to `rows`. Names come
-    without their namespace's prefix.
+    text (`begin`), of each text (`take`), and of each element that ends (`finish`); it appends to `rows`. A name comes
+    without the prefix that the root has; that of another vocabulary keeps its own, and so is none that is known.
 
     Parameters
     ----------
@@ -60,6 +60,7 @@ class UnitReader(ABC):
         self._length = 0
         self._level = 0
         self._native = 0
+        self._prefix = ""
         self._parser = expat.ParserCreate("utf-8")
 
     @abstractmethod

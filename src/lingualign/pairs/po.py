@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
-from lingualign.languages import is_language, language_code
+from lingualign.languages import language_code, looks_like_language
 from lingualign.pairs.compression import read_blocks
 from lingualign.pairs.encodings import utf8_blocks
 from lingualign.pairs.table import pair_tables
@@ -133,8 +133,8 @@ def _header(catalogue: polib.POFile, key: str) -> str:
 def _language_of_name(path: Path) -> str | None:
     """Give the language of ``fr.po``, ``django.fr.po`` and ``fr/LC_MESSAGES/django.po``."""
     name = path.name.lower().partition(".po")[0].rpartition(".")[2]
-    candidates = [name, path.parent.parent.name] if path.parent.name == "LC_MESSAGES" else [name]
-    return next((language_code(tag) for tag in candidates if is_language(tag)), None)
+    candidates = [path.parent.parent.name, name] if path.parent.name == "LC_MESSAGES" else [name]
+    return next((language_code(tag) for tag in candidates if looks_like_language(tag)), None)
 
 
 def _singular_form(catalogue: polib.POFile) -> int:

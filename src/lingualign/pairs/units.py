@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lingualign.languages import is_language
+from lingualign.languages import looks_like_language
 from lingualign.pairs.compression import without_compression
 
 if TYPE_CHECKING:
@@ -66,4 +66,4 @@ def _stem(path: Path) -> str:
     """Take the endings off a name, and the language of ``django.fr.po`` and ``fr.po``."""
     stem = Path(without_compression(path.name)).stem
     rest, _, last = stem.rpartition(".")
-    return rest if is_language(last) else stem
+    return rest if looks_like_language(last) else stem
