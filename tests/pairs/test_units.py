@@ -306,7 +306,7 @@ def test_units_are_streamed(tmp_path: Path, kind: str) -> None:
         ),
     }[kind]
     path = tmp_path / f"long.{kind}"
-    path.write_text(start + each * 70_000 + end.replace("<", "<<", 1))
+    path.write_text(start + each * 90_000 + end.replace("<", "<<", 1))
     tables = stream(path, left_out=Counter())
     assert [next(tables).num_rows for _ in range(2)] == [1 << 15, 1 << 15]
     with pytest.raises(InputError, match="not well-formed XML"):

@@ -33,7 +33,7 @@ class UnitReader(ABC):
 
     A subclass says which elements hold text (`holds_text`), and is told of each element that begins outside of such
     text (`begin`), of each text (`take`), and of each element that ends (`finish`); it appends to `rows`. A name comes
-    without the prefix that the root has; that of another vocabulary keeps its own, and so is none that is known.
+    without the prefix that the root has; one of another vocabulary keeps its own, and is none that is known.
 
     Parameters
     ----------
@@ -118,11 +118,14 @@ class UnitReader(ABC):
         raise InputError(f"{self.path}, line {self._parser.CurrentLineNumber}: {reason}")
 
     def _begin(self, qualified: str, attributes: dict[str, str]) -> None:
-        name = qualified.rpartition(":")[2]
-        if not self._open and name != self.root:
-            self.refuse(
-                f"the first element is <{name[:40]}>, not <{self.root}>; this is another kind of file"
-            )
+        if not self._open:
+            prefix, _, name = qualified.rpartition(":")
+            if name != self.root:
+                self.refuse(
+                    f"the first element is <{name[:40]}>, not <{self.root}>; this is another kind of file"
+                )
+            self._prefix = f"{prefix}:" if prefix else ""
+        name = qualified.removeprefix(self._prefix)
         if len(self._open) == _DEEPEST:
             self.refuse(
                 f"elements within elements, {_DEEPEST} deep; no file of translations is made like that"
