@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import zipfile
+from collections import deque
 from pathlib import Path
 
 import datasets
@@ -16,6 +17,7 @@ import zstandard
 
 from lingualign.errors import InputError
 from lingualign.pairs import prepare_pairs, read_source
+from lingualign.pairs.compression import read_blocks
 
 TSV = "sentence1\tsentence2\nhé\tà bientôt, été\n"
 LONGER = TSV + "".join(f"Où est l'hôtel {i} ?\tLa forêt est très âgée, déjà {i}.\n" for i in range(40))
@@ -65,15 +67,15 @@ def test_archives_that_harm_are_refused(
 
 
 def test_a_bomb_is_refused_whatever_it_is_packed_with(tmp_path: Path) -> None:
-    blanks = b"<tmx>" + b" " * ((1 << 28) + (1 << 21))
-    pack(tmp_path / "x.tmx.zip", **{"x.tmx": blanks})
-    (tmp_path / "x.tmx.zst").write_bytes(zstandard.compress(blanks))
-    (tmp_path / "x.tmx.bz2").write_bytes(bz2.compress(blanks))
-    for ending in (".zip", ".zst", ".bz2"):
+    blanks = b" " * ((1 << 28) + (1 << 21))
+    with zipfile.ZipFile(tmp_path / "x.txt.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("x.txt", blanks)
+    (tmp_path / "x.txt.zst").write_bytes(zstandard.compress(blanks))
+    for ending in (".zip", ".zst"):
         with pytest.raises(
-            InputError, match=r"x\.tmx.* expands to more than 256 MiB, over 200 times its size"
+            InputError, match=r"x\.txt.* expands to more than 256 MiB, over 200 times its size"
         ):
-            read_source(tmp_path / f"x.tmx{ending}")
+            deque(read_blocks(tmp_path / f"x.txt{ending}"), maxlen=0)
     (tmp_path / "en-fr.tsv.gz").write_bytes(gzip.compress(bytes(70 << 20), 1))
     with pytest.raises(InputError, match=r"line 1: goes on for more than 64 MiB; are the line breaks lost"):
         read_source(tmp_path / "en-fr.tsv.gz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -93,10 +94,16 @@ class _TmxReader(UnitReader):
     def finish(self, name: str) -> None:
         if name != "tu":
             return
-        source = language_code(self._source) if is_language(self._source) else None
+        source = _source_language(self._source)
         ordered = sorted(self._variants, key=lambda variant: variant[0] != source)
         if len({language for language, _ in ordered}) < 2:
             self.left_out["units in one language alone"] += 1
         for (lang1, text1), (lang2, text2) in combinations(ordered, 2):
             if lang1 != lang2:
                 self.rows.append((text1, text2, lang1, lang2, self._of_unit))
+
+
+@lru_cache
+def _source_language(tag: str) -> str | None:
+    """Give the code of a ``srclang``; None where it names no language, as ``*all*`` does not."""
+    return language_code(tag) if is_language(tag) else None
