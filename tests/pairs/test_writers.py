@@ -69,3 +69,13 @@ def test_scores_go_with_the_pairs_and_control_characters_stay_behind(tmp_path: P
 def test_an_output_of_no_known_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"not a known kind of file; give \.parquet, \.tsv, \.jsonl, \.tmx"):
         check_output(tmp_path / "x.xlsx", overwrite=False)
+
+
+@pytest.mark.data
+def test_real_pairs_survive_every_format(data: Path, tmp_path: Path) -> None:
+    source = min((data / "train").rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    [original] = read_source(source)[0]
+    for name in ("x.parquet", "x.tsv.zst", "x.jsonl.zip", "x.tmx.bz2"):
+        write_pairs(original.table, tmp_path / name)
+        [again] = read_source(tmp_path / name)[0]
+        assert again.table.to_pylist() == original.table.to_pylist()
