@@ -130,7 +130,7 @@ def test_tmx_gives_every_pair_of_a_unit(tmp_path: Path) -> None:
         ("One", "Une", "en", "fr", "talks"),
         ("Right to left:\u200f\u202b", "", "en", "ar", "memory"),
     ]
-    assert left_out == {"2 units in one language alone"}
+    assert left_out == {"units in one language alone: 2"}
 
 
 def test_xliff_takes_text_and_leaves_tags(tmp_path: Path) -> None:
@@ -140,10 +140,10 @@ def test_xliff_takes_text_and_leaves_tags(tmp_path: Path) -> None:
         ("Katze", "고양이", "de", "ko", "app"),
         ("cat", "猫", "en", "ja", "app"),
     ]
-    assert left_out == {"1 units without a target", "1 units whose target waits for its translation"}
+    assert left_out == {"units without a target: 1", "units whose target waits for its translation: 1"}
     rows, left_out = read(tmp_path / "v2.xliff", XLIFF2)
     assert rows == [("Press OK\nnow.", "Appuyez sur OK.", "en", "fr", "v2")]
-    assert left_out == {"1 units without a target"}
+    assert left_out == {"units without a target: 1"}
     bare = XLIFF2.replace(' trgLang="fr-CA"', "")
     assert read(tmp_path / "app.en-fr.xlf", bare)[0][0][2:] == ("en", "fr", "app")
     with pytest.raises(InputError, match=r"line \d+: the language of the target is not known; write"):
@@ -158,7 +158,7 @@ def test_po_leaves_out_what_nobody_has_confirmed(tmp_path: Path) -> None:
         ("%d files", "%d arquivos", "en", "pt", "django"),
     ]
     assert rows == expected
-    assert left_out == {"1 obsolete messages", "1 fuzzy messages", "1 messages without a translation"}
+    assert left_out == {"obsolete messages: 1", "fuzzy messages: 1", "messages without a translation: 1"}
     for name, header, languages in (
         ("fr.po", "", ("en", "fr")),
         ("ko/LC_MESSAGES/app.po", "", ("en", "ko")),
@@ -199,7 +199,7 @@ def test_what_gave_no_pair_is_in_the_report(tmp_path: Path) -> None:
     (tmp_path / "memory.tmx").write_text(TMX)
     report = prepare_pairs(tmp_path, validation=0).report
     assert [(Path(each.file).name, each.reason) for each in report.skipped] == [
-        ("memory.tmx", "2 units in one language alone")
+        ("memory.tmx", "units in one language alone: 2")
     ]
     assert report.total.read == 8
     assert report.total.dropped == {"empty side": 1}

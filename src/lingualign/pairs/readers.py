@@ -126,7 +126,7 @@ def stream_pairs(
         counts: Counter[str] = Counter()
         yield from stream_units(file.path, language_pair(file.path.name), encoding=encoding, left_out=counts)
         if left_out is not None:
-            left_out += [Skipped(file.name, f"{count:,} {reason}") for reason, count in counts.items()]
+            left_out += [Skipped(file.name, f"{reason}: {count:,}") for reason, count in counts.items()]
         return
     if isinstance(file, HubDataset):
         tables = stream_hub(file, _pair_columns(file.name, columns))
