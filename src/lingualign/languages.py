@@ -83,6 +83,11 @@ def is_language_column(name: str) -> bool:
     return not _EVERYDAY_NAMES.fullmatch(name.lower()) and is_language(name)
 
 
+def looks_like_language(part: str) -> bool:
+    """Whether a part of a file's name is a language's tag and hardly a word: ``fr``, ``pt_BR``, not ``app`` (Apma)."""
+    return bool(re.fullmatch(r"[A-Za-z]{2}|[A-Za-z]{2,3}[-_][\w-]+", part)) and is_language(part)
+
+
 def language_columns(names: Iterable[str], origin: object) -> list[str]:
     """Find the columns of a table that are named after the language of their sentences.
 

@@ -22,7 +22,7 @@ def encode(
     model
         Hub id, folder, or minilm.
     input
-        Text, one sentence a line (.gz, .xz and .zst too), - for standard input, or parquet, CSV, TSV, JSON lines.
+        Text, one sentence a line (also compressed), - for standard input, or parquet, CSV, TSV, JSON lines.
     output
         A folder for shards with a manifest; or a file, .npy or .parquet.
     column
@@ -82,7 +82,7 @@ def mine(
     target
         The same in the other language.
     output
-        File for the pairs, the best first: .tsv (score, source, target; .gz, .xz and .zst too), .parquet,
+        File for the pairs, the best first: .tsv (score, source, target; compressed too), .parquet,
         mined.en-fr.tmx, or mined.en-fr for Moses text.
     k
         Neighbours of each sentence, among which its best is chosen and over which the margin is taken.

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["bitext", "nway", "sts"]
 
-_FILES = "parquet, TSV, JSONL or CSV (text also .gz, .zst or .xz)"
+_FILES = "parquet, TSV, JSONL or CSV (text also .gz, .zst, .xz, .bz2 or .zip)"
 _COLUMNS = (
     "'sentence1' and 'sentence2' (bitext), the same with 'score' (sts), "
     "or nothing but language columns such as 'eng_Latn' and 'kor_Hang' (nway)"
@@ -77,7 +77,7 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
     ----------
     paths
         Folders, read recursively in sorted order, and files: parquet, TSV (no quoting), JSONL or CSV, text
-        also as ``.gz``, ``.xz`` or ``.zst``, as `lingualign.pairs.tabular.read_table` reads them. A file's
+        also compressed, as `lingualign.pairs.tabular.read_table` reads them. A file's
         kind follows from its columns: ``sentence1, sentence2, score`` is sts, ``sentence1, sentence2``
         bitext, nothing but language columns nway (``ind`` or ``ind_Latn`` for Indonesian: ``id`` may be an
         identifier, and is refused there). Where there is a ``split`` column the rows of ``test`` are

@@ -15,7 +15,6 @@ from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
 from lingualign.mining.encode import TextEncoder
 from lingualign.mining.mine import MEMORY, check_parts, make_parts
-from lingualign.mining.scored import check_scored_output, write_scored
 from lingualign.mining.sentences import chunks
 from lingualign.neighbours import (
     NEIGHBOURHOOD,
@@ -28,6 +27,7 @@ from lingualign.neighbours import (
 )
 from lingualign.pairs.decontamination import blank
 from lingualign.pairs.readers import read_source
+from lingualign.pairs.writers import check_output, write_pairs
 
 if TYPE_CHECKING:
     import os
@@ -82,8 +82,8 @@ def filter_pairs(
     pairs
         A folder, a file or a hub data set id: see `lingualign.pairs.read_source`.
     output
-        ``.parquet``, ``.tsv`` or ``.jsonl`` (the last two also ``.gz``, ``.xz``, ``.zst``): the columns of a pair table
-        with ``cosine`` and ``margin`` beside.
+        ``.parquet``, ``.tsv``, ``.jsonl`` or ``.tmx`` (text also compressed): the columns of a pair table with
+        ``cosine`` and ``margin`` beside; see `lingualign.pairs.writers.write_pairs`.
     threshold, best
         Least margin of a pair that is kept, or how many of the largest margins are; with neither, all are, with
         their scores.
@@ -104,7 +104,7 @@ def filter_pairs(
     if best is not None and best < 1:
         raise InputError(f"best is {best}; it must be a number of pairs, at least 1")
     output = Path(output)
-    check_scored_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite)
     table = pa.concat_tables([read.table for read in read_source(pairs)[0]])
     filled = np.ones(table.num_rows, np.bool_)
     for side in ("sentence1", "sentence2"):
@@ -145,7 +145,7 @@ def filter_pairs(
     score = margin_scores(cosine, ours[places[0]], theirs[places[1]], margin)
     kept = _kept(score, threshold, best)
     scored = scored.append_column("cosine", pa.array(cosine)).append_column("margin", pa.array(score))
-    write_scored(scored.filter(pa.array(kept)), output)
+    write_pairs(scored.filter(pa.array(kept)), output)
     shutil.rmtree(parts)
     return FilterReport(
         table.num_rows,

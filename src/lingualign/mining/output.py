@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
 from lingualign.languages import is_language
-from lingualign.mining.parquet import write_parquet
 from lingualign.mining.retrieval import FOUND_BY
 from lingualign.pairs.compression import without_compression
 from lingualign.pairs.discovery import language_pair
+from lingualign.pairs.writers import check_place, compressed, one_line, tmx, tsv, write_parquet
 
 if TYPE_CHECKING:
     from lingualign.mining.corpus import Corpus
@@ -40,15 +35,6 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     check_place(*output_files(output), overwrite=overwrite)
 
 
-def check_place(*files: Path, overwrite: bool) -> None:
-    """Refuse to write files that exist, unless they are to be replaced, or whose folder does not."""
-    for path in files:
-        if path.is_dir() or (path.exists() and not overwrite):
-            raise InputError(f"output {str(path)!r} exists; give another name, or --overwrite it")
-        if not path.parent.is_dir():
-            raise InputError(f"output {str(path)!r}: its folder does not exist")
-
-
 def output_files(output: Path) -> list[Path]:
     """List the files that are written: two for Moses text."""
     if _kind(output) == "moses":
@@ -59,7 +45,7 @@ def output_files(output: Path) -> list[Path]:
 def write_pairs(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -> None:
     """Write mined pairs in the order given, by the output's ending.
 
-    - ``.tsv`` (also ``.gz``, ``.xz``, ``.zst``): score, source, target, no header, LASER's order. A tab or line break
+    - ``.tsv`` (also compressed): score, source, target, no header, LASER's order. A tab or line break
       within a sentence is written as a blank.
     - ``.parquet``: ``score``, ``cosine``, ``direction``, ``source``, ``target``, and ``source_lines`` and
       ``target_lines``, the numbers from 1 of all lines that hold the sentence.
@@ -71,14 +57,13 @@ def write_pairs(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -> N
     if kind == "parquet":
         _write_parquet(pairs, source, target, output)
     elif kind == "tmx":
-        write_atomically(output, _tmx(pairs, sides, _languages(output)))
+        write_atomically(output, tmx(_scored(pairs, sides, _languages(output))))
     elif kind == "moses":
         for path, side in zip(output_files(output), sides, strict=True):
             write_atomically(path, _text(one_line(side)))
     else:
-        scores = pa.array([f"{score:.6f}" for score in pairs.score.tolist()], pa.large_string())
-        lines = pc.binary_join_element_wise(scores, *map(one_line, sides), pa.scalar("\t", pa.large_string()))
-        write_atomically(output, compressed(_text(lines), output.suffix))
+        table = pa.table({"score": pairs.score, "source": sides[0], "target": sides[1]})
+        write_atomically(output, compressed(tsv(table, header=False), output))
 
 
 def _kind(output: Path) -> str | None:
@@ -112,45 +97,10 @@ def _write_parquet(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -
     write_parquet(table, output)
 
 
-def one_line(sentences: pa.Array) -> pa.Array:
-    """Put a blank for each tab and line break."""
-    return pc.replace_substring_regex(sentences, r"[\t\r\n]", " ")
+def _scored(pairs: Pairs, sides: tuple[pa.Array, pa.Array], languages: list[str]) -> pa.Table:
+    named = {f"lang{place}": [language] * len(sides[0]) for place, language in enumerate(languages, 1)}
+    return pa.table({"score": pairs.score, "sentence1": sides[0], "sentence2": sides[1], **named})
 
 
 def _text(lines: pa.Array) -> bytes:
     return "".join(f"{line}\n" for line in lines.to_pylist()).encode()
-
-
-def compressed(content: bytes, ending: str) -> bytes:
-    """Compress by the ending of a file's name; other endings leave the content as it is."""
-    if ending == ".gz":
-        return gzip.compress(content, mtime=0)
-    if ending == ".xz":
-        return lzma.compress(content)
-    if ending == ".zst":
-        import zstandard
-
-        return zstandard.ZstdCompressor().compress(content)
-    return content
-
-
-def _tmx(pairs: Pairs, sides: tuple[pa.Array, pa.Array], languages: list[str]) -> str:
-    units = []
-    rows = zip(pairs.score.tolist(), *(side.to_pylist() for side in sides), strict=True)
-    for score, *texts in rows:
-        variants = "".join(
-            f'<tuv xml:lang="{language}"><seg>{_xml(text)}</seg></tuv>'
-            for language, text in zip(languages, texts, strict=True)
-        )
-        units.append(f'<tu><prop type="score">{score:.6f}</prop>{variants}</tu>\n')
-    head = (
-        f'<header creationtool="lingualign" creationtoolversion="{__version__}" segtype="sentence" '
-        f'o-tmf="plain" adminlang="en" srclang="{languages[0]}" datatype="plaintext"/>'
-    )
-    start = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n<tmx version="1.4">\n'
-    return f"{start}{head}\n<body>\n{''.join(units)}</body>\n</tmx>\n"
-
-
-def _xml(text: str) -> str:
-    """Escape, and leave out control characters, which XML cannot hold."""
-    return escape("".join(char for char in text if char >= " " or char in "\t\n\r"))

@@ -30,8 +30,8 @@ def read_sentences(source: str, column: str | None = None) -> Iterator[list[str]
     Parameters
     ----------
     source
-        A text file, one sentence a line (divided by ``\n`` alone; an empty line is an empty sentence), also ``.gz``,
-        ``.zst`` or ``.xz``; ``-`` for such text on standard input; or a parquet, CSV, TSV or JSONL file.
+        A text file, one sentence a line (divided by ``\n`` alone; an empty line is an empty sentence), also
+        compressed; ``-`` for such text on standard input; or a parquet, CSV, TSV or JSONL file.
         Text and parquet are read as they are needed, the others whole.
     column
         Of a file with columns, the one to take; by default ``sentence``, ``text``, or the only one. A missing

@@ -1,20 +1,31 @@
-"""Files as text: .gz, .zst and .xz are undone, and an error says where text is not UTF-8."""
+"""Files as text: compression is undone, and an error says where text is not in its encoding."""
 
 from __future__ import annotations
 
+import bz2
 import lzma
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
+from lingualign.pairs.archives import ARCHIVE, archive_of, open_member
+from lingualign.pairs.encodings import utf8_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-COMPRESSIONS = (".gz", ".zst", ".xz")
+COMPRESSIONS = (".gz", ".zst", ".xz", ".bz2", ARCHIVE)
 _BLOCK_BYTES = 1 << 20
 _TEXT_BYTES = 4 << 20
+_LONGEST_LINE_BYTES = 1 << 26
+_SLICE_BYTES = 1 << 12  # what is compressed a thousandfold is undone a little at a time
+_LARGEST_WINDOW_BYTES = 1 << 28
+
+EXPANSION = 200
+"""Text is never compressed by more than this factor; what is, is made to fill a machine."""
+_FREE_EXPANSION_BYTES = 1 << 28
 
 
 def without_compression(name: str) -> str:
@@ -23,8 +34,15 @@ def without_compression(name: str) -> str:
     return name[: len(name) - len(ending)]
 
 
-def read_text(path: Path) -> bytes:
-    r"""Read a file whole: undo its compression, check that it is UTF-8, take off a byte order mark.
+def read_text(path: Path, encoding: str | None = None) -> bytes:
+    r"""Read a file whole: undo its compression, turn it into UTF-8, take off a byte order mark.
+
+    Parameters
+    ----------
+    path
+        The file.
+    encoding
+        What it is in; by default UTF-8, or what its byte order mark says.
 
     Returns
     -------
@@ -34,77 +52,98 @@ def read_text(path: Path) -> bytes:
     Raises
     ------
     InputError
-        If the file cannot be read, is damaged or cut off, or is not UTF-8 (names the line).
+        If the file cannot be read, is damaged or cut off, expands beyond measure, or is not in its encoding (names the
+        line, and what it looks like).
     """
-    return b"".join(text_blocks(path))
+    return b"".join(text_blocks(path, encoding))
 
 
-def text_blocks(path: Path) -> Iterator[bytes]:
+def text_blocks(path: Path, encoding: str | None = None) -> Iterator[bytes]:
     """Read what `read_text` gives in blocks of whole lines, some megabytes each; raises what it raises."""
     lines = 0
-    for block in _whole_lines(read_blocks(path)):
-        try:
-            block.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = lines + block.count(b"\n", 0, error.start) + 1
-            raise InputError(
-                f"{path}, line {line}: not valid UTF-8 (byte 0x{block[error.start]:02x}); "
-                "convert the file to UTF-8, for example with iconv"
-            ) from None
-        yield (block if lines else block.removeprefix(b"\xef\xbb\xbf")).replace(b"\r\n", b"\n")
-        lines += block.count(b"\n")
-
-
-def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Join blocks to some of about `_TEXT_BYTES` that end where a line does."""
     held: list[bytes] = []
-    for block in blocks:
+    size = 0
+    for block in utf8_blocks(read_blocks(path), path, encoding):
         held.append(block)
+        size += len(block)
         end = block.rfind(b"\n") + 1
-        if end and sum(map(len, held)) >= _TEXT_BYTES:
-            yield b"".join([*held[:-1], block[:end]])
-            held = [block[end:]]
+        if end and size >= _TEXT_BYTES:
+            whole = b"".join([*held[:-1], block[:end]])
+            yield whole.replace(b"\r\n", b"\n")
+            lines += whole.count(b"\n")
+            held, size = [block[end:]], len(block) - end
+        elif size > _LONGEST_LINE_BYTES:
+            raise InputError(
+                f"{path}, line {lines + 1}: goes on for more than "
+                f"{_LONGEST_LINE_BYTES >> 20} MiB; are the line breaks lost?"
+            )
     if rest := b"".join(held):
-        yield rest
+        yield rest.replace(b"\r\n", b"\n")
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:
-    """Read a file block by block, its compression undone.
+    """Read a file block by block, its compression undone; the path may lead into an archive.
 
     Raises
     ------
     InputError
-        If the file cannot be read, is damaged or cut off.
+        If the file cannot be read, is damaged or cut off, or expands more than `EXPANSION` times (what stays under
+        256 MiB is never too much).
     """
     ending = path.suffix.lower()
     try:
-        file = path.open("rb")
+        archive = archive_of(path)
+        size = (archive or path).stat().st_size
+        opened: AbstractContextManager[IO[bytes]] = open_member(path) if archive else path.open("rb")
+        with opened as file:
+            blocks: Iterator[bytes] = iter(lambda: file.read(_BLOCK_BYTES), b"")
+            if ending in COMPRESSIONS and ending != ARCHIVE:
+                blocks = _decompress(blocks, ending)
+            yield from _bounded(blocks, path, size) if archive or ending in COMPRESSIONS else blocks
+    except (EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path}: damaged or cut off {ending} file ({error}); fetch or compress it again"
+        ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    with file:
-        try:
-            blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
-            yield from _decompress(blocks, ending) if ending in COMPRESSIONS else blocks
-        except (EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+
+
+def _bounded(blocks: Iterable[bytes], path: Path, size: int) -> Iterator[bytes]:
+    """Join what is unpacked bit by bit to blocks of a megabyte, until it is too much."""
+    limit = max(size * EXPANSION, _FREE_EXPANSION_BYTES)
+    given = 0
+    held: list[bytes] = []
+    waiting = 0
+    for block in blocks:
+        held.append(block)
+        waiting += len(block)
+        if waiting < _BLOCK_BYTES:
+            continue
+        given += waiting
+        if given > limit:
             raise InputError(
-                f"{path}: damaged or cut off {ending} file ({error}); fetch or compress it again"
-            ) from None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+                f"{path}: expands to more than {limit >> 20:,} MiB, over {EXPANSION} times its size, as no text does; "
+                "if it is what you want, unpack it yourself"
+            )
+        yield b"".join(held)
+        held, waiting = [], 0
+    yield b"".join(held)
 
 
 def _decompress(blocks: Iterator[bytes], ending: str) -> Iterator[bytes]:
     """Undo all frames one after another; the libraries' own readers take a frame that is cut off for a short one."""
     frame: Any = None
     empty = True
-    for block in blocks:
+    for block in _slices(blocks):
         empty = False
         while block:
             frame = frame or _new_frame(ending)
             try:
                 yield frame.decompress(block)
             except Exception as error:
-                if type(error).__name__ != "ZstdError":
+                if type(error).__name__ != "ZstdError" and not isinstance(error, OSError | MemoryError):
                     raise
                 raise EOFError(str(error)) from None
             block = frame.unused_data if frame.eof else b""
@@ -115,11 +154,19 @@ def _decompress(blocks: Iterator[bytes], ending: str) -> Iterator[bytes]:
         raise EOFError("its last frame does not end")
 
 
+def _slices(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        for start in range(0, len(block), _SLICE_BYTES):
+            yield block[start : start + _SLICE_BYTES]
+
+
 def _new_frame(ending: str) -> Any:
     if ending == ".gz":
         return zlib.decompressobj(zlib.MAX_WBITS | 16)
     if ending == ".xz":
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LARGEST_WINDOW_BYTES)
+    if ending == ".bz2":
+        return bz2.BZ2Decompressor()
     import zstandard
 
-    return zstandard.ZstdDecompressor().decompressobj()
+    return zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).decompressobj()

@@ -30,6 +30,8 @@ class PairsConfig:
         pairs to validate on, whose sentences are then kept out of training.
     columns
         Names of columns where they differ, such as ``{sentence1: english}``.
+    encoding
+        Of text files that are not UTF-8, such as ``cp1252``.
     """
 
     sources: list[str]
@@ -39,6 +41,7 @@ class PairsConfig:
     per_corpus: int | None = None
     validation: int | str = 500
     columns: dict[str, str] | None = None
+    encoding: str | None = None
 
 
 @dataclass

@@ -10,22 +10,26 @@ from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.languages import is_language, language_code
+from lingualign.pairs.archives import ARCHIVE, archive_of, members
 from lingualign.pairs.compression import COMPRESSIONS, without_compression
 from lingualign.pairs.opus.catalogue import Bitext
+from lingualign.pairs.saved import is_saved_dataset
 from lingualign.pairs.tabular import is_tabular
+from lingualign.pairs.units import is_unit_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 KINDS = (
-    ".parquet, .csv, .tsv, .jsonl (text also .gz, .zst, .xz), or Moses pairs NAME.en-fr.en + NAME.en-fr.fr"
+    ".parquet, .csv, .tsv, .jsonl, .tmx, .xlf, .xliff, .po, Moses pairs NAME.en-fr.en + NAME.en-fr.fr (text also "
+    ".gz, .zst, .xz, .bz2, .zip), or a folder that save_to_disk of datasets has written"
 )
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(:[\w./-]+)?")
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that lies in a source and was not read."""
+    """A file that lies in a source and was not read, or a part of one."""
 
     file: str
     reason: str
@@ -42,6 +46,16 @@ class TableFile:
     def identity(self) -> object:
         """What is equal where the same content is reached by two ways."""
         return self.path.resolve()
+
+
+@dataclass(frozen=True)
+class UnitFile(TableFile):
+    """A file of translation units: TMX, XLIFF or PO."""
+
+
+@dataclass(frozen=True)
+class SavedDataset(TableFile):
+    """A folder that the library `datasets` has saved."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +89,7 @@ class HubDataset:
         return self.id, self.config
 
 
-PairFile = TableFile | MosesFiles | HubDataset | Bitext
+PairFile = TableFile | UnitFile | SavedDataset | MosesFiles | HubDataset | Bitext
 
 
 @dataclass
@@ -97,10 +111,11 @@ def find_pairs(
     Parameters
     ----------
     source
-        A folder (searched recursively in sorted order; hidden files and folders are ignored), a file, the
-        id of a hub data set, ``owner/name``, ``owner/name:configuration`` or ``owner/name:folder``, or
-        ``opus:CORPUS``: see `find_bitexts`. What exists on the disk is never taken for a hub id. Of a Moses
-        pair either file may be named.
+        A folder (searched recursively in sorted order; hidden files and folders are ignored), a folder that `datasets`
+        has saved, a file, the id of a hub data set, ``owner/name``, ``owner/name:configuration`` or
+        ``owner/name:folder``, or ``opus:CORPUS``: see `find_bitexts`. What exists on the disk is never taken for a hub
+        id. Of a Moses pair either file may be named. A zip archive that is no compressed file (``en-fr.txt.zip``) is a
+        folder that holds one file of pairs, or the two of a Moses pair.
     languages, select
         The languages and the patterns of the language pairs wanted, so that of a corpus of OPUS, or a hub
         data set with a configuration or folder for each pair, nothing else is downloaded. Files and folders are
@@ -156,20 +171,39 @@ def language_pair(name: str) -> tuple[str, str, str] | None:
 
 
 def _looks_like_file(path: Path) -> bool:
-    return is_tabular(path) or path.suffix.lower() in COMPRESSIONS or _moses_parts(path) is not None
+    return (
+        is_tabular(path)
+        or is_unit_file(path)
+        or path.suffix.lower() in COMPRESSIONS
+        or _moses_parts(path) is not None
+    )
 
 
 def _find_in_folder(folder: Path) -> Listing:
+    if is_saved_dataset(folder):
+        return Listing(files=[SavedDataset(str(folder), folder)])
+    paths, skipped = _walk(folder)
+    listing = _sorted_out(paths)
+    listing.skipped = skipped + listing.skipped
+    if not listing.files:
+        found = ", ".join(sorted(Path(file.file).name for file in listing.skipped)[:5])
+        raise InputError(
+            f"source {str(folder)!r}: no file of pairs in this folder (found: {found or 'nothing'}); "
+            f"known are {KINDS}"
+        )
+    return listing
+
+
+def _sorted_out(paths: Sequence[Path]) -> Listing:
+    """Tell files of pairs from others, and join the two of a Moses pair."""
     listing = Listing()
-    paths, listing.skipped = _walk(folder)
     halves: dict[tuple[Path, str, str, str], dict[str, Path]] = {}
     for path in paths:
+        file = _single_file(path)
         moses = _moses_parts(path)
-        if is_tabular(path):
-            listing.files.append(TableFile(str(path), path))
-        elif moses is None:
-            listing.skipped.append(Skipped(str(path), "not a kind of file that holds pairs"))
-        else:
+        if file:
+            listing.files.append(file)
+        elif moses:
             name, lang1, lang2, side = moses
             sides = halves.setdefault((path.parent, name, lang1, lang2), {})
             if side in sides:
@@ -178,6 +212,12 @@ def _find_in_folder(folder: Path) -> Listing:
                 )
             else:
                 sides[side] = path
+        elif _is_archive(path):
+            inside = _find_in_archive(path)
+            listing.files += inside.files
+            listing.skipped += inside.skipped
+        else:
+            listing.skipped.append(Skipped(str(path), "not a kind of file that holds pairs"))
     for (_, name, lang1, lang2), sides in halves.items():
         if len(sides) == 2:
             listing.files.append(_moses_files(name, lang1, lang2, sides))
@@ -185,20 +225,53 @@ def _find_in_folder(folder: Path) -> Listing:
             [path] = sides.values()
             missing = lang2 if lang1 in sides else lang1
             listing.skipped.append(Skipped(str(path), f"its other side, ending in .{missing}, is missing"))
-    if not listing.files:
-        found = ", ".join(sorted(Path(file.file).name for file in listing.skipped)[:5])
-        raise InputError(
-            f"source {str(folder)!r}: no file of pairs in this folder (found: {found or 'nothing'}); "
-            f"known are {KINDS}"
-        )
     listing.files.sort(key=lambda file: file.name)
     return listing
 
 
-def _find_file(path: Path) -> Listing:
+def _single_file(path: Path) -> PairFile | None:
     if is_tabular(path):
-        return Listing(files=[TableFile(str(path), path)])
+        return TableFile(str(path), path)
+    if is_unit_file(path):
+        return UnitFile(str(path), path)
+    return SavedDataset(str(path), path) if path.is_dir() else None
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ARCHIVE and archive_of(path) == path
+
+
+def _find_in_archive(archive: Path) -> Listing:
+    # Its own files alone: parquet is read from both ends, and an archive in an archive could go on for ever.
+    inside = members(archive)
+    closed = [path for path in inside if path.suffix.lower() in (".parquet", ARCHIVE)]
+    listing = _sorted_out([path for path in inside if path not in closed])
+    listing.skipped += [
+        Skipped(str(path), "within an archive, of which it must be taken out") for path in closed
+    ]
+    if len(listing.files) > 1:
+        names = ", ".join(Path(file.name).name for file in listing.files[:5])
+        raise InputError(
+            f"{archive}: holds {len(listing.files)} files of pairs ({names}), which may overlap; unpack it and give "
+            "the folder, or the files wanted"
+        )
+    return listing
+
+
+def _find_file(path: Path) -> Listing:
+    file = _single_file(path)
+    if file:
+        return Listing(files=[file])
     moses = _moses_parts(path)
+    if moses is None and _is_archive(path):
+        listing = _find_in_archive(path)
+        if not listing.files:
+            found = ", ".join(sorted(Path(file.file).name for file in listing.skipped)[:5])
+            raise InputError(
+                f"source {str(path)!r}: no file of pairs in this archive (found: {found or 'nothing'}); "
+                f"known are {KINDS}"
+            )
+        return listing
     if moses is None:
         raise InputError(f"source {str(path)!r}: not a kind of file that holds pairs; known are {KINDS}")
     name, lang1, lang2, side = moses
@@ -267,7 +340,9 @@ def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
         visible = sorted(name for name in folders if not name.startswith("."))
         linked = [Path(parent, name) for name in visible if Path(parent, name).is_symlink()]
         skipped += [Skipped(str(path), "a link to a folder, which is not followed") for path in linked]
-        folders[:] = [name for name in visible if Path(parent, name) not in linked]
+        saved = [Path(parent, name) for name in visible if is_saved_dataset(Path(parent, name))]
+        paths += saved
+        folders[:] = [name for name in visible if Path(parent, name) not in linked + saved]
         paths += [Path(parent, name) for name in names if not name.startswith(".")]
     return sorted(paths), skipped
 

@@ -41,6 +41,7 @@ def prepare_pairs(
     validation: int | Source = 500,
     decontaminate: Source | Sequence[Source] = (),
     columns: Mapping[str, str] | None = None,
+    encoding: str | None = None,
     filters: Sequence[Filter] = (),
     seed: int = 0,
 ) -> PreparedPairs:
@@ -69,6 +70,8 @@ def prepare_pairs(
         Evaluation suites: no pair with a side that equals, normalised, one of their sentences is kept.
     columns
         Names of columns, where they differ: see `read_source`.
+    encoding
+        Of the text files among the sources, if not UTF-8: see `read_source`.
     filters
         Further reasons to drop a pair, looked at in this order once its language pair is selected.
     seed
@@ -91,11 +94,12 @@ def prepare_pairs(
         validation=validation,
         decontaminate=_as_list(decontaminate),
         columns=columns,
+        encoding=encoding,
         seed=seed,
         filters=filters,
     )
     ingredients = gather(recipe)
-    chunks = list(ingredients.chunks(columns))
+    chunks = list(ingredients.chunks(recipe))
     decisions = decide(chunks, recipe, ingredients)
     report = report_of(decisions, ingredients)
     check_something_is_left(report, recipe, ingredients)

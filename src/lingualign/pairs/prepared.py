@@ -97,7 +97,7 @@ def _check_settings(
     settled = manifest.settings["pairs"]
     differing = [
         f"{name} is {getattr(config, name)!r} and was {settled[name]!r}"
-        for name in ("per_corpus", "validation", "columns")
+        for name in ("per_corpus", "validation", "columns", "encoding")
         if getattr(config, name) not in (getattr(unset, name), settled[name])
     ]
     if config.priority != unset.priority:

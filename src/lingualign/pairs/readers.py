@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -18,17 +19,22 @@ from lingualign.pairs.discovery import (
     HubDataset,
     MosesFiles,
     PairFile,
+    SavedDataset,
     Skipped,
     TableFile,
+    UnitFile,
     check_columns,
     find_pairs,
     language_pair,
 )
+from lingualign.pairs.encodings import check_encoding
 from lingualign.pairs.hub import part_pair, stream_hub
 from lingualign.pairs.opus.catalogue import Bitext
 from lingualign.pairs.opus.source import stream_bitext
-from lingualign.pairs.table import PAIR_SCHEMA
+from lingualign.pairs.saved import stream_saved
+from lingualign.pairs.table import PAIR_SCHEMA, check_sentences
 from lingualign.pairs.tabular import Choice, stream_table, text_lines
+from lingualign.pairs.units import stream_units
 
 if TYPE_CHECKING:
     import os
@@ -44,7 +50,10 @@ class PairsRead:
 
 
 def read_source(
-    source: str | os.PathLike[str], *, columns: Mapping[str, str] | None = None
+    source: str | os.PathLike[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str | None = None,
 ) -> tuple[list[PairsRead], list[Skipped]]:
     """Read every pair of a source.
 
@@ -63,13 +72,15 @@ def read_source(
     columns
         Which column holds ``sentence1``, ``sentence2``, ``lang1``, ``lang2`` or ``corpus``, where that is not
         its name: ``{"sentence1": "english", "sentence2": "non_english"}``.
+    encoding
+        Of the text files, if not UTF-8 or what a file declares itself: a name that Python knows, such as ``cp1252``.
 
     Returns
     -------
     list of PairsRead
         A table of `PAIR_SCHEMA` for each file, in sorted order.
     list of Skipped
-        Files that were passed over, with the reason.
+        Files that were passed over, with the reason, and how many units of a file gave no pair.
 
     Raises
     ------
@@ -77,25 +88,47 @@ def read_source(
         If the source is missing or a file cannot be used; the message names the file, the row and the cure.
     """
     check_columns(list(columns or {}))
+    check_encoding(encoding)
     listing = find_pairs(source)
     return [
-        PairsRead(file.name, read_pairs(file, columns=columns)) for file in listing.files
+        PairsRead(file.name, read_pairs(file, columns=columns, encoding=encoding, left_out=listing.skipped))
+        for file in listing.files
     ], listing.skipped
 
 
-def read_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) -> pa.Table:
-    """Read the pairs of one entry of a `Listing` to a table of `PAIR_SCHEMA`. See `read_source`."""
-    return pa.concat_tables(stream_pairs(file, columns=columns)).unify_dictionaries()
+def read_pairs(
+    file: PairFile,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    left_out: list[Skipped] | None = None,
+) -> pa.Table:
+    """Read the pairs of one entry of a `Listing` to a table of `PAIR_SCHEMA`. See `stream_pairs`."""
+    tables = stream_pairs(file, columns=columns, encoding=encoding, left_out=left_out)
+    return pa.concat_tables(tables).unify_dictionaries()
 
 
-def stream_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) -> Iterator[pa.Table]:
+def stream_pairs(
+    file: PairFile,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    left_out: list[Skipped] | None = None,
+) -> Iterator[pa.Table]:
     """Read what `read_pairs` gives in memory that does not grow with the file: tables of some megabytes, at least one.
 
-    Where the tables are cut depends on the file alone. Raises what `read_source` raises, once it gets there.
+    Where the tables are cut depends on the file alone. Raises what `read_source` raises, once it gets there. At its end
+    what the file holds beside pairs, such as units in one language, is added to ``left_out``.
     """
     columns = columns or {}
     if isinstance(file, MosesFiles):
-        yield from _stream_moses(file)
+        yield from _stream_moses(file, encoding)
+        return
+    if isinstance(file, UnitFile):
+        counts: Counter[str] = Counter()
+        yield from stream_units(file.path, language_pair(file.path.name), encoding=encoding, left_out=counts)
+        if left_out is not None:
+            left_out += [Skipped(file.name, f"{reason}: {count:,}") for reason, count in counts.items()]
         return
     if isinstance(file, Bitext):
         yield PAIR_SCHEMA.empty_table()
@@ -105,12 +138,18 @@ def stream_pairs(file: PairFile, *, columns: Mapping[str, str] | None = None) ->
         tables = stream_hub(file, _pair_columns(file.name, columns))
         named = part_pair(file.config) if file.config else None
         corpus = (named[0] if named else "") or file.id.rpartition("/")[2]
+    elif isinstance(file, SavedDataset):
+        tables = stream_saved(file.path, _pair_columns(file.name, columns))
+        named = language_pair(f"{file.path.name}.saved")
+        corpus = (named[0] if named else file.path.name) or file.path.resolve().parent.name
     else:
-        tables = stream_table(file.path, _pair_columns(file.name, columns))
+        tables = stream_table(file.path, _pair_columns(file.name, columns), encoding)
         named = language_pair(file.path.name)
         corpus = _corpus(file, named)
     before = 0
     for table in tables:
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            check_sentences(column, name, file.name, before)
         if isinstance(file, TableFile) and _is_nway(table.column_names, file.name, mapped=bool(columns)):
             yield _every_pair(table, file.name, corpus)
         else:
@@ -236,13 +275,15 @@ def constant(value: str, rows: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value], pa.string()))
 
 
-def _stream_moses(file: MosesFiles) -> Iterator[pa.Table]:
+def _stream_moses(file: MosesFiles, encoding: str | None) -> Iterator[pa.Table]:
     paths = file.path1, file.path2
-    sides = [map(text_lines, text_blocks(path)) for path in paths]
+    sides = [map(text_lines, text_blocks(path, encoding)) for path in paths]
     none = text_lines(b"")
     held = [next(side, none) for side in sides]
     read = 0
     while (rows := min(map(len, held))) or not read:
+        for path, lines in zip(paths, held, strict=True):
+            check_sentences(lines.slice(0, rows), "the line", path, read)
         told = (constant(value, rows) for value in (file.lang1, file.lang2, file.corpus))
         yield pa.table([*(lines.slice(0, rows) for lines in held), *told], schema=PAIR_SCHEMA)
         read += rows

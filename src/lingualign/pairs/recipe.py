@@ -12,6 +12,7 @@ from lingualign.errors import InputError
 from lingualign.languages import language_code
 from lingualign.pairs.decontamination import SuiteSentences, read_suites
 from lingualign.pairs.discovery import Listing, PairFile, Skipped, check_columns, find_pairs
+from lingualign.pairs.encodings import check_encoding
 from lingualign.pairs.manifest import Manifest
 from lingualign.pairs.readers import stream_pairs
 from lingualign.pairs.selection import parse_patterns, resolve_priority
@@ -39,6 +40,7 @@ class Recipe:
     validation: int | Source
     decontaminate: Sequence[Source]
     columns: Mapping[str, str] | None
+    encoding: str | None
     seed: int
     filters: Sequence[Filter]
 
@@ -59,11 +61,18 @@ class Ingredients:
         """Names of the files that were given to validate on."""
         return [file.name for file in self.listing.files[len(self.listing.files) - self.given :]]
 
-    def chunks(self, columns: Mapping[str, str] | None) -> Iterator[tuple[int, pa.Table]]:
-        """Read all pairs, file by file, some ten thousand at a time, with the number of their file."""
+    def chunks(self, recipe: Recipe) -> Iterator[tuple[int, pa.Table]]:
+        """Read all pairs, file by file, some ten thousand at a time, with the number of their file.
+
+        What a file holds beside pairs is added to what is skipped.
+        """
         for number, file in enumerate(self.listing.files):
-            for table in stream_pairs(file, columns=columns):
+            left_out: list[Skipped] = []
+            for table in stream_pairs(
+                file, columns=recipe.columns, encoding=recipe.encoding, left_out=left_out
+            ):
                 yield number, table
+            self.listing.skipped += left_out
 
 
 def gather(recipe: Recipe) -> Ingredients:
@@ -76,6 +85,7 @@ def gather(recipe: Recipe) -> Ingredients:
     """
     _check_counts(recipe.per_corpus, recipe.validation)
     check_columns(list(recipe.columns or {}))
+    check_encoding(recipe.encoding)
     languages = None if recipe.languages is None else language_codes(recipe.languages)
     parse_patterns(recipe.select)
     resolve_priority(Counter(), recipe.priority, recipe.prefer)

@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.languages import language_code
+from lingualign.pairs.archives import archive_of
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
-from lingualign.pairs.discovery import MosesFiles, TableFile
+from lingualign.pairs.discovery import MosesFiles, SavedDataset, TableFile
 from lingualign.pairs.manifest import MANIFEST, File, Manifest
 from lingualign.pairs.recipe import Recipe, gather
 from lingualign.pairs.table import PAIR_SCHEMA
@@ -100,6 +101,7 @@ def prepare_shards(
         validation=pairs.validation,
         decontaminate=config.decontaminate,
         columns=pairs.columns,
+        encoding=pairs.encoding,
         seed=config.seed,
         filters=filters,
     )
@@ -111,14 +113,14 @@ def prepare_shards(
         scratch.mkdir()
         with progress("read", None) as advance:
             sources = [File.of(path, str(path)) for path in before]
-            chunks = _told(ingredients.chunks(pairs.columns), advance)
+            chunks = _told(ingredients.chunks(recipe), advance)
             decisions = decide(chunks, recipe, ingredients, scratch)
         scratch.rmdir()
         report = report_of(decisions, ingredients)
         check_something_is_left(report, recipe, ingredients)
         _check_at_rest(ingredients.listing.files, before)
         with progress("write", len(decisions.roles)) as advance:
-            chunks = _told(ingredients.chunks(pairs.columns), advance)
+            chunks = _told(ingredients.chunks(recipe), advance)
             shards = _write(decisions.of(chunks), unfinished)
         _check_at_rest(ingredients.listing.files, before)
         manifest = Manifest(
@@ -165,17 +167,23 @@ def _check_at_rest(files: Sequence[PairFile], before: dict[Path, tuple[int, int]
 
 def _states(files: Sequence[PairFile]) -> dict[Path, tuple[int, int]]:
     """Say of each file on the disk how large it is and when it was last written."""
-    paths: list[Path] = []
-    for file in files:
-        if isinstance(file, TableFile):
-            paths.append(file.path)
-        elif isinstance(file, MosesFiles):
-            paths += [file.path1, file.path2]
     try:
-        found = {path: path.stat() for path in paths}
+        found = {path: path.stat() for file in files for path in _on_disk(file)}
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
     return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+def _on_disk(file: PairFile) -> list[Path]:
+    """Name the files that an entry of a listing is read from, archives whole; none of what comes from elsewhere."""
+    if isinstance(file, SavedDataset):
+        return sorted(path for path in file.path.rglob("*") if path.is_file())
+    named: list[Path] = []
+    if isinstance(file, TableFile):
+        named = [file.path]
+    elif isinstance(file, MosesFiles):
+        named = [file.path1, file.path2]
+    return [archive_of(path) or path for path in named]
 
 
 def _write(rows: Iterable[tuple[int, pa.Table]], folder: Path) -> dict[int, list[File]]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 PAIR_SCHEMA = pa.schema(
     [
@@ -17,3 +25,66 @@ PAIR_SCHEMA = pa.schema(
 
 After orientation ``sentence1`` is the anchor: the side whose language has priority.
 """
+
+LONGEST_SENTENCE = 1 << 20
+"""Bytes of UTF-8. What is longer is no sentence but a file whose line breaks were lost."""
+
+Row = tuple[str, str, str, str, str]
+"""A pair as the columns of `PAIR_SCHEMA` hold it."""
+
+_CHUNK_ROWS = 1 << 15
+_CHUNK_CHARACTERS = 1 << 25
+
+
+def pair_tables(rows: Iterable[Row]) -> Iterator[pa.Table]:
+    """Gather pairs to tables of `PAIR_SCHEMA` of some ten thousand rows and some tens of megabytes, at least one."""
+    chunk: list[Row] = []
+    characters = 0
+    some = False
+    for row in rows:
+        chunk.append(row)
+        characters += len(row[0]) + len(row[1])
+        if len(chunk) == _CHUNK_ROWS or characters >= _CHUNK_CHARACTERS:
+            yield _table(chunk)
+            chunk, characters, some = [], 0, True
+    if chunk or not some:
+        yield _table(chunk)
+
+
+def check_sentences(column: pa.Array | pa.ChunkedArray, name: str, origin: object, before: int = 0) -> None:
+    """Refuse text that is no sentence: with a NUL, or longer than `LONGEST_SENTENCE`.
+
+    Every other character is text: marks of direction, which Arabic and Hebrew need, and joiners, control characters and
+    U+2028 as well.
+
+    Parameters
+    ----------
+    column
+        The sentences; null is none.
+    name, origin
+        Of the column and the file, for the message.
+    before
+        How many rows of the file stand before the column's.
+
+    Raises
+    ------
+    InputError
+        With the row and the cure.
+    """
+    wrong = {
+        "holds a NUL byte, so that this is no text, or in an encoding such as UTF-16, which encoding= names; "
+        "else take the NULs out": pc.match_substring(column, "\0"),
+        f"is longer than {LONGEST_SENTENCE:,} bytes, as no sentence is; are the line breaks lost? "
+        "Divide the text, or leave the row out": pc.greater(pc.binary_length(column), LONGEST_SENTENCE),
+    }
+    for reason, mask in wrong.items():
+        row = pc.index(mask, True).as_py()
+        if row >= 0:
+            raise InputError(f"{origin}, row {before + row + 1}: {name} {reason}")
+
+
+def _table(rows: list[Row]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else ([] for _ in PAIR_SCHEMA)
+    plain = [pa.array(column, pa.large_string()) for column in columns]
+    coded = [column.cast(pa.string()).dictionary_encode() for column in plain[2:]]
+    return pa.table([*plain[:2], *coded], schema=PAIR_SCHEMA)

@@ -32,13 +32,13 @@ def is_tabular(path: Path) -> bool:
     return kind in _READERS and (kind != ".parquet" or kind == path.suffix.lower())
 
 
-def read_table(path: Path, choose: Choice) -> pa.Table:
+def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Table:
     """Read the chosen columns of a file by its ending.
 
     ``.parquet``; ``.csv`` (comma, RFC 4180 quotes, header); ``.tsv`` (tab, header, no quoting: a quote is a
     character like any other and no field holds a tab or a line break); ``.jsonl`` (one object a line; a key
-    that a line lacks is null; blank lines are passed over). The text kinds also with ``.gz``, ``.zst`` or
-    ``.xz``.
+    that a line lacks is null; blank lines are passed over). The text kinds also compressed:
+    see `lingualign.pairs.compression`.
 
     Parameters
     ----------
@@ -46,6 +46,8 @@ def read_table(path: Path, choose: Choice) -> pa.Table:
         The file.
     choose
         Gets the names of all columns, gives those to read.
+    encoding
+        Of a text kind, if not UTF-8.
 
     Returns
     -------
@@ -55,16 +57,16 @@ def read_table(path: Path, choose: Choice) -> pa.Table:
     Raises
     ------
     InputError
-        If the file is damaged, is not UTF-8, a row does not fit the header, a chosen column is not text, or
+        If the file is damaged, is not in its encoding, a row does not fit the header, a chosen column is not text, or
         ``choose`` raises it.
     """
-    return pa.concat_tables(stream_table(path, choose))
+    return pa.concat_tables(stream_table(path, choose, encoding))
 
 
-def stream_table(path: Path, choose: Choice) -> Iterator[pa.Table]:
+def stream_table(path: Path, choose: Choice, encoding: str | None = None) -> Iterator[pa.Table]:
     """Read what `read_table` gives as tables of some ten thousand rows, at least one; raises what it raises."""
     try:
-        yield from _READERS[_kind(path)](path, choose)
+        yield from _READERS[_kind(path)](path, choose, encoding)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
 
@@ -113,7 +115,7 @@ def _first_invalid(column: pa.ChunkedArray) -> int:
     raise AssertionError("Arrow found invalid UTF-8 that Python does not find")
 
 
-def _stream_parquet(path: Path, choose: Choice) -> Iterator[pa.Table]:
+def _stream_parquet(path: Path, choose: Choice, _encoding: str | None) -> Iterator[pa.Table]:
     rows = 0
     try:
         # Without the buffer a row group is read bit by bit, however large it is.
@@ -141,11 +143,11 @@ def text_lines(content: bytes) -> pa.LargeStringArray:
     return pc.split_pattern(whole, "\n").flatten()
 
 
-def _stream_tsv(path: Path, choose: Choice) -> Iterator[pa.Table]:
+def _stream_tsv(path: Path, choose: Choice, encoding: str | None) -> Iterator[pa.Table]:
     header: list[str] = []
     names: Sequence[str] = []
     before = 0
-    for block in text_blocks(path):
+    for block in text_blocks(path, encoding):
         fields = pc.split_pattern(text_lines(block), "\t")
         if not header and len(fields):
             header = fields[0].as_py()
@@ -164,8 +166,8 @@ def _stream_tsv(path: Path, choose: Choice) -> Iterator[pa.Table]:
         raise InputError(f"{path}: empty, not even a header line")
 
 
-def _stream_csv(path: Path, choose: Choice) -> Iterator[pa.Table]:
-    texts = (io.StringIO(block.decode("utf-8"), newline="") for block in text_blocks(path))
+def _stream_csv(path: Path, choose: Choice, encoding: str | None) -> Iterator[pa.Table]:
+    texts = (io.StringIO(block.decode("utf-8"), newline="") for block in text_blocks(path, encoding))
     reader = csv.reader(chain.from_iterable(texts), strict=True)
     try:
         header = next(reader, None)
@@ -196,24 +198,24 @@ def _fitting(path: Path, reader: Any, fields: int) -> Iterator[list[str]]:
         yield row
 
 
-def _stream_jsonl(path: Path, choose: Choice) -> Iterator[pa.Table]:
+def _stream_jsonl(path: Path, choose: Choice, encoding: str | None) -> Iterator[pa.Table]:
     # Twice, for the last line may be the first to have a key.
     found: dict[str, None] = {}
-    for _, row in _json_objects(path):
+    for _, row in _json_objects(path, encoding):
         if not row.keys() <= found.keys():
             found.update(dict.fromkeys(row))
     names = choose(list(found))
-    objects = _json_objects(path)
+    objects = _json_objects(path, encoding)
     first = True
     while (rows := list(islice(objects, CHUNK_ROWS))) or first:
         yield pa.table([_json_column(path, rows, name) for name in names], names=list(names))
         first = False
 
 
-def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_objects(path: Path, encoding: str | None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Give the objects of a JSONL file with the numbers of their lines."""
     before = 0
-    for block in text_blocks(path):
+    for block in text_blocks(path, encoding):
         lines = block.decode("utf-8").removesuffix("\n").split("\n")
         for number, line in enumerate(lines, start=before + 1):
             if not line.strip(string.whitespace):
@@ -255,7 +257,7 @@ def _unique_header(path: Path, header: list[str]) -> list[str]:
     return header
 
 
-_READERS: dict[str, Callable[[Path, Choice], Iterator[pa.Table]]] = {
+_READERS: dict[str, Callable[[Path, Choice, str | None], Iterator[pa.Table]]] = {
     ".parquet": _stream_parquet,
     ".tsv": _stream_tsv,
     ".csv": _stream_csv,

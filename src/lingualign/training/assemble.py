@@ -51,6 +51,7 @@ def prepare(config: RunConfig) -> PreparedPairs:
         validation=config.pairs.validation,
         decontaminate=config.decontaminate,
         columns=config.pairs.columns,
+        encoding=config.pairs.encoding,
         seed=config.training.seed,
     )
 

@@ -1,0 +1,86 @@
+"""Data sets saved by the library `datasets`: a folder of Arrow files with what they are beside them."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from lingualign.errors import InputError
+from lingualign.pairs.tabular import Choice, text_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SPLITS = "dataset_dict.json"
+_STATE = "state.json"
+_SPLIT = "train"
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """Whether ``save_to_disk`` of a data set, or of a dictionary of them, wrote the folder."""
+    return (folder / _SPLITS).is_file() or all(
+        (folder / name).is_file() for name in (_STATE, "dataset_info.json")
+    )
+
+
+def stream_saved(folder: Path, choose: Choice) -> Iterator[pa.Table]:
+    """Read the chosen columns, of the split ``train`` where there are several; at least one table.
+
+    The Arrow files are read as they are: a folder may come from anywhere, and what it says of files outside of it is
+    not followed. The fields of a nested column are columns of their own: ``translation.en``.
+
+    Raises
+    ------
+    InputError
+        If there is no such split, the folder is damaged, or ``choose`` raises it.
+    """
+    if (folder / _SPLITS).is_file():
+        splits = _json(folder / _SPLITS).get("splits")
+        if not isinstance(splits, list) or _SPLIT not in splits:
+            raise InputError(
+                f"{folder}: no split {_SPLIT!r}; found {splits!r:.200}. Give the folder of one split"
+            )
+        folder = folder / _SPLIT
+    files = _json(folder / _STATE).get("_data_files")
+    names = [file.get("filename") if isinstance(file, dict) else None for file in files or []]
+    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise InputError(f"{folder / _STATE}: names no Arrow files of this folder; save the data set again")
+    before = 0
+    for name in names:
+        path = folder / str(name)
+        try:
+            with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+                wanted = choose(_flat(reader.schema.empty_table()).column_names)
+                for table in chain([reader.schema.empty_table()], map(_sound, reader)):
+                    yield text_columns(_flat(table), wanted, folder, before=before)
+                    before += table.num_rows
+        except (pa.ArrowException, OSError, EOFError, KeyError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"{path}: damaged, cut off or missing ({reason}); save the data set again"
+            ) from None
+
+
+def _sound(batch: pa.RecordBatch) -> pa.Table:
+    batch.validate(full=True)
+    return pa.table(batch)
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    while any(pa.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()
+    return table
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a JSON object")
+    return content

@@ -1,0 +1,109 @@
+"""Translation memory exchange: TMX 1.4 and what came before it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from lingualign.languages import is_language, language_code
+from lingualign.pairs.markup import UnitReader
+from lingualign.pairs.table import pair_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+_MOST_VARIANTS = 1000
+
+
+def stream_tmx(
+    path: Path, *, corpus: str = "", encoding: str | None = None, left_out: Counter[str] | None = None
+) -> Iterator[pa.Table]:
+    """Read the pairs of a TMX file.
+
+    Each two variants of a unit in different languages are a pair, the one in the source language first
+    (``srclang`` of the unit, else of the header), else in the order of the file. Variants of a language are that
+    language (``en-US`` is ``en``), in ``xml:lang`` or in the older ``lang``. Of what stands within a segment, text and
+    highlights (``hi``) are taken; native code (``bpt``, ``ept``, ``it``, ``ph``, ``ut``) and what is in it are
+    left out.
+
+    Parameters
+    ----------
+    path
+        The file, also compressed.
+    corpus
+        What pairs are said to come from, where their unit has no property ``corpus``.
+    encoding
+        Of the text, if not the one that the file declares.
+    left_out
+        Counts units that give no pair, by reason.
+
+    Returns
+    -------
+    iterator of pyarrow.Table
+        Tables of `PAIR_SCHEMA`, at least one, in memory that does not grow with the file.
+
+    Raises
+    ------
+    InputError
+        See `UnitReader.stream`; or if a variant's language is missing or unknown.
+    """
+    reader = _TmxReader(path, corpus, Counter() if left_out is None else left_out)
+    return pair_tables(reader.stream(encoding))
+
+
+class _TmxReader(UnitReader):
+    root = "tmx"
+    _header_language = ""
+
+    def holds_text(self, name: str, parent: str, attributes: dict[str, str]) -> bool:
+        return (name == "seg" and parent == "tuv") or (
+            name == "prop" and parent == "tu" and attributes.get("type") == "corpus"
+        )
+
+    def begin(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "header":
+            self._header_language = attributes.get("srclang", "")
+        elif name == "tu":
+            self._source = attributes.get("srclang", self._header_language)
+            self._variants: list[tuple[str, str]] = []
+            self._of_unit = self.corpus
+        elif name == "tuv":
+            tag = attributes.get("xml:lang") or attributes.get("lang")
+            if not tag:
+                self.refuse("a variant (tuv) that does not say its language; give it xml:lang")
+            self._language = self.language(tag)
+
+    def take(self, name: str, text: str) -> None:
+        # A file may put a variant where there is no unit; without a unit there is no pair.
+        if "tu" not in self._open:
+            self.refuse("a segment outside of a translation unit (tu)")
+        if name == "prop":
+            self._of_unit = text
+            return
+        self._variants.append((self._language, text))
+        if len(self._variants) > _MOST_VARIANTS:
+            self.refuse(
+                f"a unit with more than {_MOST_VARIANTS:,} variants; there are not as many languages in it"
+            )
+
+    def finish(self, name: str) -> None:
+        if name != "tu":
+            return
+        source = _source_language(self._source)
+        ordered = sorted(self._variants, key=lambda variant: variant[0] != source)
+        if len({language for language, _ in ordered}) < 2:
+            self.left_out["units in one language alone"] += 1
+        for (lang1, text1), (lang2, text2) in combinations(ordered, 2):
+            if lang1 != lang2:
+                self.rows.append((text1, text2, lang1, lang2, self._of_unit))
+
+
+@lru_cache
+def _source_language(tag: str) -> str | None:
+    """Give the code of a ``srclang``; None where it names no language, as ``*all*`` does not."""
+    return language_code(tag) if is_language(tag) else None

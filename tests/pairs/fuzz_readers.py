@@ -1,0 +1,165 @@
+"""Throw random bytes and mutated files at every reader: an `InputError` that names the file is all that may come out.
+
+As a script: ``python tests/pairs/fuzz_readers.py [CPU_SECONDS]``, ten minutes by default.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import shutil
+import sys
+import tempfile
+import time
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from lingualign.errors import InputError
+from lingualign.pairs import PAIR_SCHEMA, read_source
+from lingualign.pairs.writers import compressed
+
+ROWS = {"sentence1": ["The cat.", "A <b>dog</b> & co"], "sentence2": ["Le chat.", "Un chien"]}
+TABLE = pa.table({**ROWS, "lang1": ["en", "en-US"], "lang2": ["fr", "ko"]})
+
+TOKENS = [
+    b"\0", b"\xff", b"\xed\xa0\x80", b"\xff\xfe", b"\n", b"\t", b'"', b"\\", b"<", b">", b"&", b"]]>", b"&#xD800;",
+    b"<![CDATA[", b"<!DOCTYPE x [<!ENTITY a 'b'>]>", b"<!ENTITY % a SYSTEM 'file:///etc/passwd'>", b"&a;", b"<tu>",
+    b"</tu>", b"<tuv>", b"<seg>", b"</seg>", b"<source>", b"<target/>", b"<segment>", b"<ph>", b"</ph>",
+    b'encoding="utf-16"', b'encoding="cp037"', b"msgid", b"msgstr[9]", b'"Language: xx\\n"', b"#~ ", b"#| ",
+    b"#, fuzzy", b"charset=hz", b"nplurals=9; plural=n/0;", b"{", b"}", b"[", b"null", b"\\ud800", b"1e999", b"../",
+    b"PK\x01\x02", b"PAR1", b"A" * 3000,
+]  # fmt: skip
+
+
+def archive(**members: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in members.items():
+            opened.writestr(name, content)
+    return packed.getvalue()
+
+
+def stream(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+@cache
+def seeds() -> dict[str, bytes]:
+    """Give valid files by the names that they have in a folder."""
+    from test_units import PO, TMX, XLIFF1, XLIFF2
+
+    rows = TABLE.to_pylist()
+    lines = ["\t".join(TABLE.column_names), *("\t".join(row.values()) for row in rows)]
+    tsv = "\n".join(lines).encode()
+    state = {"_data_files": [{"filename": "data.arrow"}]}
+    endings = (".gz", ".zst", ".xz", ".bz2", ".zip")
+    return {
+        "x.tsv": tsv,
+        "x.csv": tsv.replace(b"\t", b","),
+        "x.jsonl": "\n".join(map(json.dumps, rows)).encode(),
+        "x.parquet": parquet(TABLE),
+        "x.tmx": TMX.encode(),
+        "y.tmx": TMX.replace('"1.0"', '"1.0" encoding="utf-16"').encode("utf-16"),
+        "x.xlf": XLIFF1.encode(),
+        "x.xliff": XLIFF2.encode(),
+        "x.po": PO.encode(),
+        "m.en-fr.en": b"a\nb\nc\n",
+        "m.en-fr.txt.zip": archive(**{"m.en-fr.en": b"a\nb", "m.en-fr.fr": b"c\nd", "README": b"about"}),
+        **{f"x.tsv{ending}": compressed(tsv, Path(f"x.tsv{ending}")) for ending in endings},
+        "saved/data.arrow": stream(TABLE),
+        "saved/state.json": json.dumps(state).encode(),
+        "saved/dataset_info.json": b"{}",
+        "splits/dataset_dict.json": b'{"splits": ["train"]}',
+    }  # fmt: skip
+
+
+@st.composite
+def mutated(draw: st.DrawFn, content: bytes) -> bytes:
+    """Cut, overwrite, repeat and insert here and there."""
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(content)))
+        end = min(start + draw(st.sampled_from([0, 1, 2, 4, 40, 1 << 20])), len(content))
+        put = draw(st.sampled_from(TOKENS) | st.binary(max_size=8) | st.just(content[start:end] * 2))
+        content = content[:start] + put + content[end:]
+    return content
+
+
+@st.composite
+def files(draw: st.DrawFn) -> tuple[str, bytes]:
+    """A file's name and what is in it: mutated, in compression as well, or anything at all."""
+    valid = seeds()
+    name = draw(st.sampled_from(sorted(valid)))
+    content = draw(st.binary(max_size=300) | mutated(valid[name]) | mutated(valid[name]))
+    if draw(st.integers(0, 4)) == 0 and "/" not in name and name[-3:] in ("tsv", "csv", "tmx", "xlf", ".po"):
+        return f"{name}.gz", gzip.compress(content)
+    return name, content
+
+
+def check(folder: Path, name: str, content: bytes) -> None:
+    """Read one file; raises whatever is no `InputError` about it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    path = folder / name
+    source = path.parent if "/" in name else path
+    source.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    if name == "m.en-fr.en":
+        (folder / "m.en-fr.fr").write_bytes(b"a\nb\nc\n")
+    if "/" in name:
+        for beside, valid in seeds().items():
+            if Path(beside).parent == Path(name).parent:
+                (folder / beside).write_bytes(valid)
+    path.write_bytes(content)
+    try:
+        read, _ = read_source(source)
+    except InputError as error:
+        if str(source) not in str(error):
+            raise AssertionError(f"the message does not name the file: {error}") from error
+        return
+    for file in read:
+        file.table.validate(full=True)
+        assert file.table.schema.equals(PAIR_SCHEMA)
+
+
+def fuzz(seconds: float) -> int:
+    """Fuzz for that much processor time; gives the number of files read."""
+    end = time.process_time() + seconds
+    count = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        while time.process_time() < end:
+
+            @seed(count)
+            @settings(
+                max_examples=500,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate, Phase.shrink],
+            )
+            @given(files())
+            def some(file: tuple[str, bytes]) -> None:
+                check(Path(scratch) / "files", *file)
+
+            some()
+            count += 500
+    return count
+
+
+if __name__ == "__main__":
+    given_seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 600.0
+    print(f"{fuzz(given_seconds):,} files read in {given_seconds:.0f} CPU seconds")
