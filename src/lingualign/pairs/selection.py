@@ -86,7 +86,7 @@ def select_language_pairs(counts: Counter[LanguagePair], select: str | Sequence[
     """
     selected: set[LanguagePair] = set()
     for pattern in parse_patterns(select):
-        matching = {pair for pair in counts if _matches(pair, pattern)}
+        matching = {pair for pair in counts if matches(pair, pattern)}
         if not matching:
             text = "all" if pattern == (_ANY, _ANY) else "-".join(pattern)
             there = ", ".join(f"{a}-{b} ({counts[a, b]:,})" for a, b in sorted(counts)) or "none"
@@ -95,7 +95,8 @@ def select_language_pairs(counts: Counter[LanguagePair], select: str | Sequence[
     return selected
 
 
-def _matches(pair: LanguagePair, pattern: LanguagePair) -> bool:
+def matches(pair: LanguagePair, pattern: LanguagePair) -> bool:
+    """Whether a language pair, in whichever order, is one that a pattern of `parse_patterns` asks for."""
     return any(
         all(want in (_ANY, have) for want, have in zip(pattern, sides, strict=True))
         for sides in (pair, pair[::-1])
