@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
+from lingualign.commands.data import counts, inspect_
 from lingualign.commands.evaluate import evaluate
 from lingualign.commands.mining import encode, filter_, mine
 from lingualign.commands.train import quickstart, train
@@ -30,6 +31,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "encode": encode,
     "mine": mine,
     "filter": filter_,
+    "data inspect": inspect_,
+    "data counts": counts,
 }
 _GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 

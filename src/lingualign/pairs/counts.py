@@ -68,16 +68,15 @@ def print_pair_counts(counts: Mapping[CorpusPair, int], console: Console | None 
     console.print(square)
 
     pairs = sorted(by_pair, key=lambda pair: (-by_pair[pair], pair))
-    corpora = sorted({corpus for corpus, _, _ in counts})
     listed = Table(
         title="Pairs by corpus", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0), show_footer=True
     )
-    listed.add_column("language pair", footer="total")
-    for corpus in corpora:
-        total = sum(count for (name, _, _), count in counts.items() if name == corpus)
-        listed.add_column(escape(corpus), footer=f"{total:,}", justify="right", overflow="fold")
-    listed.add_column("total", footer=f"{sum(counts.values()):,}", justify="right", no_wrap=True)
+    listed.add_column("corpus", footer="total", overflow="fold")
     for a, b in pairs:
-        cells = (counts.get((corpus, a, b), 0) for corpus in corpora)
-        listed.add_row(f"{a}-{b}", *(f"{count:,}" if count else "-" for count in cells), f"{by_pair[a, b]:,}")
+        listed.add_column(f"{a}-{b}", footer=f"{by_pair[a, b]:,}", justify="right", no_wrap=True)
+    listed.add_column("total", footer=f"{sum(counts.values()):,}", justify="right", no_wrap=True)
+    for corpus in sorted({corpus for corpus, _, _ in counts}):
+        row_counts = [counts.get((corpus, a, b), 0) for a, b in pairs]
+        shown = (f"{count:,}" if count else "-" for count in row_counts)
+        listed.add_row(escape(corpus), *shown, f"{sum(row_counts):,}")
     console.print(listed)

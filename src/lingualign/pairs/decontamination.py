@@ -39,6 +39,18 @@ class SuiteSentences:
     skipped: list[Skipped]
 
 
+@dataclass(frozen=True)
+class Leaks:
+    """A side equals, normalised, a sentence of an evaluation suite."""
+
+    suites: SuiteSentences
+    reason = "in a suite"
+
+    def __call__(self, pairs: pa.Table) -> npt.NDArray[np.bool_]:
+        """Say which pairs to drop."""
+        return among(self.suites.keys, *(sentence_keys(pairs[side]) for side in _SIDES))
+
+
 def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
     """Read every sentence of evaluation suites.
 

@@ -56,6 +56,12 @@ class Inspected:
     """Pairs by the cosine of their sides, between COSINE_EDGES."""
     _drawn: Keys = field(default_factory=lambda: np.empty(0, np.uint64))
 
+    @property
+    def middle_lengths(self) -> tuple[int, int]:
+        """Where the bar of the median length of either side begins."""
+        first, second = (int(np.searchsorted(np.cumsum(bars), bars.sum() / 2)) for bars in self.lengths)
+        return LENGTH_EDGES[first], LENGTH_EDGES[second]
+
     def draw(self, pairs: pa.Table) -> None:
         """Keep those of a random order's first pairs."""
         ranks = mix(sentence_keys(pairs["sentence1"]) ^ mix(sentence_keys(pairs["sentence2"])))

@@ -2,7 +2,7 @@
 
 Near means that the shingles of both agree in at least a share (their Jaccard similarity): a word changed or moved, a
 clause added. The time is linear in the number of sentences: of each suite sentence six shingles, the rarest of each
-sixth of its length, are looked for in a side, and only where two of a sentence's are found are both compared in full.
+sixth of its length, are looked for in a side, and only where three of a sentence's are found are both compared in full.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from lingualign.pairs.selection import Mask
 
 _SEGMENTS = 6
-_FOUND = 2
+_FOUND = 3
 _FEWEST = 6
 _CELLS = 64
 
 
-def near_leaks(suites: Iterable[str | os.PathLike[str]], threshold: float = 0.5) -> NearLeaks:
+def near_leaks(suites: Iterable[str | os.PathLike[str]], threshold: float = 0.6) -> NearLeaks:
     """Make the filter for the sentences of evaluation suites: see `read_suites`."""
     columns = [column for _, filled in suite_columns(suites, []) for column in filled]
     return NearLeaks(
@@ -46,7 +46,7 @@ class NearLeaks:
     Parameters
     ----------
     sentences
-        Of the suites, strings without nulls. Those of fewer than six distinct shingles are too short to tell a near
+        Of the suites, strings without nulls. Those of fewer than six shingles are too short to tell a near
         copy from another sentence, and are left to the exact filter.
     threshold
         Jaccard similarity from which on a side counts as near, in (0, 1].
@@ -59,16 +59,18 @@ class NearLeaks:
         self.sentences: pa.LargeStringArray = column.unique()
         self.threshold = threshold
         self._keys = np.unique(sentence_keys(self.sentences))
-        hashes, rows, places = self._shingles_of_suites()
-        self._hashes = hashes
-        self._ends = np.cumsum(np.bincount(rows, minlength=len(self.sentences)))
-        self._sizes = np.diff(self._ends, prepend=0)
-        chosen = _spread_and_rare(hashes, rows, places, self._sizes)
+        hashes, rows = self._shingles_of_suites()
+        chosen = _rare_and_spread(hashes, rows, len(self.sentences))
         order = np.argsort(hashes[chosen], kind="stable")
-        self._anchors, self._anchor_rows = hashes[chosen][order], rows[chosen][order]
+        self._anchors, self._anchor_starts = np.unique(hashes[chosen][order], return_index=True)
+        self._anchor_counts = np.diff(self._anchor_starts, append=len(chosen))
+        self._anchor_rows = rows[chosen][order]
         self._shift = np.uint64(64 - max(16, (_CELLS * len(self._anchors)).bit_length()))
         self._cells = np.zeros(1 << (64 - int(self._shift)), np.bool_)
         self._cells[(self._anchors >> self._shift).astype(np.int64)] = True
+        self._hashes, rows = distinct(hashes, rows)
+        self._sizes = np.bincount(rows, minlength=len(self.sentences))
+        self._ends = np.cumsum(self._sizes)
 
     def __call__(self, pairs: pa.Table) -> Mask:
         """Say which pairs to drop; those with a side that equals a suite sentence are the exact filter's."""
@@ -104,33 +106,36 @@ class NearLeaks:
             row += len(characters.lengths)
         return nearest, similarity
 
-    def _shingles_of_suites(self) -> tuple[Keys, Numbers, Numbers]:
-        parts: list[tuple[Keys, Numbers, Numbers]] = [(np.empty(0, np.uint64), *[np.empty(0, np.int64)] * 2)]
+    def _shingles_of_suites(self) -> tuple[Keys, Numbers]:
+        parts: list[tuple[Keys, Numbers]] = [(np.empty(0, np.uint64), np.empty(0, np.int64))]
         row = 0
         for characters in runs(self.sentences):
-            hashes, rows, places = distinct(*shingles(characters))
-            parts.append((hashes, rows + row, places))
+            hashes, rows = shingles(characters)
+            parts.append((hashes, rows + row))
             row += len(characters.lengths)
-        hashes, rows, places = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return hashes, rows, places
+        return np.concatenate([hashes for hashes, _ in parts]), np.concatenate([rows for _, rows in parts])
 
     def _compare(
         self, hashes: Keys, rows: Numbers, count: int
     ) -> tuple[Numbers, Numbers, npt.NDArray[np.float64]]:
         """Find the near ones among sentences, of which these are the shingles: sentence, suite sentence, similarity."""
-        cells = np.flatnonzero(self._cells[(hashes >> self._shift).astype(np.int64)])
-        low = np.searchsorted(self._anchors, hashes[cells], side="left")
-        times = np.searchsorted(self._anchors, hashes[cells], side="right") - low
-        suites = self._anchor_rows[_ranges(low, times)]
+        hits = np.flatnonzero(self._cells[(hashes >> self._shift).astype(np.int64)])
+        anchors = np.minimum(np.searchsorted(self._anchors, hashes[hits]), len(self._anchors) - 1)
+        same = self._anchors[anchors] == hashes[hits]
+        hits, anchors = hits[same], anchors[same]
+        times = self._anchor_counts[anchors]
+        suites = self._anchor_rows[_ranges(self._anchor_starts[anchors], times)]
         total = max(len(self.sentences), 1)
-        candidates, found = np.unique(np.repeat(rows[cells], times) * total + suites, return_counts=True)
-        candidates = candidates[found >= _FOUND]
-        sides, suites = np.divmod(candidates, total)
+        candidates, found = np.unique(np.repeat(rows[hits], times) * total + suites, return_counts=True)
+        sides, suites = np.divmod(candidates[found >= _FOUND], total)
+        # A side has no more distinct shingles than shingles.
+        enough = np.bincount(rows, minlength=count)[sides] >= self.threshold * self._sizes[suites]
+        sides, suites = sides[enough], suites[enough]
 
         own, places = np.unique(sides, return_inverse=True)
         wanted = np.zeros(count, np.bool_)
         wanted[own] = True
-        hashes, rows, _ = distinct(hashes[wanted[rows]], rows[wanted[rows]])
+        hashes, rows = distinct(hashes[wanted[rows]], rows[wanted[rows]])
         sizes = np.bincount(rows, minlength=count)[own]
         starts = np.cumsum(sizes) - sizes
         size1, size2 = sizes[places], self._sizes[suites]
@@ -151,16 +156,26 @@ class NearLeaks:
         return sides[near], suites[near], similarity[near]
 
 
-def _spread_and_rare(hashes: Keys, rows: Numbers, places: Numbers, sizes: Numbers) -> Numbers:
-    """Choose of each sentence's shingles the rarest of every segment, so that one edit leaves some of them whole."""
-    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-    order = np.lexsort((places, rows))
-    rank = np.empty(len(rows), np.int64)
-    rank[order] = np.arange(len(rows)) - (np.cumsum(sizes) - sizes)[rows[order]]
-    segments = rank * _SEGMENTS // np.maximum(sizes[rows], 1) + rows * _SEGMENTS
-    order = np.lexsort((hashes, counts[inverse], segments))
-    _, first = np.unique(segments[order], return_index=True)
-    chosen = order[first]
+def _rare_and_spread(hashes: Keys, rows: Numbers, sentences: int) -> Numbers:
+    """Choose of each sentence's shingles the rarest of every segment, so that one edit leaves some of them whole.
+
+    Parameters
+    ----------
+    hashes, rows
+        Of `shingles`, in the order of the text.
+    sentences
+        Their number.
+    """
+    if not len(rows):
+        return rows
+    sizes = np.bincount(rows, minlength=sentences)
+    places = np.arange(len(rows)) - (np.cumsum(sizes) - sizes)[rows]
+    segments = places * _SEGMENTS // sizes[rows] + rows * _SEGMENTS
+    # Counted by the first bits of their hashes, which tell nearly all shingles apart.
+    first_bits = (hashes >> np.uint64(40)).astype(np.int64)
+    frequency = np.bincount(first_bits)[first_bits].astype(np.float64)
+    order = np.lexsort((frequency + hashes / 2.0**64, segments))
+    chosen = order[np.flatnonzero(np.diff(segments[order], prepend=-1))]
     return np.asarray(chosen[sizes[rows[chosen]] >= _FEWEST], np.int64)
 
 

@@ -6,15 +6,10 @@ A shingle is six characters, or three where it begins with a wide one (an ideogr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from lingualign.pairs.characters import WIDE, Characters, Numbers, kinds
 from lingualign.pairs.normalisation import Keys, character_values, mix
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 _NARROW, _WIDE = 6, 3
 _MULTIPLIERS = mix(np.arange(1, 5, dtype=np.uint64)) | np.uint64(1)
@@ -46,10 +41,11 @@ def shingles(characters: Characters) -> tuple[Keys, Numbers]:
     return hashes[whole], rows[whole]
 
 
-def distinct(hashes: Keys, rows: Numbers) -> tuple[Keys, Numbers, npt.NDArray[np.int64]]:
-    """Leave one of each sentence's equal shingles: sorted by sentence, then hash; and where each stood first."""
-    order = np.lexsort((hashes, rows))
+def distinct(hashes: Keys, rows: Numbers) -> tuple[Keys, Numbers]:
+    """Leave one of each sentence's equal shingles, sorted by sentence, then by hash."""
+    # One key sorts several times faster than two; 40 bits of a hash tell the shingles of a sentence apart.
+    order = np.argsort((rows.astype(np.uint64) << np.uint64(40)) | (hashes >> np.uint64(24)))
     hashes, rows = hashes[order], rows[order]
     first = np.ones(len(hashes), np.bool_)
     first[1:] = (hashes[1:] != hashes[:-1]) | (rows[1:] != rows[:-1])
-    return hashes[first], rows[first], order[first]
+    return hashes[first], rows[first]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from lingualign.pairs.config import CleaningConfig
 
 __all__ = [
-    "Filter",
     "FewLetters",
+    "Filter",
     "IdenticalSides",
     "Language",
     "Length",

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pyarrow as pa
 
-from lingualign.pairs.selection import Mask
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
+
+    from lingualign.pairs.selection import Mask
 
 SIDES = (("sentence1", "lang1"), ("sentence2", "lang2"))
 """A pair's two sides: the columns of the sentence and of its language."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from lingualign.languages import language_code
-from lingualign.pairs.characters import CharacterTable, Characters, columns, each_run
+from lingualign.pairs.characters import Characters, CharacterTable, columns, each_run
 from lingualign.pairs.cleaning.filter import by_language
 
 if TYPE_CHECKING:

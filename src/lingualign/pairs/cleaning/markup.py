@@ -21,7 +21,8 @@ _ELEMENTS = (
     "section|select|small|span|strike|strong|style|sub|sup|table|tbody|td|textarea|tfoot|th|thead|title|tr|tt|u|ul|video"
 )
 _ATTRIBUTES = r"""(?:\s+[a-zA-Z:-]+\s*=\s*["'\w][^<>]*)?"""
-_MARKUP = rf"(?i)</?(?:{_ELEMENTS}){_ATTRIBUTES}\s*/?>|<!--|<!doctype|&(?:#\d{{2,6}}|#x[\da-f]{{2,5}}|amp|lt|gt|quot|apos|nbsp);"
+_REFERENCES = r"&(?:#\d{2,6}|#x[\da-f]{2,5}|amp|lt|gt|quot|apos|nbsp);"
+_MARKUP = rf"(?i)</?(?:{_ELEMENTS}){_ATTRIBUTES}\s*/?>|<!--|<!doctype|{_REFERENCES}"
 
 
 class Markup:
