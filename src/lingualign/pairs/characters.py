@@ -53,6 +53,9 @@ class Characters:
         return begins[:-1]
 
 
+_NONE = Characters(np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 class CharacterTable:
     """A number below 255 for each character, worked out when the character is first met."""
 
@@ -74,7 +77,7 @@ class CharacterTable:
 def each_run(sentences: pa.LargeStringArray, measure: Callable[[Characters], npt.NDArray[Any]]) -> Any:
     """Measure sentences a few thousand at a time; returns one number a sentence."""
     parts = [measure(run) for run in runs(sentences)]
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    return np.concatenate(parts) if parts else measure(_NONE)
 
 
 def runs(sentences: pa.LargeStringArray) -> Iterator[Characters]:
