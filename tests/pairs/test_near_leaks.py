@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_cleaning import table
 
-from lingualign.pairs import NearLeaks, near_leaks
+from lingualign.pairs import NearLeaks, near_leak_filter
 from lingualign.pairs.characters import runs
 from lingualign.pairs.shingles import shingles
 
@@ -80,8 +80,8 @@ def test_suites_are_read_from_files(tmp_path: Path) -> None:
         "sentence1\tsentence2\nThe committee meets again on Thursday.\tDas Komitee tagt am Donnerstag wieder.\n",
         encoding="utf-8",
     )
-    leaks = near_leaks([tmp_path])
-    assert leaks(table(("x", "Das Komitee tagt am Donnerstag nicht wieder."), ("x", "y"))).tolist() == [
+    leaks = near_leak_filter([tmp_path])
+    assert leaks(table(("x", "Und das Komitee tagt am Donnerstag wieder."), ("x", "y"))).tolist() == [
         True,
         False,
     ]

@@ -68,14 +68,14 @@ def counts(source: str) -> None:
 
 def _filters(data: DataConfig) -> list[Filter]:
     """Make the filters that need no model: for what is poor, and for what leaks."""
-    from lingualign.pairs import cleaning_filters, near_leaks
+    from lingualign.pairs import cleaning_filters, near_leak_filter
     from lingualign.pairs.decontamination import Leaks, read_suites
 
     filters = cleaning_filters(data.cleaning)
     if data.decontaminate:
         filters.append(Leaks(read_suites(data.decontaminate)))
         if data.leaks != "exact":
-            filters.append(near_leaks(data.decontaminate))
+            filters.append(near_leak_filter(data.decontaminate))
     return filters
 
 

@@ -48,4 +48,4 @@ class CosineFilter:
         count = pairs.num_rows
         sentences = [*pairs["sentence1"].to_pylist(), *pairs["sentence2"].to_pylist()]
         vectors = encode(self.model, sentences, prompt=self.prompt, precision=self.precision)
-        return np.einsum("ij,ij->i", vectors[:count], vectors[count:])
+        return np.asarray(np.einsum("ij,ij->i", vectors[:count], vectors[count:]), np.float32)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lingualign.pairs.inspection import Inspection, inspect_pairs
     from lingualign.pairs.inspection_page import inspection_page
     from lingualign.pairs.inspection_text import print_inspection
-    from lingualign.pairs.near_leaks import NearLeaks, near_leaks
+    from lingualign.pairs.near_leaks import NearLeaks, near_leak_filter
     from lingualign.pairs.normalisation import normalise, sentence_keys
     from lingualign.pairs.prepare import PreparedPairs, prepare_pairs
     from lingualign.pairs.readers import PairsRead, read_source
@@ -35,7 +35,7 @@ __all__ = [
     "cleaning_filters",
     "inspect_pairs",
     "inspection_page",
-    "near_leaks",
+    "near_leak_filter",
     "normalise",
     "pair_counts",
     "prepare_pairs",
@@ -53,7 +53,7 @@ _MODULES = {
     "inspection": ("Inspection", "inspect_pairs"),
     "inspection_page": ("inspection_page",),
     "inspection_text": ("print_inspection",),
-    "near_leaks": ("NearLeaks", "near_leaks"),
+    "near_leaks": ("NearLeaks", "near_leak_filter"),
     "normalisation": ("normalise", "sentence_keys"),
     "prepare": ("PreparedPairs", "prepare_pairs"),
     "readers": ("PairsRead", "read_source"),

@@ -32,7 +32,7 @@ _FEWEST = 6
 _CELLS = 64
 
 
-def near_leaks(suites: Iterable[str | os.PathLike[str]], threshold: float = 0.6) -> NearLeaks:
+def near_leak_filter(suites: Iterable[str | os.PathLike[str]], threshold: float = 0.6) -> NearLeaks:
     """Make the filter for the sentences of evaluation suites: see `read_suites`."""
     columns = [column for _, filled in suite_columns(suites, []) for column in filled]
     return NearLeaks(
@@ -119,6 +119,8 @@ class NearLeaks:
         self, hashes: Keys, rows: Numbers, count: int
     ) -> tuple[Numbers, Numbers, npt.NDArray[np.float64]]:
         """Find the near ones among sentences, of which these are the shingles: sentence, suite sentence, similarity."""
+        if not len(self._anchors):
+            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
         hits = np.flatnonzero(self._cells[(hashes >> self._shift).astype(np.int64)])
         anchors = np.minimum(np.searchsorted(self._anchors, hashes[hits]), len(self._anchors) - 1)
         same = self._anchors[anchors] == hashes[hits]

@@ -47,8 +47,10 @@ def by_language(pairs: pa.Table, judge: Callable[[pa.LargeStringArray, str], Mas
     return found
 
 
-def one_array(column: pa.ChunkedArray) -> pa.LargeStringArray:
-    """Join the chunks of a column."""
+def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Join the chunks of a column, where it has any."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
     joined = column.combine_chunks()
     if isinstance(joined, pa.ChunkedArray):
         return joined.chunk(0) if joined.num_chunks else pa.array([], column.type)

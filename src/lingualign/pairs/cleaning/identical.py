@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lingualign.pairs.normalisation import sentence_keys
 
 if TYPE_CHECKING:
@@ -19,4 +21,5 @@ class IdenticalSides:
 
     def __call__(self, pairs: pa.Table) -> Mask:
         """Say which pairs to drop."""
-        return sentence_keys(pairs["sentence1"]) == sentence_keys(pairs["sentence2"])
+        first, second = (sentence_keys(pairs[side]) for side in ("sentence1", "sentence2"))
+        return np.asarray(first == second, np.bool_)
