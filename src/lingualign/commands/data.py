@@ -1,11 +1,17 @@
-"""Get translation pairs, and make a training set of them."""
+"""Get translation pairs, look at them, clean them, and make training sets of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lingualign.pairs.config import DataConfig
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from lingualign.embedding import CosineFilter
+    from lingualign.pairs import Filter
+    from lingualign.pairs.config import DataConfig, PairsConfig
 
 
 def fetch(
@@ -45,6 +51,46 @@ def fetch(
         print_fetched(fetch(plan, progress=True), plan)
 
 
+def inspect_(data: DataConfig, output: str | None = None) -> None:
+    """Show what pairs look like: lengths, what each filter finds, a sample; nothing is changed.
+
+    Parameters
+    ----------
+    data
+        YAML file with the options below; an option given on the command line wins.
+    output
+        File for a page with plots, as HTML.
+    """
+    from pathlib import Path
+
+    from lingualign.embedding.progress import progress_bar
+    from lingualign.files import write_atomically
+    from lingualign.pairs import inspect_pairs, inspection_page, near_leak_filter, print_inspection
+    from lingualign.pairs.decontamination import Leaks, read_suites
+
+    if output is not None:
+        _check_page(output)
+    cosine = _cosine_filter(data)
+    filters = _filters(data, cosine)
+    if data.decontaminate:
+        filters.append(Leaks(read_suites(data.decontaminate)))
+        if data.leaks != "exact":
+            filters.append(near_leak_filter(data.decontaminate))
+    with progress_bar("Pairs", None, enabled=True) as advance:
+        found = inspect_pairs(
+            _tables(data.pairs),
+            filters,
+            languages=data.pairs.languages,
+            select=data.pairs.select,
+            cosine=cosine.cosines if cosine else None,
+            advance=advance,
+        )
+    print_inspection(found)
+    if output is not None:
+        write_atomically(Path(output), inspection_page(found))
+        print(f"page with plots: {output}")
+
+
 def prepare(folder: str, data: DataConfig, overwrite: bool = False) -> None:
     """Select, clean, sample and split translation pairs of any number, into a folder that train takes as a source.
 
@@ -60,12 +106,88 @@ def prepare(folder: str, data: DataConfig, overwrite: bool = False) -> None:
     from functools import partial
 
     from lingualign.embedding.progress import progress_bar
-    from lingualign.pairs import prepare_shards, print_report
+    from lingualign.pairs import near_leak_filter, prepare_shards, print_report
+    from lingualign.pairs.cleaning import Reported
 
+    filters = _filters(data, _cosine_filter(data))
+    told: Reported | None = None
+    if data.decontaminate and data.leaks != "exact":
+        near = near_leak_filter(data.decontaminate)
+        told = Reported(near) if data.leaks == "report" else None
+        filters.append(told or near)
     progress = partial(progress_bar, enabled=True)
-    manifest = prepare_shards(data, folder, overwrite=overwrite, progress=progress)
+    manifest = prepare_shards(data, folder, filters=filters, overwrite=overwrite, progress=progress)
     report = manifest.report()
     print_report(report)
+    if told is not None and told.found:
+        print(
+            f"{told.found:,} pairs are nearly in a suite and were kept (--leaks strict leaves them out), such as"
+        )
+        for one, other in told.examples:
+            print(f"  {one}  |  {other}")
     print(
         f"{report.total.train:,} pairs to train on and {report.total.validation:,} to validate on in {folder}"
     )
+
+
+def counts(source: str) -> None:
+    """Count the pairs of a set by language and by corpus, as the paper's Appendix B does.
+
+    Parameters
+    ----------
+    source
+        Folder, file or hub data set of pairs, as train takes them.
+    """
+    from lingualign.pairs import pair_counts, print_pair_counts
+    from lingualign.pairs.config import PairsConfig
+
+    print_pair_counts(pair_counts(_tables(PairsConfig([source]))))
+
+
+def _filters(data: DataConfig, cosine: CosineFilter | None) -> list[Filter]:
+    """Make the filters for what is poor."""
+    from lingualign.pairs import cleaning_filters
+
+    filters = cleaning_filters(data.cleaning)
+    if cosine is not None and data.cleaning.cosine is not None:
+        filters.append(cosine)
+    return filters
+
+
+def _cosine_filter(data: DataConfig) -> CosineFilter | None:
+    if data.cleaning.model is None:
+        return None
+    from lingualign.embedding import CosineFilter, load_model
+
+    threshold = data.cleaning.cosine
+    return CosineFilter(load_model(data.cleaning.model), -1.0 if threshold is None else threshold)
+
+
+def _tables(pairs: PairsConfig) -> Iterator[pa.Table]:
+    """Read the sources, each file once, in the order of the files' names."""
+    from lingualign.pairs.discovery import find_pairs
+    from lingualign.pairs.readers import stream_pairs
+    from lingualign.pairs.recipe import language_codes
+
+    languages = None if pairs.languages is None else language_codes(pairs.languages)
+    found = {
+        file.identity: file
+        for source in pairs.sources
+        for file in find_pairs(source, languages=languages, select=pairs.select).files
+    }
+    for file in sorted(found.values(), key=lambda file: file.name):
+        yield from stream_pairs(file, columns=pairs.columns, encoding=pairs.encoding)
+
+
+def _check_page(output: str) -> None:
+    from pathlib import Path
+
+    from lingualign.errors import InputError
+
+    path = Path(output)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--output {output!r}: the page is HTML; give a name that ends in .html")
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise InputError(
+            f"--output {output!r}: {'a folder' if path.is_dir() else 'its folder does not exist'}"
+        )

@@ -6,7 +6,8 @@ encode through :func:`encode`, so that their figures mean the same.
 
 from __future__ import annotations
 
+from lingualign.embedding.cosine_filter import CosineFilter
 from lingualign.embedding.encode import Precision, encode, encode_batches
 from lingualign.embedding.models import fingerprint, load_model
 
-__all__ = ["Precision", "encode", "encode_batches", "fingerprint", "load_model"]
+__all__ = ["CosineFilter", "Precision", "encode", "encode_batches", "fingerprint", "load_model"]

@@ -10,8 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lingualign.pairs.cleaning import Filter, cleaning_filters
+    from lingualign.pairs.counts import pair_counts, print_pair_counts
     from lingualign.pairs.discovery import Skipped
+    from lingualign.pairs.inspection import Inspection, inspect_pairs
+    from lingualign.pairs.inspection_page import inspection_page
+    from lingualign.pairs.inspection_text import print_inspection
     from lingualign.pairs.manifest import Manifest
+    from lingualign.pairs.near_leaks import NearLeaks, near_leak_filter
     from lingualign.pairs.normalisation import normalise, sentence_keys
     from lingualign.pairs.prepare import PreparedPairs, prepare_pairs
     from lingualign.pairs.prepared import prepared_pairs
@@ -23,23 +29,39 @@ if TYPE_CHECKING:
 __all__ = [
     "PAIR_SCHEMA",
     "DataReport",
+    "Filter",
+    "Inspection",
     "Manifest",
+    "NearLeaks",
     "PairsRead",
     "PreparedPairs",
     "Skipped",
     "Tally",
+    "cleaning_filters",
+    "inspect_pairs",
+    "inspection_page",
+    "near_leak_filter",
     "normalise",
+    "pair_counts",
     "prepare_pairs",
     "prepare_shards",
     "prepared_pairs",
+    "print_inspection",
+    "print_pair_counts",
     "print_report",
     "read_source",
     "sentence_keys",
 ]
 
 _MODULES = {
+    "cleaning": ("Filter", "cleaning_filters"),
+    "counts": ("pair_counts", "print_pair_counts"),
     "discovery": ("Skipped",),
     "manifest": ("Manifest",),
+    "inspection": ("Inspection", "inspect_pairs"),
+    "inspection_page": ("inspection_page",),
+    "inspection_text": ("print_inspection",),
+    "near_leaks": ("NearLeaks", "near_leak_filter"),
     "normalisation": ("normalise", "sentence_keys"),
     "prepare": ("PreparedPairs", "prepare_pairs"),
     "prepared": ("prepared_pairs",),

@@ -6,6 +6,7 @@ Each class is a section of the YAML file; its fields are the keys, its docstring
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass
@@ -45,6 +46,61 @@ class PairsConfig:
 
 
 @dataclass
+class CleaningConfig:
+    """Which pairs are too poor to keep; a filter is off where its value is false or null.
+
+    Parameters
+    ----------
+    identical_sides
+        Drop pairs whose sides are equal but for case, punctuation and white space.
+    min_characters
+        Least characters of a side.
+    max_characters
+        Most characters of a side.
+    min_words
+        Least words of a side; ideographs and kana, which stand without spaces, count one each.
+    max_words
+        Most words of a side.
+    length_ratio
+        How many times longer one side may be; ideographs, kana and Hangul syllables count as two characters.
+    script
+        Least share of a side's letters in a script of its language.
+    language
+        How sure the identification of another language must be for a pair to be dropped, up to 1.
+    repetition
+        Characters from which on a stretch that repeats itself is too long.
+    letters
+        Least share of letters in a side; the rest are digits, punctuation and symbols.
+    mojibake
+        Drop pairs with text that was decoded in the wrong encoding.
+    markup
+        Drop pairs with what is left of HTML.
+    near_duplicates
+        Jaccard similarity from which on a pair counts as a copy of an earlier one, such as 0.8.
+    model
+        Hub id, folder, or minilm, for the cosine of a pair's sides.
+    cosine
+        Least cosine of a pair's sides by the model.
+    """
+
+    identical_sides: bool = True
+    min_characters: int = 1
+    max_characters: int = 1000
+    min_words: int = 1
+    max_words: int = 500
+    length_ratio: float | None = 3.0
+    script: float | None = 0.2
+    language: float | None = 0.8
+    repetition: int | None = 16
+    letters: float | None = 0.3
+    mojibake: bool = True
+    markup: bool = True
+    near_duplicates: float | None = None
+    model: str | None = None
+    cosine: float | None = None
+
+
+@dataclass
 class DataConfig:
     """A set of training pairs.
 
@@ -52,8 +108,13 @@ class DataConfig:
     ----------
     pairs
         Which translation pairs to take.
+    cleaning
+        Which pairs are too poor to keep.
     decontaminate
         Evaluation suites: a pair with a sentence of theirs is left out.
+    leaks
+        What becomes of pairs with a sentence that is nearly one of a suite: they are not looked for (exact), counted
+        and shown (report), or left out too (strict).
     anchor
         Of languages with equal volume, the one to anchor on: that which the teacher understands best.
     seed
@@ -61,6 +122,8 @@ class DataConfig:
     """
 
     pairs: PairsConfig
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     decontaminate: list[str] = field(default_factory=list)
+    leaks: Literal["exact", "report", "strict"] = "report"
     anchor: str = "en"
     seed: int = 7

@@ -24,7 +24,7 @@ from lingualign.pairs.normalisation import Keys, sentence_keys
 from lingualign.pairs.tabular import is_tabular, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _SIDES = ("sentence1", "sentence2")
 
@@ -37,6 +37,18 @@ class SuiteSentences:
     files: dict[str, int]
     """Sentences taken, by file."""
     skipped: list[Skipped]
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """A side equals, normalised, a sentence of an evaluation suite."""
+
+    suites: SuiteSentences
+    reason = "in a suite"
+
+    def __call__(self, pairs: pa.Table) -> npt.NDArray[np.bool_]:
+        """Say which pairs to drop."""
+        return among(self.suites.keys, *(sentence_keys(pairs[side]) for side in _SIDES))
 
 
 def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
@@ -59,6 +71,16 @@ def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
     keys: list[Keys] = []
     files: dict[str, int] = {}
     skipped: list[Skipped] = []
+    for path, columns in suite_columns(suites, skipped):
+        keys += map(sentence_keys, columns)
+        files[str(path)] = sum(map(len, columns))
+    return SuiteSentences(np.unique(np.concatenate(keys)) if keys else np.empty(0, np.uint64), files, skipped)
+
+
+def suite_columns(
+    suites: Iterable[str | os.PathLike[str]], skipped: list[Skipped]
+) -> Iterator[tuple[Path, list[pa.ChunkedArray]]]:
+    """Read the sentences of evaluation suites, file by file: see `read_suites`. Files passed over join ``skipped``."""
     for suite in suites:
         taken = 0
         for path in _suite_files(Path(suite), skipped):
@@ -69,15 +91,13 @@ def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
                 )
                 continue
             filled = [column.filter(pc.invert(blank(column))) for column in table.columns]
-            keys += [sentence_keys(column) for column in filled]
-            files[str(path)] = sum(map(len, filled))
-            taken += files[str(path)]
+            taken += sum(map(len, filled))
+            yield path, filled
         if not taken:
             raise InputError(
                 f"decontaminate: suite {os.fspath(suite)!r} holds no sentences; expected parquet, CSV, TSV "
                 "or JSONL files with columns sentence1 and sentence2, or one column a language (eng_Latn)"
             )
-    return SuiteSentences(np.unique(np.concatenate(keys)) if keys else np.empty(0, np.uint64), files, skipped)
 
 
 def among(known: Keys, keys1: Keys, keys2: Keys) -> npt.NDArray[np.bool_]:

@@ -59,6 +59,14 @@ def sentence_keys(sentences: pa.Array | pa.ChunkedArray) -> Keys:
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
 
+def character_values(points: npt.NDArray[np.uint32]) -> Keys:
+    """Give characters a number each, the same to those that `normalise` alone to the same; 0 to those it removes."""
+    values = _values(points)
+    in_context = np.flatnonzero(values == _IN_CONTEXT)
+    values[in_context] = _normalised_values(points[in_context])
+    return values
+
+
 def mix(values: Keys) -> Keys:
     """Scatter 64-bit numbers, one to one (the finaliser of SplitMix64, Steele et al. 2014)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

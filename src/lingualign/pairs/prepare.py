@@ -15,7 +15,7 @@ from lingualign.pairs.table import PAIR_SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lingualign.pairs.filter import Filter
+    from lingualign.pairs.cleaning.filter import Filter
     from lingualign.pairs.report import DataReport
 
 

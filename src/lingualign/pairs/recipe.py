@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from lingualign.pairs.filter import Filter
+    from lingualign.pairs.cleaning.filter import Filter
 
 Source = str | os.PathLike[str]
 

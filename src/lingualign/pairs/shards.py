@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from lingualign.pairs.cleaning.filter import Filter
     from lingualign.pairs.config import DataConfig
     from lingualign.pairs.discovery import PairFile
-    from lingualign.pairs.filter import Filter
 
     Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 

@@ -1,0 +1,74 @@
+"""An inspection of pairs as tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lingualign.pairs.inspection import Inspection
+
+_LONGEST = 160
+
+
+def print_inspection(inspection: Inspection, console: Console | None = None) -> None:
+    """Print what was found: by corpus and language pair, then examples of what each filter finds, then a sample."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = console or Console()
+    reasons = [
+        reason for reason in inspection.reasons if any(group.hits[reason] for group in inspection.groups)
+    ]
+    table = Table(
+        title="Pairs that each filter finds",
+        title_justify="left",
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+        show_footer=True,
+    )
+    total = sum(group.pairs for group in inspection.groups)
+    table.add_column("corpus", footer="total", overflow="fold")
+    table.add_column("languages", no_wrap=True)
+    table.add_column("pairs", footer=f"{total:,}", justify="right", no_wrap=True)
+    table.add_column("length", justify="right", no_wrap=True)
+    for reason in reasons:
+        found = sum(group.hits[reason] for group in inspection.groups)
+        table.add_column(reason.replace(" ", "\n"), footer=f"{found:,}", justify="right", no_wrap=True)
+    dropped = sum(group.dropped for group in inspection.groups)
+    table.add_column("any", footer=f"{dropped:,}", justify="right", no_wrap=True)
+    for group in inspection.groups:
+        table.add_row(
+            escape(group.corpus),
+            f"{group.lang1}-{group.lang2}",
+            f"{group.pairs:,}",
+            " / ".join(map(str, group.middle_lengths)),
+            *(f"{group.hits[reason]:,}" for reason in reasons),
+            f"{group.dropped:,}",
+        )
+    console.print(table)
+    for reason in reasons:
+        console.print(f"[bold]{reason}[/bold], for example:")
+        examples = [(group, pair) for group in inspection.groups for pair in group.examples.get(reason, [])]
+        for group, (first, second) in examples[:3]:
+            console.print(f"  {group.corpus} {group.lang1}: {_short(first)}", markup=False, highlight=False)
+            console.print(
+                f"  {' ' * len(group.corpus)} {group.lang2}: {_short(second)}", markup=False, highlight=False
+            )
+    sample = Table(title="A sample", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for head in ("corpus", "languages", "sentence1", "sentence2"):
+        sample.add_column(head, overflow="fold")
+    for group in inspection.groups:
+        for first, second in group.sample[:1]:
+            row = (group.corpus, f"{group.lang1}-{group.lang2}", _short(first), _short(second))
+            sample.add_row(*map(escape, row))
+    console.print(sample)
+
+
+def _short(text: str) -> str:
+    """Cut a long sentence, and show control characters instead of sending them to the terminal."""
+    shown = "".join(char if char.isprintable() else "\ufffd" for char in text[:_LONGEST])
+    return shown + "…" * (len(text) > _LONGEST)
