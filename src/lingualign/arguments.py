@@ -1,8 +1,8 @@
 """From a command line to the values of a function's parameters, and from a mistake in it to one clear message.
 
-A parameter without a default is positional, a list takes several values as an option, or by their place where it
-comes first; a flag is a boolean; a parameter whose type
-is a configuration stands for all its keys, from ``--config FILE`` and ``--any.option value``.
+A parameter without a default is given by its place, unless it is keyword-only; all others are options. A list takes
+several values, a flag is a boolean; a parameter whose type is a configuration stands for all its keys, from
+``--config FILE`` and ``--any.option value``.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def _positional(hints: dict[str, Any], parameters: Mapping[str, inspect.Paramete
         name
         for name, kind in hints.items()
         if parameters[name].default is inspect.Parameter.empty
+        and parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY
         and kind not in CONFIGURATIONS
-        and (typing.get_origin(kind) is not list or name == next(iter(parameters)))
     ]
 
 

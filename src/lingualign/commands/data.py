@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def fetch(
+    *,
     languages: list[str],
     corpora: list[str],
     output: str = "opus",
@@ -105,6 +106,8 @@ def prepare(folder: str, data: DataConfig, overwrite: bool = False) -> None:
     """
     from functools import partial
 
+    import pyarrow as pa
+
     from lingualign.embedding.progress import progress_bar
     from lingualign.pairs import near_leak_filter, prepare_shards, print_report
     from lingualign.pairs.cleaning import Reported
@@ -123,8 +126,10 @@ def prepare(folder: str, data: DataConfig, overwrite: bool = False) -> None:
         print(
             f"{told.found:,} pairs are nearly in a suite and were kept (--leaks strict leaves them out), such as"
         )
-        for one, other in told.examples:
-            print(f"  {one}  |  {other}")
+        for side in (side for pair in told.examples for side in pair):
+            [place], [similarity] = near.nearest(pa.array([side]))
+            if place >= 0:
+                print(f"  {similarity:.2f}  {side}  ~  {near.sentences[int(place)]}")
     print(
         f"{report.total.train:,} pairs to train on and {report.total.validation:,} to validate on in {folder}"
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: str,
+    *,
     suite: list[str],
     output: str | None = None,
     outcomes: str | None = None,

@@ -9,8 +9,10 @@ character that depends on its neighbours (combining marks, capital sigma) or bec
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -55,8 +57,12 @@ def sentence_keys(sentences: pa.Array | pa.ChunkedArray) -> Keys:
         a chance of about 2**-64.
     """
     chunks = sentences.chunks if isinstance(sentences, pa.ChunkedArray) else [sentences]
-    parts = [_keys_of(part) for chunk in chunks for part in _slices(chunk.cast(pa.large_string()))]
-    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+    slices = [part for chunk in chunks for part in _slices(chunk.cast(pa.large_string()))]
+    if len(slices) < 2:
+        return _keys_of(slices[0]) if slices else np.empty(0, np.uint64)
+    # numpy lets go of the interpreter while it works; of what threads share, all write the same.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return np.concatenate(list(threads.map(_keys_of, slices)))
 
 
 def character_values(points: npt.NDArray[np.uint32]) -> Keys:

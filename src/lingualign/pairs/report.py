@@ -105,44 +105,44 @@ def account(
 
 
 def print_report(report: DataReport, console: Console | None = None) -> None:
-    """Print the report as tables: by file, by language pair, and the files that were passed over."""
+    """Print the report as tables: by file, by language pair, by reason, and the files that were passed over."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = console or Console()
-    dropped = report.total.dropped
-    filters = [reason for reason in dropped if reason not in REASONS]
-    known = (*REASONS[:BEFORE_FILTERS], *filters, *REASONS[BEFORE_FILTERS:])
-    reasons = [reason for reason in known if reason in dropped]
-    for title, tallies in (("file", report.files), ("language pair", report.language_pairs)):
-        table = Table(
-            title=f"Pairs by {title}",
-            title_justify="left",
-            box=box.SIMPLE,
-            padding=(0, 1, 0, 0),
-            show_footer=True,
+
+    def table(title: str, *columns: str, total: Sequence[str]) -> Table:
+        made = Table(
+            title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0), show_footer=True
         )
-        table.add_column(title, footer="total", overflow="fold")
-        for name, figure in zip(
-            ("read", "train", "validation", *reasons), _figures(report.total, reasons), strict=True
-        ):
-            table.add_column(name.replace(" ", "\n"), footer=figure, justify="right", no_wrap=True)
+        made.add_column(columns[0], footer="total", overflow="fold")
+        for name, figure in zip(columns[1:], total, strict=True):
+            made.add_column(name, footer=figure, justify="right", no_wrap=True)
+        return made
+
+    for title, tallies in (("file", report.files), ("language pair", report.language_pairs)):
+        columns = ("", "read", "train", "validation", "dropped")
+        by = table(f"Pairs by {title}", *columns, total=_figures(report.total))
         for name, tally in _shortened(tallies).items():
-            table.add_row(escape(name), *_figures(tally, reasons))
-        console.print(table)
+            by.add_row(escape(name), *_figures(tally))
+        console.print(by)
+    dropped = report.total.dropped
+    if dropped:
+        filters = [reason for reason in dropped if reason not in REASONS]
+        known = (*REASONS[:BEFORE_FILTERS], *filters, *REASONS[BEFORE_FILTERS:])
+        by = table("Pairs dropped", "because", "pairs", total=[f"{sum(dropped.values()):,}"])
+        for reason in known:
+            if reason in dropped:
+                by.add_row(reason, f"{dropped[reason]:,}")
+        console.print(by)
     for skipped in report.skipped:
         console.print(f"not read: {skipped.file}: {skipped.reason}", markup=False, soft_wrap=True)
 
 
-def _figures(tally: Tally, reasons: list[str]) -> list[str]:
-    counts = (
-        tally.read,
-        tally.train,
-        tally.validation,
-        *(tally.dropped.get(reason, 0) for reason in reasons),
-    )
+def _figures(tally: Tally) -> list[str]:
+    counts = (tally.read, tally.train, tally.validation, sum(tally.dropped.values()))
     return [f"{count:,}" for count in counts]
 
 

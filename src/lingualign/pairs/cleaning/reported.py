@@ -23,7 +23,7 @@ class Reported:
     filter: Filter
     found: int = 0
     examples: list[tuple[str, str]] = field(default_factory=list)
-    """Both sides of the first pairs found."""
+    """Both sides of some of the pairs found."""
 
     @property
     def reason(self) -> str:
@@ -34,6 +34,7 @@ class Reported:
         """Look at pairs; none is dropped."""
         mask = self.filter(pairs)
         self.found += int(mask.sum())
-        for row in np.flatnonzero(mask)[: _EXAMPLES - len(self.examples)].tolist():
+        # One of each table, so that they come from more than one corpus.
+        for row in np.flatnonzero(mask)[: len(self.examples) < _EXAMPLES].tolist():
             self.examples.append((pairs["sentence1"][row].as_py(), pairs["sentence2"][row].as_py()))
         return np.zeros(len(mask), np.bool_)
