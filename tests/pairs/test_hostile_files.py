@@ -163,6 +163,7 @@ def test_a_saved_data_set_is_a_source(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no split 'train'; found \['test'\]"):
         read(tmp_path / "test-only")
     state = tmp_path / "nested.en-fr" / "state.json"
-    state.write_text(state.read_text().replace("data-00000", "../data-00000"))
-    with pytest.raises(InputError, match=r"state\.json: names no Arrow files of this folder"):
-        read_source(tmp_path / "nested.en-fr", columns=columns)
+    for outside in ("../data-00000-of-00001.arrow", "/etc/passwd", "\ud800", "\0"):
+        state.write_text(json.dumps({"_data_files": [{"filename": outside}]}))
+        with pytest.raises(InputError, match=r"state\.json: names no Arrow files of this folder"):
+            read_source(tmp_path / "nested.en-fr", columns=columns)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,10 +14,12 @@ from lingualign.pairs.tabular import Choice, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _SPLITS = "dataset_dict.json"
 _STATE = "state.json"
 _SPLIT = "train"
+_FILE_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 def is_saved_dataset(folder: Path) -> bool:
@@ -47,7 +49,7 @@ def stream_saved(folder: Path, choose: Choice) -> Iterator[pa.Table]:
         folder = folder / _SPLIT
     files = _json(folder / _STATE).get("_data_files")
     names = [file.get("filename") if isinstance(file, dict) else None for file in files or []]
-    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+    if not names or not all(isinstance(name, str) and _FILE_NAME.fullmatch(name) for name in names):
         raise InputError(f"{folder / _STATE}: names no Arrow files of this folder; save the data set again")
     before = 0
     for name in names:
