@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lingualign.errors import InputError
-from lingualign.pairs.tabular import Choice, text_columns
+from lingualign.pairs.tabular import DAMAGED, Choice, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def stream_saved(folder: Path, choose: Choice) -> Iterator[pa.Table]:
                 for table in chain([reader.schema.empty_table()], map(_sound, reader)):
                     yield text_columns(_flat(table), wanted, folder, before=before)
                     before += table.num_rows
-        except (pa.ArrowException, OSError, EOFError, KeyError) as error:
+        except (*DAMAGED, OSError, KeyError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(
                 f"{path}: damaged, cut off or missing ({reason}); save the data set again"
