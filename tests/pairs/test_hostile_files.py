@@ -177,5 +177,5 @@ def test_columns_whose_names_are_no_text_are_damage(tmp_path: Path) -> None:
     [arrow] = (tmp_path / "saved.en-fr").glob("*.arrow")
     arrow.write_bytes(arrow.read_bytes().replace(b"\x01\0\0\0a\0", b"\x01\0\0\0\x80\0"))
     for source in ("en-fr.parquet", "saved.en-fr"):
-        with pytest.raises(InputError, match="damaged|cut off"):
+        with pytest.raises(InputError, match=r"damaged|cut off"):
             read(tmp_path / source)
