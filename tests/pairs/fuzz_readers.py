@@ -1,6 +1,6 @@
 """Throw random bytes and mutated files at every reader: an `InputError` that names the file is all that may come out.
 
-As a script: ``python tests/pairs/fuzz_readers.py [CPU_SECONDS]``, ten minutes by default.
+As a script: ``python tests/pairs/fuzz_readers.py [CPU_SECONDS [SEED]]``, ten minutes by default.
 """
 
 from __future__ import annotations
@@ -136,14 +136,14 @@ def check(folder: Path, name: str, content: bytes) -> None:
         assert file.table.schema.equals(PAIR_SCHEMA)
 
 
-def fuzz(seconds: float) -> int:
+def fuzz(seconds: float, first_seed: int = 0) -> int:
     """Fuzz for that much processor time; gives the number of files read."""
     end = time.process_time() + seconds
     count = 0
     with tempfile.TemporaryDirectory() as scratch:
         while time.process_time() < end:
 
-            @seed(count)
+            @seed(first_seed + count)
             @settings(
                 max_examples=500,
                 deadline=None,
@@ -161,5 +161,6 @@ def fuzz(seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    given_seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 600.0
-    print(f"{fuzz(given_seconds):,} files read in {given_seconds:.0f} CPU seconds")
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 600.0
+    first_seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    print(f"{fuzz(seconds, first_seed):,} files read in {seconds:.0f} CPU seconds")

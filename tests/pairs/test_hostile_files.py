@@ -163,6 +163,19 @@ def test_a_saved_data_set_is_a_source(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no split 'train'; found \['test'\]"):
         read(tmp_path / "test-only")
     state = tmp_path / "nested.en-fr" / "state.json"
-    state.write_text(state.read_text().replace("data-00000", "../data-00000"))
-    with pytest.raises(InputError, match=r"state\.json: names no Arrow files of this folder"):
-        read_source(tmp_path / "nested.en-fr", columns=columns)
+    for outside in ("../data-00000-of-00001.arrow", "/etc/passwd", "\ud800", "\0"):
+        state.write_text(json.dumps({"_data_files": [{"filename": outside}]}))
+        with pytest.raises(InputError, match=r"state\.json: names no Arrow files of this folder"):
+            read_source(tmp_path / "nested.en-fr", columns=columns)
+
+
+def test_columns_whose_names_are_no_text_are_damage(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"sentence1": ["a"], "sentence2": ["b"]}), tmp_path / "en-fr.parquet")
+    content = (tmp_path / "en-fr.parquet").read_bytes()
+    (tmp_path / "en-fr.parquet").write_bytes(content.replace(b"sentence2", b"\x00\x80ntence2"))
+    datasets.Dataset.from_dict({"a": ["b"]}).save_to_disk(tmp_path / "saved.en-fr")
+    [arrow] = (tmp_path / "saved.en-fr").glob("*.arrow")
+    arrow.write_bytes(arrow.read_bytes().replace(b"\x01\0\0\0a\0", b"\x01\0\0\0\x80\0"))
+    for source in ("en-fr.parquet", "saved.en-fr"):
+        with pytest.raises(InputError, match=r"damaged|cut off"):
+            read(tmp_path / source)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
 from lingualign.pairs.compression import read_blocks
-from lingualign.pairs.tabular import is_tabular, read_table, text_columns
+from lingualign.pairs.tabular import DAMAGED, is_tabular, read_table, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -124,6 +124,6 @@ def _table_texts(path: Path, column: str | None) -> Iterator[str]:
             for batch in file.iter_batches(_BATCH_ROWS, columns=names):
                 column_of = text_columns(pa.table(batch), names, path).column(0)
                 yield from pc.fill_null(column_of, "").to_pylist()
-    except (pa.ArrowException, EOFError) as error:
+    except DAMAGED as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: damaged or cut off, or no parquet file ({reason})") from None

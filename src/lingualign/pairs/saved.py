@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from lingualign.errors import InputError
-from lingualign.pairs.tabular import Choice, text_columns
+from lingualign.pairs.tabular import DAMAGED, Choice, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _SPLITS = "dataset_dict.json"
 _STATE = "state.json"
 _SPLIT = "train"
+_FILE_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 def is_saved_dataset(folder: Path) -> bool:
@@ -47,7 +49,7 @@ def stream_saved(folder: Path, choose: Choice) -> Iterator[pa.Table]:
         folder = folder / _SPLIT
     files = _json(folder / _STATE).get("_data_files")
     names = [file.get("filename") if isinstance(file, dict) else None for file in files or []]
-    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+    if not names or not all(isinstance(name, str) and _FILE_NAME.fullmatch(name) for name in names):
         raise InputError(f"{folder / _STATE}: names no Arrow files of this folder; save the data set again")
     before = 0
     for name in names:
@@ -58,7 +60,7 @@ def stream_saved(folder: Path, choose: Choice) -> Iterator[pa.Table]:
                 for table in chain([reader.schema.empty_table()], map(_sound, reader)):
                     yield text_columns(_flat(table), wanted, folder, before=before)
                     before += table.num_rows
-        except (pa.ArrowException, OSError, EOFError, KeyError) as error:
+        except (*DAMAGED, OSError, KeyError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(
                 f"{path}: damaged, cut off or missing ({reason}); save the data set again"

@@ -22,6 +22,9 @@ _BUFFER_BYTES = 1 << 20
 CHUNK_ROWS = 1 << 16
 """Rows of a file with columns that are held at a time."""
 
+DAMAGED = (pa.ArrowException, EOFError, UnicodeDecodeError)
+"""What Arrow raises at a file that is damaged; names of columns are decoded without a word of its own."""
+
 Choice = Callable[[Sequence[str]], Sequence[str]]
 """From the names of the columns found to those wanted; raises `InputError` where they do not serve."""
 
@@ -127,7 +130,7 @@ def _stream_parquet(path: Path, choose: Choice, _encoding: str | None) -> Iterat
                     table = none if batch is None else pa.Table.from_batches([batch])
                     yield text_columns(table, names, path, before=rows)
                     rows += table.num_rows
-    except (pa.ArrowException, EOFError) as error:
+    except DAMAGED as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: damaged or cut off, or no parquet file ({reason})") from None
 
