@@ -195,15 +195,15 @@ def test_a_version_is_taken_by_its_name(opus: OpusServer, tmp_path: Path) -> Non
 def test_text_that_is_no_utf8_is_left_out_and_counted(
     opus: OpusServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = [("one", "un"), ("tw\udcffo", "deux"), ("three\r", "\ufefftrois\x00")]
+    lines = [("one", "un"), ("tw\udcffo", "deux"), ("three\r", "\ufefftrois"), ("four", "qua\x00tre")]
     opus.add("Tatoeba", "en-fr", moses_zip("Tatoeba", "en-fr", lines))
     arguments = ["--languages", "en", "fr", "--corpora", "Tatoeba", "--output", str(tmp_path / "out")]
     assert main(["data", "fetch", *arguments]) == 0
-    assert "Tatoeba/en-fr.parquet: 1 pairs left out, not UTF-8" in capsys.readouterr().out
-    expected = [("one", "un"), ("three", "\ufefftrois\x00")]
+    assert "Tatoeba/en-fr.parquet: 2 pairs left out: not UTF-8, with a NUL" in capsys.readouterr().out
+    expected = [("one", "un"), ("three", "\ufefftrois")]
     assert rows(tmp_path / "out")["Tatoeba", "en", "fr"] == expected
     read = [tuple(row.values())[:2] for row in read_source("opus:Tatoeba:en-fr")[0][0].table.to_pylist()]
-    assert read == [expected[0], ("", ""), expected[1]]
+    assert read == [expected[0], ("", ""), expected[1], ("", "")]
 
 
 # --- as a source ---

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 import pyarrow as pa
 
 from lingualign.errors import InputError
-from lingualign.pairs.table import PAIR_SCHEMA
+from lingualign.pairs.table import LONGEST_SENTENCE, PAIR_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,7 +59,7 @@ def open_archive(bitext: Bitext) -> Iterator[Iterator[Line]]:
 
 
 def batches(lines: Iterable[Line], bitext: Bitext) -> Iterator[pa.Table]:
-    """Give pairs of lines as tables of `PAIR_SCHEMA`, 65,536 rows each; a pair that is not UTF-8 has empty sides."""
+    """Give pairs of lines as tables of `PAIR_SCHEMA`, 65,536 rows each; a pair that is no text has empty sides."""
     rest = iter(lines)
     while block := list(islice(rest, _BATCH)):
         yield _table(block, bitext)
@@ -172,8 +172,8 @@ def _without_end(line: bytes) -> bytes:
 
 
 def _table(lines: list[Line], bitext: Bitext) -> pa.Table:
-    decoded = [_decoded(line) for line in lines]
-    texts = [pa.array([pair[side] for pair in decoded], pa.large_string()) for side in (0, 1)]
+    pairs = [decoded(line) or ("", "") for line in lines]
+    texts = [pa.array([pair[side] for pair in pairs], pa.large_string()) for side in (0, 1)]
     told = (
         pa.DictionaryArray.from_arrays(pa.array([0] * len(lines), pa.int32()), pa.array([value]))
         for value in (bitext.lang1, bitext.lang2, bitext.corpus)
@@ -181,8 +181,14 @@ def _table(lines: list[Line], bitext: Bitext) -> pa.Table:
     return pa.table([*texts, *told], schema=PAIR_SCHEMA)
 
 
-def _decoded(line: Line) -> tuple[str, str]:
+def decoded(line: Line) -> tuple[str, str] | None:
+    """Give both sides without their line ends; None where one is not UTF-8, holds a NUL or is longer than a sentence.
+
+    A corpus of millions of lines is not refused for one of them.
+    """
+    if any(b"\0" in side or len(side) > LONGEST_SENTENCE for side in line):
+        return None
     try:
         return _without_end(line[0]).decode(), _without_end(line[1]).decode()
     except UnicodeDecodeError:
-        return "", ""
+        return None

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from lingualign.errors import InputError
 from lingualign.files import taking_turns, write_atomically
 from lingualign.languages import language_code
-from lingualign.pairs.opus.archive import Line, batches, open_archive, sample
+from lingualign.pairs.opus.archive import Line, batches, decoded, open_archive, sample
 from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
 from lingualign.pairs.opus.connection import open_client
 from lingualign.pairs.opus.download import download_archives
@@ -41,8 +41,8 @@ class Fetched:
     lines: int
     """In the archive."""
     kept: int
-    not_utf8: int
-    """Lines of the sample that are left out, as a side is not UTF-8."""
+    no_text: int
+    """Lines of the sample that are left out: see `decoded`."""
     per_corpus: int | None
     """The size of sample asked for; None where all lines were."""
     seed: int | None
@@ -223,7 +223,7 @@ def _sample_to(path: Path, bitext: Bitext, plan: FetchPlan) -> Fetched:
         bitext.url,
         tally["lines"],
         tally["kept"],
-        tally["not UTF-8"],
+        tally["no text"],
         plan.per_corpus,
         None if plan.per_corpus is None else plan.seed,
         size,
@@ -239,10 +239,8 @@ def _counted(lines: Iterable[Line], tally: Counter[str], what: str) -> Iterator[
 
 def _readable(lines: Iterable[Line], tally: Counter[str]) -> Iterator[Line]:
     for line in lines:
-        try:
-            line[0].decode(), line[1].decode()
-        except UnicodeDecodeError:
-            tally["not UTF-8"] += 1
+        if decoded(line) is None:
+            tally["no text"] += 1
         else:
             tally["kept"] += 1
             yield line

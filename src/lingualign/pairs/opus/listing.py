@@ -53,8 +53,8 @@ def print_fetched(files: Mapping[str, Fetched], plan: FetchPlan, console: Consol
         soft_wrap=True,
     )
     for name, file in files.items():
-        if file.not_utf8:
-            told = f"{name}: {file.not_utf8:,} pairs left out, not UTF-8"
+        if file.no_text:
+            told = f"{name}: {file.no_text:,} pairs left out: not UTF-8, with a NUL, or too long"
             console.print(told, markup=False, soft_wrap=True)
 
 

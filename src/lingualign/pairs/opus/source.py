@@ -77,7 +77,7 @@ def find_bitexts(
 def stream_bitext(bitext: Bitext) -> Iterator[pa.Table]:
     """Read a bitext in tables of `PAIR_SCHEMA`, its archive downloaded first where the cache lacks it.
 
-    A pair of lines that is not UTF-8 is read as one with empty sides.
+    A pair of lines that is no text is read as one with empty sides.
 
     Raises
     ------
