@@ -42,12 +42,17 @@ def epoch(data: Path, count: int, seed: int) -> dict[str, Any]:
     from lingualign.training.trainer import AlignmentTrainer
 
     table = prepare_pairs([str(data / "train")]).train
+    # The same model for any number of pairs: its pieces are those of all.
+    everything = [
+        sentence for name in ("sentence1", "sentence2") for sentence in table[name].unique().to_pylist()
+    ]
+    student = static_student(load_model("minilm"), {"en": everything[:1_000], "xx": everything}, anchor="en")
+    del everything
     rows = np.random.default_rng(seed).permutation(table.num_rows)
     table = table.take(np.sort(rows[:count] if count else rows)).to_pydict()
     sides = [table[name] for name in ("sentence1", "sentence2")]
     sentences = list(dict.fromkeys(sides[0] + sides[1]))
     place = {sentence: row for row, sentence in enumerate(sentences)}
-    student = static_student(load_model("minilm"), {"en": sentences[:1_000], "xx": sentences}, anchor="en")
     names = np.array([f"{one}-{other}" for one, other in zip(table["lang1"], table["lang2"], strict=True)])
     numbers = [np.array([place[sentence] for sentence in side]) for side in sides]
     del table, sides
