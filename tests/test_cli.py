@@ -108,6 +108,26 @@ def test_help_of_each_command_describes_each_of_its_parameters(capsys, command) 
             ["evaluate", "minilm", "--suite", SAMPLE, "--output", "/no/where.json"],
             "its folder does not exist",
         ),
+        (
+            ["evaluate", "/none", "--suite", SAMPLE, "--outcomes", SAMPLE],
+            "train.tsv': a file; give a folder, or a file ending in .parquet",
+        ),
+        (
+            ["evaluate", "/none", "--suite", SAMPLE, "--outcomes", "/proc/x"],
+            "its folder cannot be written to",
+        ),
+        (["compare"], "compare: MODEL is missing"),
+        (["compare", "minilm"], "compare takes two models or more"),
+        (["compare", "minilm", "minilm"], "two models are called 'minilm': give one another name"),
+        (["compare", "a=minilm,minilm", "x"], "'a=minilm,minilm' gives a model twice: seeds must differ"),
+        (["compare", "a=x,", "b=y"], "'a=x,' names no model: expected MODEL, NAME=MODEL or"),
+        (["compare", "a", "b"], "--suite PATH is missing: 'a' holds no outcomes kept by evaluate"),
+        (["compare", "a.parquet", "b"], "a.parquet: no outcomes here; `lingualign evaluate MODEL --outcomes"),
+        (["compare", "a.json", "b"], "'a.json' holds scores, which do not say which sentences were right"),
+        (
+            ["compare", "a", "b", "--output", "c.pdf"],
+            "--output 'c.pdf': expected a file ending in .json, .md, .tex, .html",
+        ),
         (["encode", "minilm"], "encode: INPUT, OUTPUT is missing"),
         (
             ["mine", "minilm", "a", "b", "c.tsv", "--margin", "rato"],
@@ -291,3 +311,34 @@ def test_the_installed_command_says_the_same_without_a_traceback() -> None:
 def test_an_option_given_twice_adds_to_its_list() -> None:
     given = parse("evaluate", COMMANDS["evaluate"], ["minilm", "--suite", "a", "b", "--suite", "c"])
     assert given["suite"] == ["a", "b", "c"]
+
+
+def test_models_and_what_was_kept_of_them_are_compared_alike(capsys, tmp_path) -> None:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    test = str(EVERYDAY / "test.tsv")
+    words = sorted(set((EVERYDAY / "test.tsv").read_text(encoding="utf-8").split()))
+    tokenizer = Tokenizer(
+        models.WordLevel({word: row for row, word in enumerate(["[UNK]", *words])}, "[UNK]")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        student = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)], device="cpu")
+        student.save_pretrained(str(tmp_path / f"m{seed}"))
+    kept = str(tmp_path / "kept")
+    assert main(["evaluate", str(tmp_path / "m1"), "--suite", test, "--outcomes", kept]) == 0
+    told = []
+    for first in (str(tmp_path / "m1"), kept):
+        files = [str(tmp_path / f"c.{kind}") for kind in ("json", "md", "tex", "html")]
+        given = [f"one={first}", f"two={tmp_path / 'm2'}", "--suite", test, "--output", *files]
+        assert main(["compare", *given]) == 0
+        told.append([Path(file).read_text(encoding="utf-8") for file in files])
+        assert "cannot be told apart" in capsys.readouterr().out
+    assert told[0] == told[1]
+    other = str(EVERYDAY / "validation.tsv")
+    line = _refused(capsys, "compare", kept, str(tmp_path / "m2"), "--suite", other)
+    assert "has no outcomes on 'validation', only on test" in line

@@ -9,7 +9,7 @@ from lingualign._version import __version__
 
 if TYPE_CHECKING:
     from lingualign.embedding import encode, load_model
-    from lingualign.evaluation import BitextEvaluator, evaluate, load_suites
+    from lingualign.evaluation import BitextEvaluator, compare, evaluate, load_suites, measure
     from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
     from lingualign.mining import encode_text, filter_pairs, mine_pairs
     from lingualign.neighbours import nearest_neighbours
@@ -27,12 +27,14 @@ __all__ = [
     "TeacherStore",
     "TranslationRankingLoss",
     "__version__",
+    "compare",
     "encode",
     "encode_text",
     "evaluate",
     "filter_pairs",
     "load_model",
     "load_suites",
+    "measure",
     "mine_pairs",
     "nearest_neighbours",
     "prepare_pairs",
@@ -43,7 +45,7 @@ __all__ = [
 
 _STATIONS = {
     "embedding": ("encode", "load_model"),
-    "evaluation": ("BitextEvaluator", "evaluate", "load_suites"),
+    "evaluation": ("BitextEvaluator", "compare", "evaluate", "load_suites", "measure"),
     "losses": ("DistillationLoss", "SoftContrastiveLoss", "TranslationRankingLoss"),
     "mining": ("encode_text", "filter_pairs", "mine_pairs"),
     "neighbours": ("nearest_neighbours",),

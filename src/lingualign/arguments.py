@@ -1,6 +1,7 @@
 """From a command line to the values of a function's parameters, and from a mistake in it to one clear message.
 
-A parameter without a default is positional, a list takes several values, a flag is a boolean; a parameter whose type
+A parameter without a default is positional, a list takes several values as an option, or by their place where it
+comes first; a flag is a boolean; a parameter whose type
 is a configuration stands for all its keys, from ``--config FILE`` and ``--any.option value``.
 """
 
@@ -120,14 +121,15 @@ def _parser(
             parser.add_class_arguments(configuration, None)
         elif kind is bool:
             parser.add_argument(flag, action="store_true", help=told[name])
+        elif name in _positional(hints, parameters):
+            several = {"nargs": "+"} if typing.get_origin(kind) is list else {"type": kind}
+            parser.add_argument(name, metavar=name.upper(), help=told[name], **several)
         elif typing.get_origin(_kinds(kind)[0]) is list:
             needed = parameters[name].default is inspect.Parameter.empty
             metavar = "PATH" if name == "suite" else "VALUE"
             parser.add_argument(
                 flag, nargs="+", action="extend", required=needed, metavar=metavar, help=told[name]
             )
-        elif name in _positional(hints, parameters):
-            parser.add_argument(name, metavar=name.upper(), type=kind, help=told[name])
         else:
             parser.add_argument(flag, type=kind, default=parameters[name].default, help=told[name])
     _tidy(parser, hints, configuration)
@@ -141,7 +143,7 @@ def _positional(hints: dict[str, Any], parameters: Mapping[str, inspect.Paramete
         for name, kind in hints.items()
         if parameters[name].default is inspect.Parameter.empty
         and kind not in CONFIGURATIONS
-        and typing.get_origin(kind) is not list
+        and (typing.get_origin(kind) is not list or name == next(iter(parameters)))
     ]
 
 

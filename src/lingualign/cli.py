@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
 from lingualign.commands.data import fetch
-from lingualign.commands.evaluate import evaluate
+from lingualign.commands.evaluate import compare, evaluate
 from lingualign.commands.mining import encode, filter_, mine
 from lingualign.commands.train import quickstart, train
 from lingualign.errors import InputError, SharedInputError
@@ -28,6 +28,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "quickstart": quickstart,
     "train": train,
     "evaluate": evaluate,
+    "compare": compare,
     "encode": encode,
     "mine": mine,
     "filter": filter_,

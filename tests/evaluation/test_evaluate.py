@@ -16,7 +16,18 @@ from lingualign.evaluation import evaluate, load_suites, print_scores, save_scor
 from lingualign.evaluation.suites import Suite
 
 SIDES = {"sentence1", "sentence2"}
-ACCURACY = {"accuracy", "ci95", "forward", "forward_ci95", "backward", "backward_ci95"}
+MEANS = {"accuracy", "f1", "xsim", "xsim_distance", "xsim_margin"}
+WITH_INTERVAL = [
+    "forward",
+    "backward",
+    "f1",
+    "f1_forward",
+    "f1_backward",
+    *sorted(MEANS - {"accuracy", "f1"}),
+]
+RETRIEVAL = {"accuracy", "ci95", *WITH_INTERVAL, *(f"{figure}_ci95" for figure in WITH_INTERVAL)}
+SPACE = {"alignment", "alignment_ci95", "uniformity", "isotropy", "hubness"}
+SPACE |= {"language_identifiability", "language_identifiability_ci95"}
 
 
 def suite(name, sentences, gold=None):
@@ -71,15 +82,17 @@ def test_scores_have_the_form_of_the_contract(scores, model, suites):
         entry = scores["suites"][suite.name]
         assert (entry["kind"], entry["rows"]) == (suite.kind, 30)
         figures = {
-            "bitext": ACCURACY, "nway": {"pairs", "mean"}, "sts": {"spearman", "ci95"}
+            "bitext": RETRIEVAL | {"space"}, "nway": {"pairs", "mean", "space"},
+            "sts": {"spearman", "ci95", "pearson", "pearson_ci95"},
         }[suite.kind]  # fmt: skip
         assert set(entry) == {"kind", "rows"} | figures
     nway = scores["suites"]["ntrex/all"]
     assert list(nway["pairs"]) == ["eng_Latn-fra_Latn", "eng_Latn-kor_Hang", "fra_Latn-kor_Hang"]
-    assert all(set(pair) == ACCURACY | {"xsim", "xsim_margin"} for pair in nway["pairs"].values())
-    assert set(nway["mean"]) == {"accuracy", "ci95", "xsim", "xsim_margin"}
+    assert all(set(pair) == RETRIEVAL for pair in nway["pairs"].values())
+    assert set(nway["mean"]) == MEANS | {"ci95", *(f"{figure}_ci95" for figure in MEANS - {"accuracy"})}
+    assert all(set(scores["suites"][suite.name]["space"]) == SPACE for suite in suites[:3])
     assert {group: set(means) - {"ci95"} for group, means in scores["means"].items()} == {
-        "tatoeba": {"accuracy"}, "ntrex": {"accuracy", "xsim", "xsim_margin"}, "sts": {"spearman"}
+        "tatoeba": MEANS, "ntrex": MEANS, "sts": {"spearman", "pearson"}
     }  # fmt: skip
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
 
@@ -92,16 +105,18 @@ def test_figures_agree_with_each_other(scores):
         *suites["ntrex/all"]["pairs"].values(),
     ):
         assert entry["accuracy"] == pytest.approx((entry["forward"] + entry["backward"]) / 2)
-        for figure in ("", "forward_", "backward_"):
-            low, high = entry[f"{figure}ci95"]
-            assert 0 <= low <= entry[figure.rstrip("_") or "accuracy"] <= high <= 1
+        for figure in ("accuracy", *WITH_INTERVAL):
+            low, high = entry["ci95" if figure == "accuracy" else f"{figure}_ci95"]
+            assert 0 <= low <= entry[figure] <= high <= 1
+        assert entry["f1"] == pytest.approx((entry["f1_forward"] + entry["f1_backward"]) / 2)
+        assert entry["f1_forward"] <= entry["forward"]
     pairs = suites["ntrex/all"]["pairs"]
     # The n-way pair is the bitext seen from the other side.
     assert pairs["eng_Latn-fra_Latn"]["accuracy"] == suites["tatoeba/fra-eng"]["accuracy"]
     assert pairs["eng_Latn-fra_Latn"]["forward"] == suites["tatoeba/fra-eng"]["backward"]
     assert pairs["eng_Latn-fra_Latn"]["ci95"] == suites["tatoeba/fra-eng"]["ci95"]
     assert all(pair["xsim"] == pytest.approx(1 - pair["accuracy"]) for pair in pairs.values())
-    for metric in ("accuracy", "xsim", "xsim_margin"):
+    for metric in MEANS:
         mean = np.mean([pair[metric] for pair in pairs.values()])
         assert suites["ntrex/all"]["mean"][metric] == means["ntrex"][metric] == pytest.approx(mean)
     assert means["tatoeba"]["accuracy"] == pytest.approx(
@@ -157,11 +172,46 @@ def test_collapsed_encoder_is_flagged_and_scores_chance(lookup_model):
     sides = {"sentence1": words("en"), "sentence2": words("fr")}
     scores = evaluate(model, [suite("a", sides), suite("b", sides, gold=range(30))])
     for name in "ab":
-        (warning,) = scores["suites"][name]["warnings"]
-        assert "the encoder has collapsed" in warning
+        assert "the encoder has collapsed" in scores["suites"][name]["warnings"][0]
     assert scores["suites"]["a"]["accuracy"] == pytest.approx(1 / 30)
-    assert scores["suites"]["b"]["spearman"] == 0
+    assert scores["suites"]["a"]["space"]["language_identifiability"] == pytest.approx(1 / 2)
     json.dumps(scores, allow_nan=False)
+
+
+def test_a_correlation_that_is_undefined_is_said_to_be_so(lookup_model):
+    random = np.random.default_rng(2)
+    vectors = {f"x{row}": random.normal(size=4) for row in range(30)}
+    model = lookup_model(vectors | {f"y{row}": vectors[f"x{row}"] for row in range(30)})
+    pairs = {
+        side: [f"{letter}{row}" for row in range(30)]
+        for side, letter in zip(sorted(SIDES), "xy", strict=True)
+    }
+    good = suite("sts/good", {"sentence1": words("x"), "sentence2": words("x")[::-1]}, gold=range(30))
+    scores = evaluate(model, [suite("sts/same", pairs, gold=range(30)), good])
+    entry = scores["suites"]["sts/same"]
+    assert entry["spearman"] is entry["ci95"] is entry["pearson"] is entry["pearson_ci95"] is None
+    assert entry["warnings"] == [
+        "the cosine is the same in every row: its correlation with the scores is undefined"
+    ]
+    # A mean over the suites that happen to be defined would flatter the model.
+    assert scores["means"]["sts"] == {
+        "spearman": None,
+        "pearson": None,
+        "ci95": {"spearman": None, "pearson": None},
+    }
+    console = Console(file=io.StringIO(), width=100)
+    print_scores(scores, console)
+    assert "undefined" in console.file.getvalue()
+    json.dumps(scores, allow_nan=False)
+
+
+def test_text_that_the_tokenizer_cannot_read_is_flagged_with_the_rate(lookup_model):
+    model = lookup_model({f"en{row}": np.eye(20)[row] for row in range(20)})
+    half = [f"en{row}" if row % 2 else "알 수 없는" for row in range(20)]
+    sides = {"sentence1": [f"en{row}" for row in range(20)], "sentence2": half}
+    warnings = evaluate(model, [suite("a", sides)])["suites"]["a"]["warnings"]
+    assert any(warning.startswith("75% of the tokens of sentence2 are unknown") for warning in warnings)
+    assert not any("sentence1 are unknown" in warning for warning in warnings)
 
 
 def test_blank_sentences_and_zero_vectors_are_counted(model):
@@ -176,6 +226,11 @@ def test_blank_sentences_and_zero_vectors_are_counted(model):
 def test_bad_input(model, suites):
     with pytest.raises(InputError, match="no suite to evaluate on"):
         evaluate(model, [])
+    uneven = suite("x", {"en": words("en"), "fr": words("fr")[:-1], "ko": words("ko")})
+    with pytest.raises(InputError, match=r"'x' has columns of different length \(en 30, fr 29, ko 30\)"):
+        evaluate(model, [uneven])
+    with pytest.raises(InputError, match="suite 'x' has 1 rows: expected at least 2"):
+        evaluate(model, [suite("x", {"sentence1": ["a"], "sentence2": ["b"]})])
     with pytest.raises(InputError, match="several suites have the name 'sts/x'"):
         evaluate(model, [suites[3], suites[3]])
     with pytest.raises(InputError, match="no-such-model"):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr, rankdata
 
 from lingualign.errors import InputError
-from lingualign.evaluation import bitext_accuracy, sts_spearman, xsim, xsim_errors
-from lingualign.evaluation.xsim import margin_errors
+from lingualign.evaluation import bitext_accuracy, sts_pearson, sts_spearman, xsim, xsim_errors
+from lingualign.evaluation.xsim import margin_retrieved
 from lingualign.neighbours import cosines, nearest_neighbours, unit_rows
 
 # Rows of length 0, 1 or 2 with whole entries have exact cosines, so that ties are ties and not a matter of
@@ -115,7 +115,7 @@ def test_collapsed_encoder_scores_chance():
 def test_margin_never_prefers_a_candidate_without_evidence():
     zero, one = np.zeros((3, 4)), np.eye(4)[:3]
     there, back = nearest_neighbours(zero, one, 4)
-    assert margin_errors(there, back, "ratio").tolist() == [False, True, True]
+    assert margin_retrieved(there, back, "ratio").tolist() == [0, 0, 0]
 
 
 @given(
@@ -130,9 +130,10 @@ def test_spearman_is_pearson_of_midranks(pair, gold):
     assert sts_spearman(*pair, gold) == pytest.approx(pearsonr(ranks, rankdata(gold)).statistic)
 
 
-def test_spearman_of_cosines_that_are_all_equal_is_zero():
+def test_correlation_of_cosines_that_are_all_equal_is_undefined():
     same = np.ones((4, 3))
-    assert sts_spearman(same, same, [1, 2, 3, 4]) == 0
+    assert math.isnan(sts_spearman(same, same, [1, 2, 3, 4]))
+    assert math.isnan(sts_pearson(same, same, [1, 2, 3, 4]))
 
 
 def test_scale_of_a_vector_does_not_matter():

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lingualign.evaluation import statistics
 from lingualign.evaluation.statistics import (
     RESAMPLES,
-    _resamples,
+    bootstrap,
     bootstrap_means,
     bootstrap_spearman,
     interval,
@@ -28,7 +27,7 @@ TRUE_RATE = float(np.mean(stats.norm.cdf((np.linspace(0, 1, 100_001) - 0.3) / 0.
 
 def drawn_rows(n):
     """The rows of every resample, spelt out."""
-    for weights in _resamples(n):
+    for weights in bootstrap._resamples(n):
         for row in weights:
             yield np.repeat(np.arange(n), row.astype(int))
 
@@ -47,7 +46,7 @@ def test_bootstrap_means_are_those_of_the_resampled_rows(monkeypatch):
     plain = np.array([values[rows].mean(axis=0) for rows in drawn_rows(17)])
     assert bootstrap_means(values) == pytest.approx(plain)
     assert bootstrap_means(values[:, 1]) == pytest.approx(plain[:, 1])
-    monkeypatch.setattr(statistics, "_BLOCK", 100)
+    monkeypatch.setattr(bootstrap, "_BLOCK", 100)
     assert bootstrap_means(values) == pytest.approx(plain)
 
 

@@ -132,6 +132,7 @@ def test_byte_order_mark_and_windows_line_ends_are_no_part_of_the_text(tmp_path)
 
 
 PARQUET_NAN = {**STS, "score": [1, 2, float("nan")]}
+RANGED = {**STS, "min_score": [0, 0, 0], "max_score": [4, 4, 4]}
 NO_TEST = {**BITEXT, "split": ["train", "dev", "dev"]}
 BAD_FILES = [
     ("a.tsv", {"text": ["a", "b"], "label": ["c", "d"]}, "fits no kind of suite: .*; found text, label"),
@@ -151,6 +152,8 @@ BAD_FILES = [
     ("a.jsonl", {**STS, "score": [True, 1, 2]}, "row 1 .*: 'score' is True, expected a finite number"),
     ("a.jsonl", {**STS, "score": [1, 10**400, 2]}, "row 2 .*: 'score' is 1000.*, expected a finite number"),
     ("a.tsv", {**STS, "score": [3, 3, 3]}, "all 3 scores are 3, so there is no order to compare with"),
+    ("a.tsv", RANGED, r"row 3 .*: 'score' is 5, outside the declared range \('max_score' is 4\)"),
+    ("a.parquet", RANGED, r"row 3 .*: 'score' is 5, outside the declared range \('max_score' is 4\)"),
     ("a.tsv", NO_TEST, "no rows to score: its column 'split' never says 'test', only dev, train"),
     ("a.tsv", b"sentence1\tsentence2\na\tb\na\n", "line 3: 1 fields, but the header has 2"),
     ("a.tsv", b"sentence1\tsentence2\na\tb\n\xff\tb\n", "line 3: not valid UTF-8"),

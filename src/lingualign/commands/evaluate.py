@@ -1,17 +1,25 @@
-"""Score models."""
+"""Score models, and tell them apart."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lingualign.evaluation import Outcomes, Suite
 
 
 def evaluate(
     model: str,
     suite: list[str],
     output: str | None = None,
+    outcomes: str | None = None,
     prompt: str | None = None,
     device: str | None = None,
 ) -> None:
@@ -27,31 +35,154 @@ def evaluate(
         n-way parallel set.
     output
         File to keep the scores in, as JSON.
+    outcomes
+        Folder, or file .parquet, to keep the outcome of every sentence in: what compare takes in place of a model.
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     """
-    from lingualign.evaluation import evaluate, load_suites, print_scores, save_scores
+    from lingualign.evaluation import (
+        load_suites,
+        measure,
+        print_scores,
+        save_outcomes,
+        save_scores,
+        score,
+    )
 
     if output is not None:
         _check_output(output)
-    scores = evaluate(model, load_suites(suite), prompt=prompt, device=device, progress=True)
+    if outcomes is not None:
+        _check_outcomes(outcomes)
+    measured = measure(model, load_suites(suite), prompt=prompt, device=device, progress=True)
+    scores = score(measured)
     print_scores(scores)
+    if outcomes is not None:
+        save_outcomes(measured, outcomes)
     if output is not None:
         save_scores(scores, output)
 
 
-def _check_output(output: str) -> None:
+def compare(
+    model: list[str],
+    suite: list[str] | None = None,
+    output: list[str] | None = None,
+    device: str | None = None,
+) -> None:
+    """Tell models apart on the same suites: differences with intervals, tests, and verdicts in words.
+
+    Parameters
+    ----------
+    model
+        Two or more: hub id, folder, minilm, or what evaluate --outcomes has kept (a folder or .parquet file).
+        NAME=MODEL gives a name, NAME=MODEL,MODEL,MODEL several seeds of one way of training.
+    suite
+        As of evaluate; may be absent where every model is given by its outcomes, which are narrowed to these
+        suites otherwise.
+    output
+        Files to keep the comparison in, by ending: .json (everything), .md, .tex (booktabs), .html (with plots).
+    device
+        Where the models run, such as cpu or cuda:1; the best there is by default.
+    """
+    from lingualign.evaluation import compare, load_suites, print_comparison
+    from lingualign.reporting import check_comparison_file, save_comparison
+
+    for path in output or []:
+        _check_output(path)
+        check_comparison_file(path)
+    given = _contenders(model)
+    suites = load_suites(suite) if suite else []
+    saved = {path: _saved(path) for paths in given.values() for path in paths}
+    if not suites and (unsaved := [path for path, outcomes in saved.items() if outcomes is None]):
+        raise InputError(
+            f"--suite PATH is missing: {unsaved[0]!r} holds no outcomes kept by evaluate --outcomes, so it must be "
+            "measured on something"
+        )
+    # One model at a time: only its outcomes stay in memory.
+    measured = {path: _outcomes(path, outcomes, suites, device) for path, outcomes in saved.items()}
+    comparison = compare({label: [measured[path] for path in paths] for label, paths in given.items()})
+    print_comparison(comparison)
+    for path in output or []:
+        save_comparison(comparison, path)
+
+
+def _contenders(given: Sequence[str]) -> dict[str, list[str]]:
+    """Take labels and seeds apart: ``NAME=MODEL,MODEL``, or a model, which is its own label."""
+    contenders: dict[str, list[str]] = {}
+    for each in given:
+        label, sign, models = each.partition("=")
+        named = bool(sign) and not Path(each).exists()
+        label, paths = (label, models.split(",")) if named else (each, [each])
+        if not label or not all(paths):
+            raise InputError(f"{each!r} names no model: expected MODEL, NAME=MODEL or NAME=MODEL,MODEL,...")
+        if len(set(paths)) < len(paths):
+            raise InputError(f"{each!r} gives a model twice: seeds must differ")
+        if label in contenders:
+            raise InputError(f"two models are called {label!r}: give one another name, NAME=MODEL")
+        contenders[label] = paths
+    if len(contenders) < 2:
+        raise InputError("compare takes two models or more")
+    return contenders
+
+
+def _saved(path: str) -> Outcomes | None:
+    """Read outcomes kept earlier; None for a model."""
+    from lingualign.evaluation import load_outcomes
+    from lingualign.evaluation.outcomes import OUTCOMES_FILE
+
+    place = Path(path)
+    model = (place / "modules.json").is_file() or (place / "config.json").is_file()
+    if place.suffix == ".parquet" or (not model and (place / OUTCOMES_FILE).is_file()):
+        return load_outcomes(place)
+    if place.suffix == ".json" or (place.is_dir() and not model and (place / "scores.json").is_file()):
+        raise InputError(
+            f"{path!r} holds scores, which do not say which sentences were right: keep those with "
+            "`lingualign evaluate MODEL --outcomes`, or give the model"
+        )
+    return None
+
+
+def _outcomes(path: str, saved: Outcomes | None, suites: Sequence[Suite], device: str | None) -> Outcomes:
+    """Measure a model, or narrow its outcomes to the suites that are asked for."""
+    from dataclasses import replace
+
+    from lingualign.evaluation import measure
+
+    if saved is None:
+        return measure(path, suites, device=device, progress=True)
+    if missing := [suite.name for suite in suites if suite.name not in saved.suites]:
+        raise InputError(
+            f"{path!r} has no outcomes on {missing[0]!r}, only on {', '.join(saved.suites)}: measure it anew with "
+            "evaluate --outcomes"
+        )
+    names = [suite.name for suite in suites] or list(saved.suites)
+    return replace(saved, suites={name: saved.suites[name] for name in names})
+
+
+def _check_outcomes(outcomes: str) -> None:
+    """Refuse a place where outcomes could not be kept; a folder need not exist yet."""
+    if outcomes.endswith(".parquet"):
+        _check_output(outcomes, option="--outcomes")
+        return
+    if os.path.exists(outcomes) and not os.path.isdir(outcomes):
+        raise InputError(f"--outcomes {outcomes!r}: a file; give a folder, or a file ending in .parquet")
+    folder = Path(outcomes).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    _check_output(str(folder / "outcomes.parquet"), option="--outcomes")
+
+
+def _check_output(output: str, option: str = "--output") -> None:
     """Refuse a file that could not be written, before the scores are computed."""
     folder = os.path.dirname(os.path.abspath(output))
     if os.path.isdir(output) or output.endswith(os.sep):
         raise InputError(
-            f"--output {output!r}: a folder; give a file, such as {os.path.join(output, 'scores.json')}"
+            f"{option} {output!r}: a folder; give a file, such as {os.path.join(output, 'scores.json')}"
         )
     if not os.path.isdir(folder):
-        raise InputError(f"--output {output!r}: its folder does not exist")
+        raise InputError(f"{option} {output!r}: its folder does not exist")
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise InputError(f"--output {output!r}: its folder cannot be written to: {error.strerror}") from None
+        raise InputError(f"{option} {output!r}: its folder cannot be written to: {error.strerror}") from None

@@ -2,8 +2,10 @@
 
 `load_suites` reads files into suites (translation pairs, n-way parallel sets, graded sentence pairs),
 `evaluate` encodes each distinct sentence once and scores every suite in the form of ``scores.json``,
-`print_scores` shows it and `save_scores` keeps it. `BitextEvaluator` is the quick form for the middle of a
-training run. The metrics themselves, `bitext_accuracy`, `xsim` and `sts_spearman`, are functions of plain
+`print_scores` shows it and `save_scores` keeps it. It is two steps in one: `measure` finds the outcome of every
+sentence, which `save_outcomes` keeps, and `score` computes the figures from them. `compare` tells models apart by
+their outcomes, with the tests in ``statistics/``. `BitextEvaluator` is the quick form for the middle of a training
+run. The metrics themselves, `bitext_accuracy`, `xsim`, `sts_spearman` and those in ``space``, are functions of plain
 vectors.
 """
 
@@ -12,8 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
+from lingualign.evaluation.compare import compare
+from lingualign.evaluation.comparison_table import print_comparison
 from lingualign.evaluation.evaluate import evaluate, save_scores
-from lingualign.evaluation.sts import sts_spearman
+from lingualign.evaluation.measure import measure
+from lingualign.evaluation.outcomes import Outcomes, load_outcomes, save_outcomes
+from lingualign.evaluation.scores import score
+from lingualign.evaluation.sts import sts_pearson, sts_spearman
 from lingualign.evaluation.suites import Suite, load_suites
 from lingualign.evaluation.table import print_scores
 from lingualign.evaluation.xsim import xsim, xsim_errors
@@ -24,12 +31,20 @@ if TYPE_CHECKING:
 __all__ = [
     "BitextAccuracy",
     "BitextEvaluator",
+    "Outcomes",
     "Suite",
     "bitext_accuracy",
+    "compare",
     "evaluate",
+    "load_outcomes",
     "load_suites",
+    "measure",
+    "print_comparison",
     "print_scores",
+    "save_outcomes",
     "save_scores",
+    "score",
+    "sts_pearson",
     "sts_spearman",
     "xsim",
     "xsim_errors",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lingualign.errors import InputError
 from lingualign.neighbours import nearest_neighbours
 
 if TYPE_CHECKING:
@@ -55,11 +56,59 @@ def bitext_accuracy(source: npt.ArrayLike, target: npt.ArrayLike) -> BitextAccur
     -------
     BitextAccuracy
         Its ``forward`` mean is the accuracy that MTEB reports when sentence1 is the source.
+
+    Raises
+    ------
+    InputError
+        If the two sides differ in rows or in dimensions, or a vector is not finite.
     """
-    source, target = np.asarray(source, dtype=np.float32), np.asarray(target, dtype=np.float32)
+    source, target = matching_rows(source, target)
     forward, backward = nearest_neighbours(source, target)
     gold = np.arange(len(source))
     return BitextAccuracy(
         forward=forward.index[:, 0] == gold,
         backward=backward.index[:, 0] == gold,
     )
+
+
+def f1_shares(retrieved: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+    """Give each sentence's share in F1 as MTEB computes it: its mean is the main score of MTEB's bitext tasks.
+
+    A target is a class with one true member. If it is retrieved for its own source and for c sources in all, its
+    precision is 1/c and its recall 1, so its F1 is 2 / (1 + c); else it is 0. The mean over targets is what
+    scikit-learn calls the weighted F1. A hub, retrieved for many sources, thus counts for little even where it is
+    right.
+
+    Parameters
+    ----------
+    retrieved
+        (n,): the target row retrieved for each source row; right where it equals the position.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,), float64, in [0, 1].
+    """
+    retrieved = np.asarray(retrieved)
+    rows = len(retrieved)
+    right = retrieved == np.arange(rows)
+    return np.asarray(np.where(right, 2 / (1 + np.bincount(retrieved, minlength=rows)), 0))
+
+
+def matching_rows(
+    source: npt.ArrayLike, target: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Take the vectors of two sides in single precision.
+
+    Raises
+    ------
+    InputError
+        If they are not tables of as many rows and dimensions.
+    """
+    source, target = np.asarray(source, dtype=np.float32), np.asarray(target, dtype=np.float32)
+    if source.ndim != 2 or source.shape != target.shape:
+        raise InputError(
+            f"vectors of shape {source.shape} on one side and {target.shape} on the other: expected (n, d) on "
+            "both, row i of one belonging to row i of the other"
+        )
+    return source, target

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lingualign.evaluation.sts import constant
 from lingualign.neighbours import cosines, unit_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from sentence_transformers import SentenceTransformer
 
     from lingualign.evaluation.suites import Suite
 
 SAME_DIRECTION = 0.9999
 """Cosine from which on two vectors count as the same: bf16 noise lies above, translations well below."""
+UNKNOWN_RATE = 0.1
+"""Share of unknown tokens from which on a language counts as one that the model cannot read."""
+
+_SAMPLE = 500
 
 
 def warnings(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> list[str]:
@@ -33,7 +39,7 @@ def warnings(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> list[
     list of str
         Empty if nothing is wrong. Reported are: blank sentences; zero vectors; a collapsed encoder, which
         gives every sentence the same vector; two languages' sides that are mostly the same text, or different
-        texts with mostly the same vectors.
+        texts with mostly the same vectors; cosines that are all equal, whose correlation is undefined.
     """
     texts = [text for column in suite.sentences.values() for text in column]
     rows = np.concatenate(list(vectors.values()))
@@ -47,7 +53,53 @@ def warnings(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> list[
     elif suite.kind != "sts":
         for one, two in combinations(suite.sentences, 2):
             found += _same_sides(suite, vectors, one, two)
+    if suite.kind == "sts" and constant(cosines(vectors["sentence1"], vectors["sentence2"])):
+        found.append("the cosine is the same in every row: its correlation with the scores is undefined")
     return found
+
+
+def unknown_tokens(suite: Suite, model: SentenceTransformer) -> list[str]:
+    """Say in which columns a model's tokenizer turns much of the text into unknown tokens.
+
+    Of up to 500 rows of each column, evenly spread. A tokenizer without an unknown token has nothing to say.
+    """
+    tokenizer = model.tokenizer
+    unknown = _unknown_token(tokenizer)
+    if unknown is None:
+        return []
+    found = []
+    for column, texts in suite.sentences.items():
+        sample = texts[:: -(-len(texts) // _SAMPLE)]
+        tokens = np.concatenate([np.asarray(ids, np.int64) for ids in _token_ids(tokenizer, sample)])
+        rate = float(np.mean(tokens == unknown)) if len(tokens) else 0.0
+        if rate >= UNKNOWN_RATE:
+            found.append(
+                f"{rate:.0%} of the tokens of {column} are unknown to the model's tokenizer: it cannot read much of "
+                "this text"
+            )
+    return found
+
+
+def _unknown_token(tokenizer: Any) -> int | None:
+    """Find the id of the unknown token of a tokenizer of transformers or of tokenizers."""
+    if callable(tokenizer):
+        return getattr(tokenizer, "unk_token_id", None)
+    # A unigram model keeps the id itself, the others the token's text.
+    core = getattr(tokenizer, "model", None)
+    if (token := getattr(core, "unk_token", None)) is not None:
+        place: int | None = tokenizer.token_to_id(token)
+        return place
+    return getattr(core, "unk_id", None)
+
+
+def _token_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    if callable(tokenizer):
+        ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, truncation=True)["input_ids"]
+        return ids
+    return [
+        [token for token, real in zip(encoded.ids, encoded.attention_mask, strict=True) if real]
+        for encoded in tokenizer.encode_batch(texts, add_special_tokens=False)
+    ]
 
 
 def _collapsed(rows: npt.NDArray[np.float32]) -> bool:

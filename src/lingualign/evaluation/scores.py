@@ -1,128 +1,211 @@
-"""One suite's entry in ``scores.json``, from the vectors of its sentences."""
+"""Figures from outcomes: the entries of ``scores.json``, each figure with its replicates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
-from lingualign.evaluation.checks import warnings
+from lingualign.evaluation.bitext import f1_shares
 from lingualign.evaluation.statistics import (
     bootstrap_means,
+    bootstrap_pearson,
     bootstrap_spearman,
     interval,
     rate_interval,
     wilson,
 )
-from lingualign.evaluation.sts import sts_spearman
-from lingualign.evaluation.xsim import margin_errors
-from lingualign.neighbours import NEIGHBOURHOOD, cosines, nearest_neighbours
+from lingualign.evaluation.sts import pearson, spearman
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
-    from lingualign.evaluation.suites import Suite
+    from lingualign.evaluation.outcomes import Outcomes, Retrieval, SuiteOutcomes
+
+CORRELATIONS = ("spearman", "pearson")
+LOWER_IS_BETTER = ("xsim", "xsim_distance", "xsim_margin")
+MEANS = ("accuracy", "f1", "xsim", "xsim_distance", "xsim_margin", *CORRELATIONS)
+"""The figures that are averaged over the suites of a group."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Figure:
+    """A figure, and what it is in every bootstrap resample of the rows."""
+
+    value: float
+    """NaN where it is undefined."""
+    replicates: npt.NDArray[np.float64]
+    rows: int
+    rate: bool = True
+    """Whether it lies in [0, 1]."""
+
+    @property
+    def ci95(self) -> list[float] | None:
+        """Its 95% interval; None where it is undefined."""
+        if math.isnan(self.value):
+            return None
+        found = (
+            rate_interval(self.value, self.replicates, self.rows) if self.rate else interval(self.replicates)
+        )
+        return list(found)
+
+    @property
+    def told(self) -> float | None:
+        """The value as JSON has it."""
+        return None if math.isnan(self.value) else self.value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SuiteScores:
-    """A suite's entry, and what the means over several suites are made of."""
+    """A suite's entry in ``scores.json``, and its figures."""
 
     entry: dict[str, Any]
-    """As ``scores.json`` holds it."""
-    metrics: dict[str, float]
-    """The figures that go into the mean of the suite's group."""
-    replicates: dict[str, npt.NDArray[np.float64]]
-    """Each of these figures in every bootstrap resample."""
+    figures: dict[str, Figure]
+    """By metric; of an n-way set the means over its language pairs."""
+    pairs: dict[str, dict[str, Figure]] = field(default_factory=dict)
+    """Of an n-way set: by language pair and metric."""
 
 
-def score_suite(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> SuiteScores:
-    """Score one suite.
+def score(outcomes: Outcomes) -> dict[str, Any]:
+    """Compute ``scores.json`` from outcomes: what `evaluate` returns, whose form is described there."""
+    scored = {name: score_suite(suite) for name, suite in outcomes.suites.items()}
+    groups: dict[str, list[SuiteScores]] = {}
+    for name, suite in outcomes.suites.items():
+        groups.setdefault(suite.group, []).append(scored[name])
+    return {
+        "model": outcomes.model,
+        "lingualign": outcomes.version,
+        "suites": {name: scores.entry for name, scores in scored.items()},
+        "means": {group: _means(members) for group, members in groups.items()},
+    }
 
-    Parameters
-    ----------
-    suite
-        The suite.
-    vectors
-        Its sentences' vectors by column, (rows, d) each.
-    """
-    score = {"bitext": _bitext, "nway": _nway, "sts": _sts}[suite.kind]
-    scores = score(suite, vectors)
-    if found := warnings(suite, vectors):
-        scores.entry["warnings"] = found
+
+def score_suite(outcomes: SuiteOutcomes) -> SuiteScores:
+    """Compute the figures of one suite."""
+    scores = {"bitext": _bitext, "nway": _nway, "sts": _sts}[outcomes.kind](outcomes)
+    if outcomes.space:
+        scores.entry["space"] = outcomes.space
+    if outcomes.warnings:
+        scores.entry["warnings"] = outcomes.warnings
     return scores
 
 
-def _bitext(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> SuiteScores:
-    outcome = bitext_accuracy(vectors["sentence1"], vectors["sentence2"])
-    replicates = bootstrap_means(outcome.both)
-    entry = {"kind": suite.kind, "rows": suite.rows, **_accuracy(outcome, replicates)}
-    return SuiteScores(entry, {"accuracy": outcome.accuracy}, {"accuracy": replicates})
-
-
-def _accuracy(outcome: BitextAccuracy, replicates: npt.NDArray[np.float64]) -> dict[str, Any]:
-    rows = len(outcome.forward)
-    return {
-        "accuracy": outcome.accuracy,
-        "ci95": list(rate_interval(outcome.accuracy, replicates, rows)),
-        "forward": float(outcome.forward.mean()),
-        "forward_ci95": list(wilson(outcome.forward.sum(), rows)),
-        "backward": float(outcome.backward.mean()),
-        "backward_ci95": list(wilson(outcome.backward.sum(), rows)),
-    }
-
-
-def _nway(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> SuiteScores:
-    """Score every unordered pair of languages, each figure the mean of the two directions."""
-    gold = np.arange(suite.rows)
-    outcomes, margins = {}, []
-    for one, two in combinations(suite.sentences, 2):
-        there, back = nearest_neighbours(vectors[one], vectors[two], NEIGHBOURHOOD)
-        outcomes[f"{one}-{two}"] = BitextAccuracy(there.index[:, 0] == gold, back.index[:, 0] == gold)
-        margins.append((margin_errors(there, back).astype(np.float64) + margin_errors(back, there)) / 2)
-
-    correct = np.stack([outcome.both for outcome in outcomes.values()], axis=1)
-    wrong = np.stack(margins, axis=1)
-    replicates = bootstrap_means(np.concatenate([correct, wrong], axis=1))
-    pairs = {
-        name: {
-            **_accuracy(outcome, replicates[:, column]),
-            "xsim": 1 - outcome.accuracy,
-            "xsim_margin": float(wrong[:, column].mean()),
-        }
-        for column, (name, outcome) in enumerate(outcomes.items())
-    }
-    accuracy = replicates[:, : len(pairs)].mean(axis=1)
-    metrics = {
-        "accuracy": float(correct.mean()),
-        "xsim": 1 - float(correct.mean()),
-        "xsim_margin": float(wrong.mean()),
-    }
-    mean = {**metrics, "ci95": list(rate_interval(metrics["accuracy"], accuracy, suite.rows))}
-    entry = {"kind": suite.kind, "rows": suite.rows, "pairs": pairs, "mean": mean}
-    return SuiteScores(
-        entry,
-        metrics,
-        {
-            "accuracy": accuracy,
-            "xsim": 1 - accuracy,
-            "xsim_margin": replicates[:, len(pairs) :].mean(axis=1),
-        },
+def mean_figure(figures: Iterable[Figure]) -> Figure:
+    """Average a metric over suites; their resamples line up, see `statistics.bootstrap`."""
+    figures = list(figures)
+    return Figure(
+        float(np.mean([figure.value for figure in figures])),
+        np.mean([figure.replicates for figure in figures], axis=0),
+        min(figure.rows for figure in figures),
+        all(figure.rate for figure in figures),
     )
 
 
-def _sts(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> SuiteScores:
-    assert suite.gold is not None
-    one, two = vectors["sentence1"], vectors["sentence2"]
-    spearman = sts_spearman(one, two, suite.gold)
-    replicates = bootstrap_spearman(cosines(one, two), suite.gold)
-    entry = {
-        "kind": suite.kind,
-        "rows": suite.rows,
-        "spearman": spearman,
-        "ci95": list(interval(replicates)),
+def group_figures(members: Iterable[SuiteScores]) -> dict[str, Figure]:
+    """Average each metric over the suites of a group that have it."""
+    members = list(members)
+    return {
+        metric: mean_figure(member.figures[metric] for member in members if metric in member.figures)
+        for metric in MEANS
+        if any(metric in member.figures for member in members)
     }
-    return SuiteScores(entry, {"spearman": spearman}, {"spearman": replicates})
+
+
+def _means(members: list[SuiteScores]) -> dict[str, Any]:
+    figures = group_figures(members)
+    return {
+        **{metric: figure.told for metric, figure in figures.items()},
+        "ci95": {metric: figure.ci95 for metric, figure in figures.items()},
+    }
+
+
+def _bitext(outcomes: SuiteOutcomes) -> SuiteScores:
+    (retrieval,) = outcomes.retrieval.values()
+    figures = _figures([retrieval])[0]
+    entry = {"kind": outcomes.kind, "rows": outcomes.rows, **_entry(retrieval, figures)}
+    return SuiteScores(entry, figures)
+
+
+def _nway(outcomes: SuiteOutcomes) -> SuiteScores:
+    """Score every unordered pair of languages, each figure the mean of the two directions."""
+    of_pair = dict(zip(outcomes.retrieval, _figures(outcomes.retrieval.values()), strict=True))
+    metrics = [metric for metric in MEANS if metric not in CORRELATIONS]
+    mean = {metric: mean_figure(figures[metric] for figures in of_pair.values()) for metric in metrics}
+    entry = {
+        "kind": outcomes.kind,
+        "rows": outcomes.rows,
+        "pairs": {pair: _entry(outcomes.retrieval[pair], figures) for pair, figures in of_pair.items()},
+        "mean": _with_intervals(mean),
+    }
+    return SuiteScores(entry, mean, of_pair)
+
+
+def _sts(outcomes: SuiteOutcomes) -> SuiteScores:
+    predicted, gold = outcomes.predicted, outcomes.gold
+    assert predicted is not None
+    assert gold is not None
+    figures = {
+        metric: Figure(function(predicted, gold), resample(predicted, gold), outcomes.rows, rate=False)
+        for metric, function, resample in (
+            ("spearman", spearman, bootstrap_spearman),
+            ("pearson", pearson, bootstrap_pearson),
+        )
+    }
+    entry = {"kind": outcomes.kind, "rows": outcomes.rows, **_with_intervals(figures)}
+    return SuiteScores(entry, figures)
+
+
+def _figures(retrievals: Iterable[Retrieval]) -> list[dict[str, Figure]]:
+    """Compute the figures of several language pairs over the same rows, which are resampled together."""
+    by_row = [_by_row(retrieval) for retrieval in retrievals]
+    replicates = bootstrap_means(np.stack([values for rows in by_row for values in rows.values()], axis=1))
+    figures = []
+    column = 0
+    for rows in by_row:
+        found = {}
+        for metric, values in rows.items():
+            found[metric] = Figure(float(values.mean()), replicates[:, column], len(values))
+            column += 1
+        right = found["accuracy"]
+        found["xsim"] = Figure(1 - right.value, 1 - right.replicates, right.rows)
+        figures.append(found)
+    return figures
+
+
+def _by_row(retrieval: Retrieval) -> dict[str, npt.NDArray[np.float64]]:
+    forward, backward = (f1_shares(way["absolute"]) for way in (retrieval.forward, retrieval.backward))
+    return {
+        "accuracy": retrieval.hits().both,
+        "f1": (forward + backward) / 2,
+        "f1_forward": forward,
+        "f1_backward": backward,
+        "xsim_distance": 1 - retrieval.hits("distance").both,
+        "xsim_margin": 1 - retrieval.hits("ratio").both,
+    }
+
+
+def _entry(retrieval: Retrieval, figures: dict[str, Figure]) -> dict[str, Any]:
+    hits = retrieval.hits()
+    rows = len(hits.forward)
+    order = ("accuracy", "f1", "f1_forward", "f1_backward", "xsim", "xsim_distance", "xsim_margin")
+    return {
+        **_with_intervals({"accuracy": figures["accuracy"]}),
+        "forward": float(hits.forward.mean()),
+        "forward_ci95": list(wilson(hits.forward.sum(), rows)),
+        "backward": float(hits.backward.mean()),
+        "backward_ci95": list(wilson(hits.backward.sum(), rows)),
+        **_with_intervals({metric: figures[metric] for metric in order[1:]}),
+    }
+
+
+def _with_intervals(figures: dict[str, Figure]) -> dict[str, Any]:
+    """Give each figure with its interval; that of the first, which the suite is known by, is plain ``ci95``."""
+    entry: dict[str, Any] = {}
+    for metric, figure in figures.items():
+        entry[metric] = figure.told
+        entry["ci95" if metric in ("accuracy", "spearman") else f"{metric}_ci95"] = figure.ci95
+    return entry

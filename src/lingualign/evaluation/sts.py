@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lingualign.evaluation.bitext import matching_rows
 from lingualign.neighbours import cosines
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+_ROUNDING = 1e-6
 
 
 def sts_spearman(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike, gold: npt.ArrayLike) -> float:
@@ -25,12 +29,35 @@ def sts_spearman(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike, gold: npt.Arr
     Returns
     -------
     float
-        In [-1, 1]. Where all cosines are equal the correlation is undefined; such an encoder orders nothing,
-        so it is given as 0.
+        In [-1, 1]; NaN where all cosines are equal, which has no order and so no correlation.
+
+    Raises
+    ------
+    InputError
+        If the two sides differ in rows or dimensions.
     """
+    return spearman(cosines(*matching_rows(vectors1, vectors2)), gold)
+
+
+def sts_pearson(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike, gold: npt.ArrayLike) -> float:
+    """Pearson's correlation of the cosines and people's scores; arguments and outcome as of `sts_spearman`."""
+    return pearson(cosines(*matching_rows(vectors1, vectors2)), gold)
+
+
+def spearman(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> float:
+    """Spearman's correlation of cosines and people's scores; NaN where the cosines are `constant`."""
     from scipy.stats import spearmanr
 
-    predicted = cosines(vectors1, vectors2)
-    if np.all(predicted == predicted[0]):
-        return 0.0
-    return float(spearmanr(predicted, gold).statistic)
+    return math.nan if constant(predicted) else float(spearmanr(predicted, gold).statistic)
+
+
+def pearson(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> float:
+    """Pearson's correlation of cosines and people's scores; NaN where the cosines are `constant`."""
+    from scipy.stats import pearsonr
+
+    return math.nan if constant(predicted) else float(pearsonr(predicted, gold).statistic)
+
+
+def constant(cosines: npt.ArrayLike) -> bool:
+    """Tell whether cosines are all the same but for the rounding of single-precision vectors."""
+    return bool(np.ptp(np.asarray(cosines)) <= _ROUNDING)

@@ -81,8 +81,8 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
         kind follows from its columns: ``sentence1, sentence2, score`` is sts, ``sentence1, sentence2``
         bitext, nothing but language columns nway (``ind`` or ``ind_Latn`` for Indonesian: ``id`` may be an
         identifier, and is refused there). Where there is a ``split`` column the rows of ``test`` are
-        taken. Other columns are left alone. Hidden files are passed over, those of other kinds named in a
-        warning.
+        taken. Columns ``min_score`` and ``max_score`` declare the range of the scores. Other columns are left
+        alone. Hidden files are passed over, those of other kinds named in a warning.
 
     Returns
     -------
@@ -93,8 +93,8 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
     ------
     InputError
         If a path is missing or holds nothing of use; a file cannot be read, has columns that fit no kind,
-        fewer than two rows to score, a missing sentence, or a score that is no finite number; all scores of a
-        file are equal; or two files have the same name.
+        fewer than two rows to score, a missing sentence, or a score that is no finite number or outside the
+        declared range; all scores of a file are equal; or two files have the same name.
     """
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     if not paths:
@@ -171,7 +171,7 @@ def _load(path: Path, name: str, group: str) -> Suite:
             row = rows[values.to_pylist().index(None)]
             raise InputError(f"{path}, row {row + 1} (header aside): {column!r} is missing, expected text")
         sentences[column] = values.to_pylist()
-    return Suite(name, group, kind, path, sentences, _gold(path, rows) if kind == "sts" else None)
+    return Suite(name, group, kind, path, sentences, _gold(path, rows, found) if kind == "sts" else None)
 
 
 def _kind(path: Path, columns: Sequence[str]) -> tuple[Kind, list[str]]:
@@ -189,34 +189,46 @@ def _kind(path: Path, columns: Sequence[str]) -> tuple[Kind, list[str]]:
     raise InputError(f"{path} fits no kind of suite: expected the columns {_COLUMNS}; found {found}")
 
 
-def _gold(path: Path, rows: list[int]) -> npt.NDArray[np.float64]:
-    values = _scores(path)
-    gold = np.empty(len(rows))
-    for place, row in enumerate(rows):
-        value = values[row]
-        try:
-            gold[place] = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError, OverflowError):
-            gold[place] = math.nan
-        if not math.isfinite(gold[place]):
-            shown = "missing" if value is None else repr(value)
-            raise InputError(
-                f"{path}, row {row + 1} (header aside): 'score' is {shown}, expected a finite number"
-            )
+def _gold(path: Path, rows: list[int], columns: Sequence[str]) -> npt.NDArray[np.float64]:
+    gold = _numbers(path, rows, "score")
     if np.all(gold == gold[0]):
         raise InputError(
             f"{path}: all {len(gold)} scores are {gold[0]:g}, so there is no order to compare with"
         )
+    for bound, outside in (("min_score", np.less), ("max_score", np.greater)):
+        if bound in columns and (beyond := outside(gold, limit := _numbers(path, rows, bound))).any():
+            place = int(beyond.argmax())
+            raise InputError(
+                f"{path}, row {rows[place] + 1} (header aside): 'score' is {gold[place]:g}, outside the declared "
+                f"range ({bound!r} is {limit[place]:g})"
+            )
     return gold
 
 
-def _scores(path: Path) -> list[Any]:
-    """Read the column ``score`` of a file that `read_table` has read, numbers as what they are."""
+def _numbers(path: Path, rows: list[int], column: str) -> npt.NDArray[np.float64]:
+    values = _values(path, column)
+    numbers = np.empty(len(rows))
+    for place, row in enumerate(rows):
+        value = values[row]
+        try:
+            numbers[place] = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            numbers[place] = math.nan
+        if not math.isfinite(numbers[place]):
+            shown = "missing" if value is None else repr(value)
+            raise InputError(
+                f"{path}, row {row + 1} (header aside): {column!r} is {shown}, expected a finite number"
+            )
+    return numbers
+
+
+def _values(path: Path, column: str) -> list[Any]:
+    """Read a column of a file that `read_table` has read, numbers as what they are."""
     ending = Path(without_compression(path.name)).suffix.lower()
     if ending == ".parquet":
         with pq.ParquetFile(path) as file:
-            return list(file.read(columns=["score"])["score"].to_pylist())
+            return list(file.read(columns=[column])[column].to_pylist())
     if ending == ".jsonl":
         lines = read_text(path).split(b"\n")
-        return [json.loads(line).get("score") for line in lines if line.strip()]
-    return list(read_table(path, lambda _: ["score"])["score"].to_pylist())
+        return [json.loads(line).get(column) for line in lines if line.strip()]
+    return list(read_table(path, lambda _: [column])[column].to_pylist())

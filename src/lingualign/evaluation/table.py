@@ -10,9 +10,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_BITEXT = {"accuracy": "accuracy", "95%": "ci95", "forward": "forward", "backward": "backward"}
+_BITEXT = {"accuracy": "accuracy", "95%": "ci95", "forward": "forward", "backward": "backward", "F1": "f1"}
 _NWAY = {"accuracy": "accuracy", "95%": "ci95", "xSIM": "xsim", "xSIM margin": "xsim_margin"}
-_STS = {"Spearman": "spearman", "95%": "ci95"}
+_STS = {"Spearman": "spearman", "95%": "ci95", "Pearson": "pearson"}
+_SPACE = {
+    "alignment": "alignment",
+    "uniformity": "uniformity",
+    "isotropy": "isotropy",
+    "language": "language_identifiability",
+    "hubness": "hubness",
+}
 
 
 def print_scores(scores: dict[str, Any], console: Console | None = None) -> None:
@@ -59,6 +66,11 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
         table.add_section()
         table.add_row("mean", *_cells(entry["mean"], _NWAY), style="bold")
         yield table
+    table = _empty("The space of vectors", "suite", list(_SPACE))
+    for name, entry in scores["suites"].items():
+        if "space" in entry:
+            table.add_row(name, *(f"{entry['space'][key]:.3f}" for key in _SPACE.values()))
+    yield table
     table = _empty("Means", "group", ["metric", "mean", "95%"])
     for group, means in scores["means"].items():
         for metric, interval in means["ci95"].items():
@@ -82,7 +94,9 @@ def _cells(figures: dict[str, Any], columns: dict[str, str]) -> list[str]:
     return [_percent(figures[key]) for key in columns.values()]
 
 
-def _percent(figure: float | list[float]) -> str:
+def _percent(figure: float | list[float] | None) -> str:
+    if figure is None:
+        return "undefined"
     if isinstance(figure, list):
         return f"{100 * figure[0]:.1f} to {100 * figure[1]:.1f}"
     return f"{100 * figure:.2f}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lingualign.evaluation.bitext import matching_rows
 from lingualign.neighbours import NEIGHBOURHOOD, Margin, margin_scores, nearest_neighbours
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def xsim(
     Raises
     ------
     InputError
-        If ``margin`` is none of the three, or ``k`` is below 1.
+        If ``margin`` is none of the three, ``k`` is below 1, or the two sides differ in rows or dimensions.
 
     References
     ----------
@@ -52,15 +53,21 @@ def xsim_errors(
     source: npt.ArrayLike, target: npt.ArrayLike, *, margin: Margin = "ratio", k: int = NEIGHBOURHOOD
 ) -> npt.NDArray[np.bool_]:
     """Give for each source sentence whether `xsim` retrieves a wrong target: (n,) bool."""
-    source, target = np.asarray(source, dtype=np.float32), np.asarray(target, dtype=np.float32)
-    return margin_errors(*nearest_neighbours(source, target, k), margin)
+    retrieved = margin_retrieved(*nearest_neighbours(*matching_rows(source, target), k), margin)
+    return np.asarray(retrieved != np.arange(len(retrieved)))
 
 
-def margin_errors(
+def margin_retrieved(
     forward: Neighbours, backward: Neighbours, margin: Margin = "ratio"
-) -> npt.NDArray[np.bool_]:
-    """Judge retrieval from neighbours already found, ``forward`` being the direction that is scored."""
+) -> npt.NDArray[np.int64]:
+    """Retrieve by margin among neighbours already found, ``forward`` being the direction that is scored.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,), int64: the position on the other side; of equal scores that of the larger cosine, then the first.
+    """
     own, theirs = (side.cosine.mean(axis=1, dtype=np.float64) for side in (forward, backward))
     score = margin_scores(forward.cosine, own[:, None], theirs[forward.index], margin)
-    retrieved = np.take_along_axis(forward.index, score.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return np.asarray(retrieved != np.arange(len(retrieved)))
+    best = score.argmax(axis=1)[:, None]
+    return np.asarray(np.take_along_axis(forward.index, best, axis=1)[:, 0])

@@ -1,5 +1,6 @@
-"""What a run tells people: the model card."""
+"""What is told to people: the model card of a run, and a comparison as JSON, Markdown, LaTeX or a page."""
 
+from lingualign.reporting.comparison import check_comparison_file, save_comparison
 from lingualign.reporting.model_card import model_card
 
-__all__ = ["model_card"]
+__all__ = ["check_comparison_file", "model_card", "save_comparison"]

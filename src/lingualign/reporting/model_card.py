@@ -60,10 +60,10 @@ def model_card(
     ]
     if scores is not None:
         rows = [
-            (group, metric, f"{value:.3f}")
+            (group, metric, "undefined" if value is None else f"{value:.3f}")
             for group, metrics in scores["means"].items()
             for metric, value in metrics.items()
-            if isinstance(value, float)
+            if metric != "ci95"
         ]
         parts.append(
             "Means over evaluation suites, none of whose sentences was trained on where `decontaminate` named them "

@@ -1,10 +1,11 @@
-"""95% intervals: Wilson's for one proportion, the percentile bootstrap over sentences for everything else.
+"""95% intervals by the percentile bootstrap over sentences.
 
 A bootstrap here draws `RESAMPLES` times n rows out of n with replacement and takes the 2.5th and 97.5th
 percentile of the statistic. The draws depend on n alone, so whatever is measured on the same rows is
 resampled together: both directions of a bitext, all language pairs of an n-way set, and files that hold the
 same rows in several languages. The correlation between them enters the interval of their mean by itself; for
-files of unrelated rows it is nil on average and so are its effects.
+files of unrelated rows it is nil on average and so are its effects. Two models are resampled together likewise:
+the difference of their replicates is the paired bootstrap of their difference.
 """
 
 from __future__ import annotations
@@ -13,43 +14,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lingualign.evaluation.statistics.wilson import CONFIDENCE, wilson
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
+    from lingualign.evaluation.statistics.wilson import Interval
+
 RESAMPLES = 1000
 SEED = 20240607
-CONFIDENCE = 0.95
 
 _BLOCK = 1 << 20
 """Drawn rows held at once."""
-
-Interval = tuple[float, float]
-
-
-def wilson(successes: float, n: int) -> Interval:
-    """Give Wilson's score interval of a proportion, which stays sensible at 0% and 100%.
-
-    Parameters
-    ----------
-    successes
-        Out of ``n``; need not be whole.
-    n
-        At least 1.
-
-    References
-    ----------
-    Wilson (1927), "Probable Inference, the Law of Succession, and Statistical Inference".
-    """
-    from scipy.special import ndtri
-
-    z2 = float(ndtri((1 + CONFIDENCE) / 2)) ** 2
-    rate = successes / n
-    centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
-    half = (z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)
-    # Rounding must not exclude the rate itself at the ends.
-    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
+_NOTHING = 1e-12
+"""Share of a column's variance below which a resample of it is constant but for rounding."""
 
 
 def bootstrap_means(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -100,6 +80,30 @@ def bootstrap_spearman(x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.flo
         scale = np.sqrt(variance_a * variance_b)
         correlations.append(covariance / np.where(scale > 0, scale, 1))
     return np.concatenate(correlations)
+
+
+def bootstrap_pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Resample rows and take Pearson's correlation of two columns.
+
+    Parameters
+    ----------
+    x, y
+        (n,), float.
+
+    Returns
+    -------
+    numpy.ndarray
+        (`RESAMPLES`,), float64. A resample where one column is constant has no correlation and counts as 0.
+    """
+    # Centred first, so that the moments below lose no digits.
+    one, two = (array - array.mean() for array in (np.asarray(x, np.float64), np.asarray(y, np.float64)))
+    moments = bootstrap_means(np.stack([one, two, one * one, two * two, one * two], axis=1))
+    mean_x, mean_y, xx, yy, xy = moments.T
+    variance_x, variance_y = xx - mean_x**2, yy - mean_y**2
+    varied = (variance_x > _NOTHING * np.mean(one * one)) & (variance_y > _NOTHING * np.mean(two * two))
+    scale = np.sqrt(np.where(varied, variance_x * variance_y, 1))
+    correlation: npt.NDArray[np.float64] = np.where(varied, (xy - mean_x * mean_y) / scale, 0)
+    return correlation
 
 
 def interval(replicates: npt.NDArray[np.float64]) -> Interval:

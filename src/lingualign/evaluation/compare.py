@@ -1,0 +1,355 @@
+"""Tell models apart by their outcomes on the same sentences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lingualign._version import __version__
+from lingualign.errors import InputError
+from lingualign.evaluation.scores import (
+    CORRELATIONS,
+    LOWER_IS_BETTER,
+    Figure,
+    SuiteScores,
+    mean_figure,
+    score_suite,
+)
+from lingualign.evaluation.statistics import (
+    bootstrap_p,
+    cohens_g,
+    cohens_h,
+    cohens_q,
+    exact_sign_flip,
+    interval,
+    mcnemar,
+    odds_ratio,
+    permutation_p,
+    permuted_means,
+    permuted_spearman_differences,
+    seed_noise,
+    wilson,
+)
+from lingualign.evaluation.verdicts import summary, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from lingualign.evaluation.outcomes import Outcomes, SuiteOutcomes
+    from lingualign.neighbours import Margin
+
+LEVEL = 0.05
+"""Expected share of false findings among all differences that are called one."""
+
+_METRICS = {"bitext": ("accuracy",), "nway": ("accuracy", "xsim_margin"), "sts": ("spearman",)}
+_MARGINS: dict[str, Margin] = {"accuracy": "absolute", "xsim_margin": "ratio"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What models are compared on: a metric on a suite, on a language pair of one, or as a mean over suites."""
+
+    metric: str
+    group: str
+    suites: tuple[str, ...]
+    pair: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        if len(self.suites) > 1:
+            return f"{self.group} (mean of {len(self.suites)})"
+        return f"{self.suites[0]} {self.pair}" if self.pair else self.suites[0]
+
+    def figure(self, scored: Mapping[str, SuiteScores]) -> Figure:
+        """Take its figure from a model's scores by suite."""
+        if self.pair:
+            return scored[self.suites[0]].pairs[self.pair][self.metric]
+        figures = [scored[suite].figures[self.metric] for suite in self.suites]
+        return figures[0] if len(figures) == 1 else mean_figure(figures)
+
+
+def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
+    """Compare each two models on each suite, each language pair of an n-way set, and each mean over suites.
+
+    Parameters
+    ----------
+    models
+        By label, the outcomes of a model; those of several seeds of one way of training are repeated measures.
+
+    Returns
+    -------
+    dict
+        Ready for JSON, rates in [0, 1]:
+
+        - ``lingualign``, the version; ``level`` and ``correction``; ``models``: by label, each seed's ``name``,
+          ``fingerprint``, ``dimensions`` and ``prompt``.
+        - ``figures``, a list with, for each place: ``place``, ``group``, ``suites``, ``pair``, ``metric``,
+          ``lower_is_better``, ``rows``; ``models``: by label ``value``, ``ci95`` and the ``seeds``' values; ``best``
+          and ``level_with_best``, labels; and ``comparisons`` of ``a`` with ``b``:
+
+          - ``difference``, a less b, and its ``ci95``: the paired bootstrap over sentences, joint over directions,
+            language pairs, and suites of the same rows; with Student's t for the seeds, if there are several;
+          - ``p`` of ``test``: ``mcnemar`` (exact, a sentence with all its outcomes being the unit),
+            ``permutation`` or, for several seeds, ``bootstrap``; ``q``, p after Benjamini and Hochberg's control of
+            false discoveries over all comparisons of all places;
+          - ``ahead``, a label, or null: ``q`` below ``level`` and the interval clear of 0;
+          - ``effect``: ``cohens_h``, ``cohens_g``, ``odds_ratio``, with the outcomes that ``only_a`` or ``only_b``
+            has right; or ``cohens_q`` of correlations; ``mcnemar`` by direction; ``verdict``, in words.
+        - ``verdicts``: a sentence for each two models; ``warnings``: what makes figures doubtful.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two models, they were not measured on the same rows, or two seeds are one model.
+
+    References
+    ----------
+    Benjamini and Hochberg (1995), "Controlling the False Discovery Rate"; Koehn (2004), "Statistical Significance
+    Tests for Machine Translation Evaluation", for the paired bootstrap.
+    """
+    from scipy.stats import false_discovery_control
+
+    _check(models)
+    first = next(iter(models.values()))[0]
+    scored = {
+        label: [{name: score_suite(suite) for name, suite in seed.suites.items()} for seed in seeds]
+        for label, seeds in models.items()
+    }
+    figures = []
+    for place in _places(first):
+        of_model = {
+            label: _Measured(label, list(seeds), [place.figure(each) for each in scored[label]], group)
+            for group, (label, seeds) in enumerate(models.items())
+        }
+        figures.append(_entry(place, of_model))
+    tested = [found for figure in figures for found in figure["comparisons"] if found["p"] is not None]
+    if tested:
+        for found, q in zip(tested, false_discovery_control([found["p"] for found in tested]), strict=True):
+            found["q"] = float(q)
+    for figure in figures:
+        _judge(figure)
+    return {
+        "lingualign": __version__,
+        "level": LEVEL,
+        "correction": "Benjamini-Hochberg",
+        "models": {label: [seed.model for seed in seeds] for label, seeds in models.items()},
+        "figures": figures,
+        "verdicts": [summary(a, b, figures) for a, b in combinations(models, 2)],
+        "warnings": _warnings(models),
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    """A model at one place."""
+
+    label: str
+    seeds: list[Outcomes]
+    figures: list[Figure]
+    """Of each seed."""
+    group: int
+
+    @property
+    def value(self) -> float:
+        return float(np.mean([figure.value for figure in self.figures]))
+
+    @property
+    def replicates(self) -> npt.NDArray[np.float64]:
+        """What the mean over seeds might have been for other sentences and other seeds: (resamples, draws)."""
+        mean = np.mean([figure.replicates for figure in self.figures], axis=0)
+        noise = seed_noise([figure.value for figure in self.figures], self.group)
+        return np.asarray(mean[:, None] + noise)
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        if math.isnan(self.value):
+            return {"value": None, "ci95": None, "seeds": [figure.told for figure in self.figures]}
+        single = len(self.figures) == 1
+        found = self.figures[0].ci95 if single else list(interval(self.replicates.ravel()))
+        return {"value": self.value, "ci95": found, "seeds": [figure.value for figure in self.figures]}
+
+
+def _places(outcomes: Outcomes) -> list[Place]:
+    """List what models are compared on, each group's suites before their mean."""
+    groups: dict[str, list[SuiteOutcomes]] = {}
+    for suite in outcomes.suites.values():
+        groups.setdefault(suite.group, []).append(suite)
+    places = []
+    for group, suites in groups.items():
+        for suite in suites:
+            places += [Place(metric, group, (suite.name,)) for metric in _METRICS[suite.kind]]
+            if suite.kind == "nway":
+                places += [Place("accuracy", group, (suite.name,), pair) for pair in suite.retrieval]
+        for metric in dict.fromkeys(metric for suite in suites for metric in _METRICS[suite.kind]):
+            having = tuple(suite.name for suite in suites if metric in _METRICS[suite.kind])
+            if len(having) > 1:
+                places.append(Place(metric, group, having))
+    return places
+
+
+def _entry(place: Place, models: dict[str, _Measured]) -> dict[str, Any]:
+    lower = place.metric in LOWER_IS_BETTER
+    values = {label: model.value for label, model in models.items() if not math.isnan(model.value)}
+    best = min(values, key=lambda label: values[label] * (1 if lower else -1)) if values else None
+    return {
+        "place": place.name,
+        "group": place.group,
+        "suites": list(place.suites),
+        "pair": place.pair,
+        "metric": place.metric,
+        "lower_is_better": lower,
+        "rows": min(figure.rows for model in models.values() for figure in model.figures),
+        "models": {label: model.entry for label, model in models.items()},
+        "best": best,
+        "level_with_best": [],
+        "comparisons": [_comparison(place, *two) for two in combinations(models.values(), 2)],
+    }
+
+
+def _comparison(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
+    found: dict[str, Any] = {"a": a.label, "b": b.label, "difference": None, "ci95": None}
+    found |= {"test": None, "p": None, "q": None, "ahead": None, "effect": {}}
+    if math.isnan(a.value) or math.isnan(b.value):
+        return found
+    found["difference"] = a.value - b.value
+    replicates = (a.replicates - b.replicates).ravel()
+    found["ci95"] = list(interval(replicates))
+    if a.figures[0].rate and np.ptp(replicates) <= 1e-12:
+        # No sentence differs from another, so the bootstrap would claim certainty.
+        room = wilson(0, min(a.figures[0].rows, b.figures[0].rows))[1]
+        found["ci95"] = [max(-1.0, found["difference"] - room), min(1.0, found["difference"] + room)]
+    if len(a.seeds) > 1 or len(b.seeds) > 1:
+        found |= {"test": "bootstrap", "p": bootstrap_p(replicates)}
+        effect = cohens_q if place.metric in CORRELATIONS else cohens_h
+        found["effect"] = {effect.__name__: effect(a.value, b.value)}
+        return found
+    return found | _single(place, a, b)
+
+
+def _single(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
+    """Test two models of one seed each, sentence by sentence."""
+    ((one,), (two,)) = (a.seeds, b.seeds)
+    pairs = [(one.suites[name], two.suites[name]) for name in place.suites]
+    difference = a.value - b.value
+    if place.metric in CORRELATIONS:
+        null = np.mean([_spearman_null(*suites) for suites in pairs], axis=0)
+        p = permutation_p(difference, null)
+        return {"test": "permutation", "p": p, "effect": {"cohens_q": cohens_q(a.value, b.value)}}
+    margin = _MARGINS[place.metric]
+    right = [[_right(suite, place.pair, margin) for suite in suites] for suites in pairs]
+    only_a = int(sum((x & ~y).sum() for x, y in right))
+    only_b = int(sum((~x & y).sum() for x, y in right))
+    effect = {
+        "cohens_h": cohens_h(a.value, b.value),
+        "cohens_g": cohens_g(only_a, only_b),
+        "odds_ratio": odds_ratio(only_a, only_b),
+        "only_a": only_a,
+        "only_b": only_b,
+    }
+    if len(right) > 1:
+        means = [permuted_means(x.mean(axis=0) - y.mean(axis=0)) for x, y in right]
+        return {
+            "test": "permutation",
+            "p": permutation_p(difference, np.mean(means, axis=0)),
+            "effect": effect,
+        }
+    ((x, y),) = right
+    p = exact_sign_flip(x.sum(axis=0) - y.sum(axis=0))
+    found: dict[str, Any] = {"test": "mcnemar", "p": p, "effect": effect}
+    if len(x) == 2:
+        ways = {"forward": mcnemar(x[0], y[0]), "backward": mcnemar(x[1], y[1])}
+        found["mcnemar"] = {
+            way: {"only_a": test.only_a, "only_b": test.only_b, "p": test.p} for way, test in ways.items()
+        }
+    return found
+
+
+def _spearman_null(one: SuiteOutcomes, two: SuiteOutcomes) -> npt.NDArray[np.float64]:
+    assert one.predicted is not None
+    assert two.predicted is not None
+    assert one.gold is not None
+    return permuted_spearman_differences(one.predicted, two.predicted, one.gold)
+
+
+def _right(suite: SuiteOutcomes, pair: str | None, margin: Margin) -> npt.NDArray[np.bool_]:
+    """Tell what is right of a suite or a language pair of it: (outcomes a row, rows)."""
+    found = [suite.retrieval[pair]] if pair else suite.retrieval.values()
+    hits = [retrieval.hits(margin) for retrieval in found]
+    return np.stack([way for each in hits for way in (each.forward, each.backward)])
+
+
+def _judge(figure: dict[str, Any]) -> None:
+    """Say who is ahead, now that the false discoveries are under control."""
+    ahead_of_best = set()
+    for found in figure["comparisons"]:
+        if found["q"] is not None and found["q"] < LEVEL and not found["ci95"][0] <= 0 <= found["ci95"][1]:
+            greater = found["difference"] > 0
+            found["ahead"] = found["a"] if greater != figure["lower_is_better"] else found["b"]
+            if figure["best"] == found["ahead"]:
+                ahead_of_best.add(found["b"] if found["ahead"] == found["a"] else found["a"])
+        found["verdict"] = verdict(figure, found)
+    figure["level_with_best"] = [
+        label
+        for label, entry in figure["models"].items()
+        if entry["value"] is not None and label != figure["best"] and label not in ahead_of_best
+    ]
+
+
+def _check(models: Mapping[str, Sequence[Outcomes]]) -> None:
+    if len(models) < 2:
+        raise InputError(f"{len(models)} models to compare: give at least two")
+    reference_label, (reference, *_) = next(iter(models.items()))
+    for label, seeds in models.items():
+        prints = [(seed.model["fingerprint"], seed.model["prompt"]) for seed in seeds]
+        if len(set(prints)) < len(prints):
+            raise InputError(
+                f"two seeds of {label!r} are the same model: give each once, or they would count as evidence twice"
+            )
+        for seed in seeds:
+            if missing := sorted(reference.suites.keys() ^ seed.suites.keys()):
+                raise InputError(
+                    f"{reference_label!r} and {label!r} were not measured on the same suites: only one of them has "
+                    f"{missing[0]!r}; measure both on it, or name with --suite what both have"
+                )
+            for name, suite in reference.suites.items():
+                other = seed.suites[name]
+                same = all(
+                    getattr(suite, what) == getattr(other, what) for what in ("kind", "group", "sentences")
+                ) and list(suite.retrieval) == list(other.retrieval)
+                if suite.gold is not None and other.gold is not None:
+                    same = same and np.array_equal(suite.gold, other.gold)
+                if not same:
+                    raise InputError(
+                        f"{reference_label!r} and {label!r} were measured on different rows of {name!r}: the file has "
+                        "changed in between; measure both on one"
+                    )
+
+
+def _warnings(models: Mapping[str, Sequence[Outcomes]]) -> list[str]:
+    found = []
+    for label, seeds in models.items():
+        several = len(seeds) > 1
+        for number, seed in enumerate(seeds, start=1):
+            who = f"{label}, seed {number}" if several else label
+            found += [
+                f"{who}, {suite.name}: {warning}"
+                for suite in seed.suites.values()
+                for warning in suite.warnings
+            ]
+    for (one, seeds), (two, others) in combinations(models.items(), 2):
+        of_one, of_two = (
+            {(seed.model["fingerprint"], seed.model["prompt"]) for seed in each} for each in (seeds, others)
+        )
+        if of_one & of_two:
+            found.append(f"{one} and {two} have a model in common: the same weights and prompt")
+        if len(seeds) != len(others) and 1 in (len(seeds), len(others)):
+            alone = one if len(seeds) == 1 else two
+            found.append(f"{alone} has a single seed: its intervals say nothing of what another would give")
+    return list(dict.fromkeys(found))

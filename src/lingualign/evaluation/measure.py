@@ -1,0 +1,149 @@
+"""From a model and suites to the outcome of every sentence: the one place where evaluation meets vectors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from lingualign._version import __version__
+from lingualign.errors import InputError
+from lingualign.evaluation.checks import unknown_tokens, warnings
+from lingualign.evaluation.outcomes import Outcomes, Retrieval, SuiteOutcomes, sentence_ids
+from lingualign.evaluation.space import hubness, isotropy, language_hits, squared_distances, uniformity
+from lingualign.evaluation.statistics import bootstrap_means, interval, rate_interval
+from lingualign.evaluation.xsim import margin_retrieved
+from lingualign.neighbours import NEIGHBOURHOOD, Margin, cosines, nearest_neighbours
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    from sentence_transformers import SentenceTransformer
+
+    from lingualign.evaluation.suites import Suite
+
+SPACE_ROWS = 4_096
+"""Rows at most that the figures of the space are of, drawn by a fixed seed: some compare all with all."""
+
+
+def measure(
+    model: str | SentenceTransformer,
+    suites: Sequence[Suite],
+    *,
+    prompt: str | None = None,
+    device: str | None = None,
+    progress: bool = False,
+) -> Outcomes:
+    """Encode each distinct sentence of all suites once, and find the outcome of every row.
+
+    Parameters and errors are those of `evaluate`, whose figures `score` computes from the outcomes.
+    """
+    _check(suites)
+    from lingualign.embedding import encode, fingerprint, load_model
+
+    name = model if isinstance(model, str) else model.model_card_data.model_id or type(model).__name__
+    encoder = load_model(model, device=device) if isinstance(model, str) else model
+    if device is not None:
+        encoder = encoder.to(device)
+
+    place: dict[str, int] = {}
+    columns = [
+        {
+            column: np.array([place.setdefault(text, len(place)) for text in texts])
+            for column, texts in suite.sentences.items()
+        }
+        for suite in suites
+    ]
+    if prompt is None:
+        prompt = encoder.prompts.get(encoder.default_prompt_name or "", "")
+    # In single precision whatever the processor offers, so that every machine gives the same figures.
+    vectors = encode(encoder, list(place), prompt=prompt, precision="fp32", progress=progress)
+    outcomes = {}
+    for suite, of_suite in zip(suites, columns, strict=True):
+        outcomes[suite.name] = measure_suite(
+            suite, {column: vectors[rows] for column, rows in of_suite.items()}
+        )
+        outcomes[suite.name].warnings.extend(unknown_tokens(suite, encoder))
+    described = {
+        "name": name,
+        "fingerprint": fingerprint(encoder),
+        "dimensions": vectors.shape[1],
+        "prompt": prompt,
+    }
+    return Outcomes(described, __version__, outcomes)
+
+
+def measure_suite(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> SuiteOutcomes:
+    """Find the outcome of every row of one suite.
+
+    Parameters
+    ----------
+    suite
+        The suite.
+    vectors
+        Its sentences' vectors by column, (rows, d) each.
+    """
+    ids = sentence_ids(suite.sentences)
+    found = warnings(suite, vectors)
+    if suite.kind == "sts":
+        predicted = cosines(vectors["sentence1"], vectors["sentence2"])
+        return SuiteOutcomes(
+            suite.name, suite.group, suite.kind, ids, predicted=predicted, gold=suite.gold, warnings=found
+        )
+    retrieval, hubs = {}, []
+    for one, two in combinations(suite.sentences, 2):
+        there, back = nearest_neighbours(vectors[one], vectors[two], NEIGHBOURHOOD)
+        margins: tuple[Margin, ...] = get_args(Margin)
+        retrieval[f"{one}-{two}"] = Retrieval(
+            {margin: margin_retrieved(there, back, margin) for margin in margins},
+            {margin: margin_retrieved(back, there, margin) for margin in margins},
+        )
+        hubs += [hubness(side.index, suite.rows) for side in (there, back)]
+    space = {**_space(vectors), "hubness": float(np.mean(hubs))}
+    return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, retrieval, space=space, warnings=found)
+
+
+def _space(vectors: dict[str, npt.NDArray[np.float32]]) -> dict[str, Any]:
+    rows = len(next(iter(vectors.values())))
+    if rows > SPACE_ROWS:
+        taken = np.random.default_rng(0).choice(rows, SPACE_ROWS, replace=False)
+        vectors = {column: table[taken] for column, table in vectors.items()}
+    distances = np.mean([squared_distances(*pair) for pair in combinations(vectors.values(), 2)], axis=0)
+    hits = language_hits(list(vectors.values())).mean(axis=1)
+    everything = np.concatenate(list(vectors.values()))
+    if len(everything) > SPACE_ROWS:
+        everything = everything[np.random.default_rng(0).choice(len(everything), SPACE_ROWS, replace=False)]
+    return {
+        "alignment": float(distances.mean()),
+        "alignment_ci95": list(interval(bootstrap_means(distances))),
+        "uniformity": uniformity(everything),
+        "isotropy": isotropy(everything),
+        "language_identifiability": float(hits.mean()),
+        "language_identifiability_ci95": list(
+            rate_interval(float(hits.mean()), bootstrap_means(hits), len(hits))
+        ),
+    }
+
+
+def _check(suites: Sequence[Suite]) -> None:
+    """Refuse suites that cannot be scored, before a model is loaded."""
+    if not suites:
+        raise InputError("no suite to evaluate on: give at least one")
+    if repeated := [name for name, count in Counter(suite.name for suite in suites).items() if count > 1]:
+        raise InputError(f"several suites have the name {repeated[0]!r}: the names must differ")
+    for suite in suites:
+        lengths = {column: len(texts) for column, texts in suite.sentences.items()}
+        if suite.gold is not None:
+            lengths["gold"] = len(suite.gold)
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{column} {length}" for column, length in lengths.items())
+            raise InputError(
+                f"suite {suite.name!r} has columns of different length ({told}): row i of each must belong together"
+            )
+        if suite.rows < 2:
+            raise InputError(
+                f"suite {suite.name!r} has {suite.rows} rows: expected at least 2 to choose from"
+            )

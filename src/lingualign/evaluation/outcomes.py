@@ -1,0 +1,285 @@
+"""What a model made of each sentence of the suites: what every figure and every comparison is computed from.
+
+Kept as one parquet file, a row for each sentence (or, of an n-way set, for each sentence and language pair):
+
+- ``suite``, ``pair`` (the two columns, ``eng_Latn-fra_Latn``), ``row`` (from 0), and ``sentence``, an id that follows
+  from the row's text alone;
+- the row retrieved for it, right where it equals ``row``: ``forward`` and ``backward`` by cosine,
+  ``forward_distance``, ``backward_distance``, ``forward_ratio`` and ``backward_ratio`` by margin (null for sts);
+- ``predicted``, the cosine, and ``gold``, people's score (null but for sts).
+
+The file's metadata hold, under ``lingualign``, the model, and what is known of each suite beside its rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from lingualign.errors import InputError
+from lingualign.evaluation.bitext import BitextAccuracy
+from lingualign.evaluation.suites import Kind
+from lingualign.files import write_atomically
+from lingualign.neighbours import Margin
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyarrow as pa
+
+OUTCOMES_FILE = "outcomes.parquet"
+
+_METADATA = b"lingualign"
+_DIRECTIONS = ("forward", "backward")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retrieval:
+    """Which rows the sentences of two languages retrieve from each other, by each margin: (n,) positions."""
+
+    forward: dict[Margin, npt.NDArray[np.int64]]
+    backward: dict[Margin, npt.NDArray[np.int64]]
+
+    def hits(self, margin: Margin = "absolute") -> BitextAccuracy:
+        """Tell for each sentence whether its translation is what it retrieves."""
+        gold = np.arange(len(self.forward[margin]))
+        return BitextAccuracy(self.forward[margin] == gold, self.backward[margin] == gold)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SuiteOutcomes:
+    """The outcomes of one suite.
+
+    Attributes
+    ----------
+    name, group, kind
+        As of the `Suite`.
+    sentences
+        An id for each row.
+    retrieval
+        By language pair, in the order of the columns; empty for sts.
+    predicted, gold
+        (rows,) float64, cosines and people's scores; None but for sts.
+    space
+        Figures of the space of vectors; empty for sts.
+    warnings
+        What makes the suite's figures doubtful.
+    """
+
+    name: str
+    group: str
+    kind: Kind
+    sentences: list[str]
+    retrieval: dict[str, Retrieval] = field(default_factory=dict)
+    predicted: npt.NDArray[np.float64] | None = None
+    gold: npt.NDArray[np.float64] | None = None
+    space: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were scored."""
+        return len(self.sentences)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """The outcomes of one model on its suites, by name."""
+
+    model: dict[str, Any]
+    """``name``, ``fingerprint``, ``dimensions`` and ``prompt``."""
+    version: str
+    """Of lingualign."""
+    suites: dict[str, SuiteOutcomes]
+
+
+def sentence_ids(sentences: dict[str, list[str]]) -> list[str]:
+    """Name each row by its text: 16 hexadecimal digits, and which copy it is where rows repeat."""
+    seen: Counter[str] = Counter()
+    ids = []
+    for texts in zip(*sentences.values(), strict=True):
+        digest = blake2b("\0".join(texts).encode(errors="surrogatepass"), digest_size=8).hexdigest()
+        seen[digest] += 1
+        ids.append(digest if seen[digest] == 1 else f"{digest}-{seen[digest]}")
+    return ids
+
+
+def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
+    """Write outcomes; a file that is there already is replaced whole or not at all.
+
+    Parameters
+    ----------
+    outcomes
+        What `measure` returned.
+    path
+        A file ``.parquet``, or a folder, which gets ``outcomes.parquet``.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = outcomes_file(path)
+    described = {
+        "model": outcomes.model,
+        "version": outcomes.version,
+        "suites": {
+            name: {"group": suite.group, "kind": suite.kind, "space": suite.space, "warnings": suite.warnings}
+            for name, suite in outcomes.suites.items()
+        },
+    }
+    schema = _schema().with_metadata({_METADATA: json.dumps(described, ensure_ascii=False).encode()})
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    for suite in outcomes.suites.values():
+        for pair, figures in _columns(suite):
+            rows = suite.rows
+            same = {"suite": [suite.name] * rows, "pair": [pair] * rows, "row": range(rows)}
+            for name, values in {**same, "sentence": suite.sentences, **figures}.items():
+                columns[name].extend(values)
+    table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, memoryview(sink.getvalue()))
+    except OSError as error:
+        raise InputError(
+            f"outcomes cannot be written to {path}: {error.strerror}; give another file"
+        ) from error
+    return path
+
+
+def outcomes_file(path: str | Path) -> Path:
+    """Name the file of outcomes at a path, which is the file itself or the folder it lies in."""
+    path = Path(path)
+    return path if path.suffix == ".parquet" and not path.is_dir() else path / OUTCOMES_FILE
+
+
+def load_outcomes(path: str | Path) -> Outcomes:
+    """Read what `save_outcomes` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is damaged or something else.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = outcomes_file(path)
+    if not file.is_file():
+        raise InputError(
+            f"{path}: no outcomes here; `lingualign evaluate MODEL --outcomes {path}` makes them"
+        )
+    try:
+        table = pq.read_table(file)
+        described = json.loads(table.schema.metadata[_METADATA])
+        table = table.select(_schema().names).cast(_schema())
+        suites = {name: _suite(name, about, table) for name, about in described["suites"].items()}
+        model = {key: described["model"][key] for key in ("name", "fingerprint", "dimensions", "prompt")}
+        return Outcomes(model, str(described["version"]), suites)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(
+            f"{file} holds no outcomes of a model, or is damaged ({reason}): make it again with "
+            "`lingualign evaluate MODEL --outcomes`"
+        ) from error
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    named = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [
+            ("suite", named),
+            ("pair", named),
+            ("row", pa.int64()),
+            ("sentence", pa.string()),
+            *(
+                (_column(direction, margin), pa.int64())
+                for direction in _DIRECTIONS
+                for margin in get_args(Margin)
+            ),
+            ("predicted", pa.float64()),
+            ("gold", pa.float64()),
+        ]
+    )
+
+
+def _column(direction: str, margin: str) -> str:
+    return direction if margin == "absolute" else f"{direction}_{margin}"
+
+
+def _columns(suite: SuiteOutcomes) -> list[tuple[str, dict[str, Any]]]:
+    """Give a suite's figures by language pair, and in each by column, null where it has none."""
+    nothing = dict.fromkeys(_schema().names[4:], [None] * suite.rows)
+    if suite.kind == "sts":
+        return [("sentence1-sentence2", {**nothing, "predicted": suite.predicted, "gold": suite.gold})]
+    return [
+        (
+            pair,
+            nothing
+            | {
+                _column(way, margin): rows
+                for way in _DIRECTIONS
+                for margin, rows in getattr(found, way).items()
+            },
+        )
+        for pair, found in suite.retrieval.items()
+    ]
+
+
+def _suite(name: str, about: dict[str, Any], table: pa.Table) -> SuiteOutcomes:
+    """Find one suite in the table, and refuse what cannot be outcomes."""
+    import pyarrow.compute as pc
+
+    if about["kind"] not in get_args(Kind):
+        raise ValueError(f"{name} is of the unknown kind {about['kind']!r}")
+    table = table.filter(pc.equal(pc.cast(table["suite"], "string"), name))
+    pairs = table["pair"].to_pylist()
+    parts = {
+        pair: table.filter(pc.equal(pc.cast(table["pair"], "string"), pair)) for pair in dict.fromkeys(pairs)
+    }
+    if not parts:
+        raise ValueError(f"{name} has no rows")
+    sentences = next(iter(parts.values()))["sentence"].to_pylist()
+    rows = len(sentences)
+    for pair, part in parts.items():
+        if part["sentence"].to_pylist() != sentences or part["row"].to_pylist() != list(range(rows)):
+            raise ValueError(f"the rows of {name}, {pair}, are incomplete or out of order")
+    known: dict[str, Any] = {"space": dict(about["space"]), "warnings": list(about["warnings"])}
+    if about["kind"] == "sts":
+        (part,) = parts.values()
+        for column in ("predicted", "gold"):
+            known[column] = part[column].to_numpy().astype(np.float64)
+            if not np.isfinite(known[column]).all():
+                raise ValueError(f"{name}: {column!r} is not a number in every row")
+    else:
+        known["retrieval"] = {pair: _retrieval(name, part, rows) for pair, part in parts.items()}
+    return SuiteOutcomes(name, str(about["group"]), about["kind"], sentences, **known)
+
+
+def _retrieval(name: str, part: pa.Table, rows: int) -> Retrieval:
+    found: dict[str, dict[Margin, npt.NDArray[np.int64]]] = {direction: {} for direction in _DIRECTIONS}
+    for direction in _DIRECTIONS:
+        for margin in get_args(Margin):
+            column = part[_column(direction, margin)]
+            retrieved = column.to_numpy() if not column.null_count else np.array([-1])
+            if retrieved.min() < 0 or retrieved.max() >= rows:
+                raise ValueError(f"{name}: {_column(direction, margin)!r} names rows that are not there")
+            found[direction][margin] = retrieved
+    return Retrieval(found["forward"], found["backward"])

@@ -1,0 +1,126 @@
+"""A comparison of models as a file: JSON, a Markdown table, a LaTeX table, or a page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lingualign.errors import InputError
+from lingualign.evaluation.comparison_table import LEVEL_MARK, cell, row_name
+from lingualign.files import write_atomically
+from lingualign.reporting.comparison_page import comparison_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "≈": r"$\approx$",
+    "↓": r"$\downarrow$",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def save_comparison(comparison: dict[str, Any], path: str | Path) -> None:
+    """Write what `lingualign.evaluation.compare` returned, in the form that the file's ending names.
+
+    A file that is there already is replaced whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the ending is unknown or the file cannot be written.
+    """
+    check_comparison_file(path)
+    path = Path(path)
+    text = _WRITERS[path.suffix.lower()](comparison)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+    except OSError as error:
+        raise InputError(
+            f"the comparison cannot be written to {path}: {error.strerror}; give another file"
+        ) from error
+
+
+def check_comparison_file(path: str | Path) -> None:
+    """Refuse a file whose ending names no form of a comparison."""
+    if Path(path).suffix.lower() not in _WRITERS:
+        raise InputError(f"--output {str(path)!r}: expected a file ending in {', '.join(_WRITERS)}")
+
+
+def comparison_json(comparison: dict[str, Any]) -> str:
+    """Give the whole comparison as JSON."""
+    return json.dumps(comparison, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def comparison_markdown(comparison: dict[str, Any]) -> str:
+    """Give the figures as a Markdown table, the best of a row in bold, and the verdicts under it."""
+    labels = list(comparison["models"])
+    rows = [["on", "rows", *map(_markdown, labels)], ["---", *["---:"] * (1 + len(labels))]]
+    for figure in comparison["figures"]:
+        cells = [
+            f"**{cell(figure, label)}**" if label == figure["best"] else cell(figure, label)
+            for label in labels
+        ]
+        rows.append([_markdown(row_name(figure)), f"{figure['rows']:,}", *cells])
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lists = [
+        "\n".join(f"- {_markdown(line)}" for line in comparison[part])
+        for part in ("verdicts", "warnings")
+        if comparison[part]
+    ]
+    return "\n\n".join([table, _legend(comparison), *lists]) + "\n"
+
+
+def comparison_latex(comparison: dict[str, Any]) -> str:
+    """Give the figures as a LaTeX table for the package booktabs, the verdicts as comments above it."""
+    labels = list(comparison["models"])
+    lines = [
+        *(f"% {' '.join(verdict.split())}" for verdict in comparison["verdicts"]),
+        rf"\begin{{tabular}}{{l{'r' * (1 + len(labels))}}}",
+        r"\toprule",
+        " & ".join(["on", "rows", *map(_latex, labels)]) + r" \\",
+        r"\midrule",
+    ]
+    group = None
+    for figure in comparison["figures"]:
+        if group not in (None, figure["group"]):
+            lines.append(r"\addlinespace")
+        group = figure["group"]
+        cells = [
+            rf"\textbf{{{_latex(cell(figure, label))}}}"
+            if label == figure["best"]
+            else _latex(cell(figure, label))
+            for label in labels
+        ]
+        lines.append(" & ".join([_latex(row_name(figure)), str(figure["rows"]), *cells]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {_legend(comparison)}"]) + "\n"
+
+
+_WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    ".json": comparison_json,
+    ".md": comparison_markdown,
+    ".tex": comparison_latex,
+    ".html": comparison_page,
+}
+
+
+def _legend(comparison: dict[str, Any]) -> str:
+    return (
+        f"Times 100. Bold: the best of a row (↓: the lowest). {LEVEL_MARK}: not told apart from it "
+        f"({comparison['correction']}, false discoveries below {comparison['level']:.0%})."
+    )
+
+
+def _markdown(text: str) -> str:
+    """Keep text from being read as marks of Markdown or HTML, or from ending a cell."""
+    return re.sub(r"([\\`*_\[\]<>|&])", r"\\\1", " ".join(text.split()))
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
