@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lingualign.errors import InputError
 
@@ -21,6 +21,7 @@ def evaluate(
     output: str | None = None,
     outcomes: str | None = None,
     prompt: str | None = None,
+    pooling: Literal["mean", "cls", "last"] | None = None,
     device: str | None = None,
 ) -> None:
     """Score a model on bitext retrieval, n-way parallel sets and semantic similarity.
@@ -28,7 +29,8 @@ def evaluate(
     Parameters
     ----------
     model
-        Hub id, folder, or minilm.
+        Hub id, folder, minilm, model2vec:FOLDER, vectors.parquet (columns sentence, vector), or an OpenAI-compatible
+        service, https://host/v1#model, its key in LINGUALIGN_API_KEY.
     suite
         Folders (read recursively) or files: parquet, TSV, CSV or JSON lines. Columns sentence1, sentence2 are
         translation pairs, with score they are graded for similarity; language columns only (en, kor_Hang) are an
@@ -39,6 +41,8 @@ def evaluate(
         Folder, or file .parquet, to keep the outcome of every sentence in: what compare takes in place of a model.
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    pooling
+        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     """
@@ -55,7 +59,9 @@ def evaluate(
         _check_output(output)
     if outcomes is not None:
         _check_outcomes(outcomes)
-    measured = measure(model, load_suites(suite), prompt=prompt, device=device, progress=True)
+    measured = measure(
+        model, load_suites(suite), prompt=prompt, pooling=pooling, device=device, progress=True
+    )
     scores = score(measured)
     print_scores(scores)
     if outcomes is not None:
@@ -75,7 +81,7 @@ def compare(
     Parameters
     ----------
     model
-        Two or more: hub id, folder, minilm, or what evaluate --outcomes has kept (a folder or .parquet file).
+        Two or more: what evaluate takes, or what evaluate --outcomes has kept (a folder or .parquet file).
         NAME=MODEL gives a name, NAME=MODEL,MODEL,MODEL several seeds of one way of training.
     suite
         As of evaluate; may be absent where every model is given by its outcomes, which are narrowed to these
@@ -128,9 +134,12 @@ def _contenders(given: Sequence[str]) -> dict[str, list[str]]:
 
 def _saved(path: str) -> Outcomes | None:
     """Read outcomes kept earlier; None for a model."""
+    from lingualign.embedding.encoders.protocol import is_vector_file
     from lingualign.evaluation import load_outcomes
     from lingualign.evaluation.outcomes import OUTCOMES_FILE
 
+    if is_vector_file(path):
+        return None
     place = Path(path)
     model = (place / "modules.json").is_file() or (place / "config.json").is_file()
     if place.suffix == ".parquet" or (not model and (place / OUTCOMES_FILE).is_file()):

@@ -12,7 +12,6 @@ from lingualign.neighbours import cosines, unit_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from sentence_transformers import SentenceTransformer
 
     from lingualign.evaluation.suites import Suite
 
@@ -58,13 +57,12 @@ def warnings(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> list[
     return found
 
 
-def unknown_tokens(suite: Suite, model: SentenceTransformer) -> list[str]:
+def unknown_tokens(suite: Suite, tokenizer: Any | None) -> list[str]:
     """Say in which columns a model's tokenizer turns much of the text into unknown tokens.
 
     Of up to 500 rows of each column, evenly spread. A tokenizer without an unknown token has nothing to say.
     """
-    tokenizer = model.tokenizer
-    unknown = _unknown_token(tokenizer)
+    unknown = None if tokenizer is None else _unknown_token(tokenizer)
     if unknown is None:
         return []
     found = []

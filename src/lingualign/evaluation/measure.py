@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
+    from lingualign.embedding.encoders import SentenceEncoder
+    from lingualign.embedding.encoders.protocol import Pooling
     from lingualign.evaluation.suites import Suite
 
 SPACE_ROWS = 4_096
@@ -30,10 +32,11 @@ SPACE_ROWS = 4_096
 
 
 def measure(
-    model: str | SentenceTransformer,
+    model: str | SentenceTransformer | SentenceEncoder,
     suites: Sequence[Suite],
     *,
     prompt: str | None = None,
+    pooling: Pooling | None = None,
     device: str | None = None,
     progress: bool = False,
 ) -> Outcomes:
@@ -42,13 +45,10 @@ def measure(
     Parameters and errors are those of `evaluate`, whose figures `score` computes from the outcomes.
     """
     _check(suites)
-    from lingualign.embedding import encode, fingerprint, load_model
+    from lingualign.embedding.encoders import encode_with, open_encoder
 
-    name = model if isinstance(model, str) else model.model_card_data.model_id or type(model).__name__
-    encoder = load_model(model, device=device) if isinstance(model, str) else model
-    if device is not None:
-        encoder = encoder.to(device)
-
+    # In single precision whatever the processor offers, so that every machine gives the same figures.
+    encoder = open_encoder(model, prompt=prompt, pooling=pooling, device=device, precision="fp32")
     place: dict[str, int] = {}
     columns = [
         {
@@ -57,21 +57,19 @@ def measure(
         }
         for suite in suites
     ]
-    if prompt is None:
-        prompt = encoder.prompts.get(encoder.default_prompt_name or "", "")
-    # In single precision whatever the processor offers, so that every machine gives the same figures.
-    vectors = encode(encoder, list(place), prompt=prompt, precision="fp32", progress=progress)
+    vectors = encode_with(encoder, list(place), progress=progress)
     outcomes = {}
     for suite, of_suite in zip(suites, columns, strict=True):
         outcomes[suite.name] = measure_suite(
             suite, {column: vectors[rows] for column, rows in of_suite.items()}
         )
-        outcomes[suite.name].warnings.extend(unknown_tokens(suite, encoder))
+        outcomes[suite.name].warnings.extend(unknown_tokens(suite, encoder.tokenizer))
     described = {
-        "name": name,
-        "fingerprint": fingerprint(encoder),
+        "name": encoder.name,
+        "fingerprint": encoder.fingerprint,
         "dimensions": vectors.shape[1],
-        "prompt": prompt,
+        "prompt": encoder.prompt,
+        **encoder.describe(),
     }
     return Outcomes(described, __version__, outcomes)
 

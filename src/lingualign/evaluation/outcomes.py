@@ -92,7 +92,7 @@ class Outcomes:
     """The outcomes of one model on its suites, by name."""
 
     model: dict[str, Any]
-    """``name``, ``fingerprint``, ``dimensions`` and ``prompt``."""
+    """``name``, ``fingerprint``, ``dimensions``, ``prompt``, and how the encoder describes itself."""
     version: str
     """Of lingualign."""
     suites: dict[str, SuiteOutcomes]
@@ -189,7 +189,9 @@ def load_outcomes(path: str | Path) -> Outcomes:
         described = json.loads(table.schema.metadata[_METADATA])
         table = table.select(_schema().names).cast(_schema())
         suites = {name: _suite(name, about, table) for name, about in described["suites"].items()}
-        model = {key: described["model"][key] for key in ("name", "fingerprint", "dimensions", "prompt")}
+        model = dict(described["model"])
+        if missing := {"name", "fingerprint", "dimensions", "prompt"} - set(model):
+            raise ValueError(f"the model's {min(missing)} is missing")
         return Outcomes(model, str(described["version"]), suites)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
