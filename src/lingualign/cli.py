@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
-from lingualign.commands.data import fetch
+from lingualign.commands.data import fetch, fetch_suites
 from lingualign.commands.evaluate import compare, evaluate
 from lingualign.commands.mining import encode, filter_, mine
 from lingualign.commands.train import quickstart, train
@@ -33,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "mine": mine,
     "filter": filter_,
     "data fetch": fetch,
+    "data fetch-suites": fetch_suites,
 }
 _GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: str,
     suite: list[str],
+    languages: list[str] | None = None,
     output: str | None = None,
     outcomes: str | None = None,
     prompt: str | None = None,
@@ -34,7 +35,9 @@ def evaluate(
     suite
         Folders (read recursively) or files: parquet, TSV, CSV or JSON lines. Columns sentence1, sentence2 are
         translation pairs, with score they are graded for similarity; language columns only (en, kor_Hang) are an
-        n-way parallel set.
+        n-way parallel set. paper is Tatoeba, BUCC, FLORES-200 and STS as in the paper, fetched from the hub and kept.
+    languages
+        Codes of languages to narrow the suites to.
     output
         File to keep the scores in, as JSON.
     outcomes
@@ -47,7 +50,6 @@ def evaluate(
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     """
     from lingualign.evaluation import (
-        load_suites,
         measure,
         print_scores,
         save_outcomes,
@@ -60,7 +62,7 @@ def evaluate(
     if outcomes is not None:
         _check_outcomes(outcomes)
     measured = measure(
-        model, load_suites(suite), prompt=prompt, pooling=pooling, device=device, progress=True
+        model, _suites(suite, languages), prompt=prompt, pooling=pooling, device=device, progress=True
     )
     scores = score(measured)
     print_scores(scores)
@@ -73,6 +75,7 @@ def evaluate(
 def compare(
     model: list[str],
     suite: list[str] | None = None,
+    languages: list[str] | None = None,
     output: list[str] | None = None,
     device: str | None = None,
 ) -> None:
@@ -86,19 +89,21 @@ def compare(
     suite
         As of evaluate; may be absent where every model is given by its outcomes, which are narrowed to these
         suites otherwise.
+    languages
+        As of evaluate.
     output
         Files to keep the comparison in, by ending: .json (everything), .md, .tex (booktabs), .html (with plots).
     device
         Where the models run, such as cpu or cuda:1; the best there is by default.
     """
-    from lingualign.evaluation import compare, load_suites, print_comparison
+    from lingualign.evaluation import compare, print_comparison
     from lingualign.reporting import check_comparison_file, save_comparison
 
     for path in output or []:
         _check_output(path)
         check_comparison_file(path)
     given = _contenders(model)
-    suites = load_suites(suite) if suite else []
+    suites = _suites(suite, languages) if suite else []
     saved = {path: _saved(path) for paths in given.values() for path in paths}
     if not suites and (unsaved := [path for path, outcomes in saved.items() if outcomes is None]):
         raise InputError(
@@ -111,6 +116,22 @@ def compare(
     print_comparison(comparison)
     for path in output or []:
         save_comparison(comparison, path)
+
+
+def _suites(given: Sequence[str], languages: Sequence[str] | None) -> list[Suite]:
+    """Read suites; ``paper`` stands for the paper's, fetched if they are not kept yet."""
+    from lingualign.evaluation import in_languages, load_suites
+    from lingualign.evaluation.paper import PAPER, fetch_suites, has_paper_suites, paper_folder
+
+    paths = []
+    for path in given:
+        if path == PAPER and not Path(path).exists():
+            if not has_paper_suites(folder := paper_folder(), languages):
+                fetch_suites(folder, languages)
+            path = str(folder)
+        paths.append(path)
+    suites = load_suites(paths)
+    return in_languages(suites, languages) if languages else suites
 
 
 def _contenders(given: Sequence[str]) -> dict[str, list[str]]:
