@@ -12,6 +12,7 @@ from lingualign.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lingualign.embedding.encoders import SentenceEncoder
     from lingualign.evaluation import Outcomes, Suite
 
 
@@ -21,6 +22,8 @@ def evaluate(
     languages: list[str] | None = None,
     output: str | None = None,
     outcomes: str | None = None,
+    errors: str | None = None,
+    teacher: str | None = None,
     prompt: str | None = None,
     pooling: Literal["mean", "cls", "last"] | None = None,
     device: str | None = None,
@@ -42,6 +45,10 @@ def evaluate(
         File to keep the scores in, as JSON.
     outcomes
         Folder, or file .parquet, to keep the outcome of every sentence in: what compare takes in place of a model.
+    errors
+        Folder for an analysis of retrieval errors: confused sentences by kind of difference, and hubs.
+    teacher
+        With --errors, a model whose similarities within English are drawn beside this one's across languages.
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
     pooling
@@ -49,6 +56,7 @@ def evaluate(
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     """
+    from lingualign.embedding.encoders import open_encoder
     from lingualign.evaluation import (
         measure,
         print_scores,
@@ -56,18 +64,26 @@ def evaluate(
         save_scores,
         score,
     )
+    from lingualign.evaluation.errors import save_errors
 
     if output is not None:
         _check_output(output)
     if outcomes is not None:
         _check_outcomes(outcomes)
-    measured = measure(
-        model, _suites(suite, languages), prompt=prompt, pooling=pooling, device=device, progress=True
-    )
+    if errors is not None:
+        _check_outcomes(errors, option="--errors")
+    elif teacher is not None:
+        raise InputError("--teacher draws heatmaps into the folder of --errors: give both")
+    suites = _suites(suite, languages)
+    measured = measure(model, suites, prompt=prompt, pooling=pooling, device=device, progress=True)
     scores = score(measured)
     print_scores(scores)
     if outcomes is not None:
         save_outcomes(measured, outcomes)
+    if errors is not None:
+        save_errors(measured, suites, errors)
+    if errors is not None and teacher is not None:
+        _draw(open_encoder(model, prompt=prompt, pooling=pooling, device=device), teacher, suites, errors)
     if output is not None:
         save_scores(scores, output)
 
@@ -116,6 +132,21 @@ def compare(
     print_comparison(comparison)
     for path in output or []:
         save_comparison(comparison, path)
+
+
+def _draw(student: SentenceEncoder, teacher: str, suites: Sequence[Suite], folder: str) -> None:
+    """Draw a pair of heatmaps for each suite of translations."""
+    from lingualign.embedding.encoders import open_encoder
+    from lingualign.evaluation.heatmaps import anchor_and_others, similarity_matrices
+    from lingualign.reporting import save_heatmaps
+
+    encoder = open_encoder(teacher)
+    for suite in suites:
+        if suite.kind != "sts":
+            sides = anchor_and_others(suite)
+            save_heatmaps(
+                *similarity_matrices(student, encoder, *sides), sides, Path(folder) / f"{suite.name}.svg"
+            )
 
 
 def _suites(given: Sequence[str], languages: Sequence[str] | None) -> list[Suite]:
@@ -190,17 +221,17 @@ def _outcomes(path: str, saved: Outcomes | None, suites: Sequence[Suite], device
     return replace(saved, suites={name: saved.suites[name] for name in names})
 
 
-def _check_outcomes(outcomes: str) -> None:
+def _check_outcomes(outcomes: str, option: str = "--outcomes") -> None:
     """Refuse a place where outcomes could not be kept; a folder need not exist yet."""
     if outcomes.endswith(".parquet"):
-        _check_output(outcomes, option="--outcomes")
+        _check_output(outcomes, option=option)
         return
     if os.path.exists(outcomes) and not os.path.isdir(outcomes):
-        raise InputError(f"--outcomes {outcomes!r}: a file; give a folder, or a file ending in .parquet")
+        raise InputError(f"{option} {outcomes!r}: a file; give a folder")
     folder = Path(outcomes).absolute()
     while not folder.exists():
         folder = folder.parent
-    _check_output(str(folder / "outcomes.parquet"), option="--outcomes")
+    _check_output(str(folder / "outcomes.parquet"), option=option)
 
 
 def _check_output(output: str, option: str = "--output") -> None:

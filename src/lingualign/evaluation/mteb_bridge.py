@@ -55,7 +55,7 @@ def through_mteb(
     from lingualign.embedding.encoders import open_encoder
 
     encoder = mteb_encoder(open_encoder(model, prompt=prompt, device=device, precision="fp32"))
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     for name, suite, sides in _parts(suites):
         task = _task(len(found), name, suite, sides)
         results = mteb.evaluate(encoder, [task], cache=None, co2_tracker=False, show_progress_bar=False)
