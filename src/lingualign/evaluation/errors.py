@@ -8,6 +8,7 @@ import json
 import re
 from collections import Counter
 from difflib import SequenceMatcher
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -35,7 +36,7 @@ HUBS = 10
 """Most retrieved sentences that are told of each direction."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_NAME = re.compile(r"(?<=[^\W\d_]\s|..[,;:]\s)[^\W\d_][\w'’-]*")
+_NAME = re.compile(r"(?:(?<=[^\W\d_]\s)|(?<=[,;:]\s))[^\W\d_][\w'’-]*")
 _NEGATIONS = re.compile(
     r"\b(?:not|no|never|nobody|nothing|none|neither|nor|without|cannot|\w+n['’]t|"
     r"ne|pas|jamais|rien|personne|aucune?|sans|не|нет|ни|никогда|ничего|никто|без)\b|\bn['’](?=\w)|"
@@ -181,8 +182,10 @@ def save_errors(outcomes: Outcomes, suites: Iterable[Suite], folder: str | Path)
 def _retrievals(outcomes: Outcomes, suites: Iterable[Suite]) -> Iterator[tuple[Any, ...]]:
     """Give each direction: suite, pair, direction, its sentences, the other side's, and the rows retrieved."""
     for suite in suites:
-        for pair, retrieval in outcomes.suites[suite.name].retrieval.items():
-            one, two = (suite.sentences[column] for column in pair.split("-"))
+        found = outcomes.suites[suite.name].retrieval
+        # None of similarity, and else in the order of the columns.
+        for (pair, retrieval), columns in zip(found.items(), combinations(suite.sentences, 2), strict=False):
+            one, two = (suite.sentences[column] for column in columns)
             yield suite, pair, "forward", one, two, retrieval.forward["absolute"]
             yield suite, pair, "backward", two, one, retrieval.backward["absolute"]
 
