@@ -223,11 +223,12 @@ def _outcomes(path: str, saved: Outcomes | None, suites: Sequence[Suite], device
 
 def _check_outcomes(outcomes: str, option: str = "--outcomes") -> None:
     """Refuse a place where outcomes could not be kept; a folder need not exist yet."""
-    if outcomes.endswith(".parquet"):
+    if outcomes.endswith(".parquet") and option == "--outcomes":
         _check_output(outcomes, option=option)
         return
     if os.path.exists(outcomes) and not os.path.isdir(outcomes):
-        raise InputError(f"{option} {outcomes!r}: a file; give a folder")
+        also = ", or a file ending in .parquet" if option == "--outcomes" else ""
+        raise InputError(f"{option} {outcomes!r}: a file; give a folder{also}")
     folder = Path(outcomes).absolute()
     while not folder.exists():
         folder = folder.parent
