@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
-from lingualign.commands.data import counts, fetch, inspect_, prepare
+from lingualign.commands.data import counts, fetch, fetch_suites, inspect_, prepare
 from lingualign.commands.evaluate import compare, evaluate
 from lingualign.commands.mining import encode, filter_, mine
 from lingualign.commands.train import quickstart, train
@@ -36,6 +36,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "data inspect": inspect_,
     "data prepare": prepare,
     "data counts": counts,
+    "data fetch-suites": fetch_suites,
 }
 _GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 

@@ -75,7 +75,8 @@ def test_scores_have_the_form_of_the_contract(scores, model, suites):
     assert set(scores) == {"model", "lingualign", "suites", "means"}
     assert scores["lingualign"] == lingualign.__version__
     assert scores["model"] == {
-        "name": "SentenceTransformer", "fingerprint": fingerprint(model), "dimensions": 12, "prompt": ""
+        "name": "SentenceTransformer", "fingerprint": fingerprint(model), "dimensions": 12, "prompt": "",
+        "prompt_from": "none", "kind": "sentence-transformers",
     }  # fmt: skip
     assert list(scores["suites"]) == [suite.name for suite in suites]
     for suite in suites:

@@ -17,8 +17,8 @@ from lingualign.errors import InputError
 from lingualign.mining import encode_text, mine_pairs, retrieve
 from lingualign.mining.calibration import calibrate
 from lingualign.mining.memory import parse_memory
-from lingualign.mining.retrieval import Pairs
 from lingualign.neighbours import nearest_neighbours
+from lingualign.neighbours.retrieval import Pairs
 
 corpora = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1)).map(
     lambda drawn: tuple(

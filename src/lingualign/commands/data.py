@@ -1,4 +1,4 @@
-"""Get translation pairs, look at them, clean them, and make training sets of them."""
+"""Get translation pairs, look at them, clean them, and make training sets of them; get suites to evaluate on."""
 
 from __future__ import annotations
 
@@ -50,6 +50,22 @@ def fetch(
     print_plan(plan)
     if not dry_run:
         print_fetched(fetch(plan, progress=True), plan)
+
+
+def fetch_suites(folder: str, languages: list[str] | None = None) -> None:
+    """Copy the paper's evaluation suites from the hub into a folder, for evaluate --suite FOLDER.
+
+    Parameters
+    ----------
+    folder
+        Where to; its .manifest.json names the commits, and what is there already is not fetched again.
+    languages
+        Of en, fr, ja, ko and ru, those to fetch; all by default.
+    """
+    from lingualign.evaluation.paper import fetch_suites
+
+    files = fetch_suites(folder, languages)
+    print(f"{len(files)} suites in {folder}")
 
 
 def inspect_(data: DataConfig, output: str | None = None) -> None:

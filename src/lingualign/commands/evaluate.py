@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lingualign.embedding.encoders import SentenceEncoder
     from lingualign.evaluation import Outcomes, Suite
 
 
@@ -19,9 +20,13 @@ def evaluate(
     model: str,
     *,
     suite: list[str],
+    languages: list[str] | None = None,
     output: str | None = None,
     outcomes: str | None = None,
+    errors: str | None = None,
+    teacher: str | None = None,
     prompt: str | None = None,
+    pooling: Literal["mean", "cls", "last"] | None = None,
     device: str | None = None,
 ) -> None:
     """Score a model on bitext retrieval, n-way parallel sets and semantic similarity.
@@ -29,38 +34,57 @@ def evaluate(
     Parameters
     ----------
     model
-        Hub id, folder, or minilm.
+        Hub id, folder, minilm, model2vec:FOLDER, vectors.parquet (columns sentence, vector), or an OpenAI-compatible
+        service, https://host/v1#model, its key in LINGUALIGN_API_KEY.
     suite
         Folders (read recursively) or files: parquet, TSV, CSV or JSON lines. Columns sentence1, sentence2 are
         translation pairs, with score they are graded for similarity; language columns only (en, kor_Hang) are an
-        n-way parallel set.
+        n-way parallel set. paper is Tatoeba, BUCC, FLORES-200 and STS as in the paper, fetched from the hub and kept.
+    languages
+        Codes of languages to narrow the suites to.
     output
         File to keep the scores in, as JSON.
     outcomes
         Folder, or file .parquet, to keep the outcome of every sentence in: what compare takes in place of a model.
+    errors
+        Folder for an analysis of retrieval errors: confused sentences by kind of difference, and hubs.
+    teacher
+        With --errors, a model whose similarities within English are drawn beside this one's across languages.
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    pooling
+        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     """
+    from lingualign.embedding.encoders import open_encoder
     from lingualign.evaluation import (
-        load_suites,
         measure,
         print_scores,
         save_outcomes,
         save_scores,
         score,
     )
+    from lingualign.evaluation.errors import save_errors
 
     if output is not None:
         _check_output(output)
     if outcomes is not None:
         _check_outcomes(outcomes)
-    measured = measure(model, load_suites(suite), prompt=prompt, device=device, progress=True)
+    if errors is not None:
+        _check_outcomes(errors, option="--errors")
+    elif teacher is not None:
+        raise InputError("--teacher draws heatmaps into the folder of --errors: give both")
+    suites = _suites(suite, languages)
+    measured = measure(model, suites, prompt=prompt, pooling=pooling, device=device, progress=True)
     scores = score(measured)
     print_scores(scores)
     if outcomes is not None:
         save_outcomes(measured, outcomes)
+    if errors is not None:
+        save_errors(measured, suites, errors)
+    if errors is not None and teacher is not None:
+        _draw(open_encoder(model, prompt=prompt, pooling=pooling, device=device), teacher, suites, errors)
     if output is not None:
         save_scores(scores, output)
 
@@ -68,6 +92,7 @@ def evaluate(
 def compare(
     model: list[str],
     suite: list[str] | None = None,
+    languages: list[str] | None = None,
     output: list[str] | None = None,
     device: str | None = None,
 ) -> None:
@@ -76,24 +101,26 @@ def compare(
     Parameters
     ----------
     model
-        Two or more: hub id, folder, minilm, or what evaluate --outcomes has kept (a folder or .parquet file).
+        Two or more: what evaluate takes, or what evaluate --outcomes has kept (a folder or .parquet file).
         NAME=MODEL gives a name, NAME=MODEL,MODEL,MODEL several seeds of one way of training.
     suite
         As of evaluate; may be absent where every model is given by its outcomes, which are narrowed to these
         suites otherwise.
+    languages
+        As of evaluate.
     output
         Files to keep the comparison in, by ending: .json (everything), .md, .tex (booktabs), .html (with plots).
     device
         Where the models run, such as cpu or cuda:1; the best there is by default.
     """
-    from lingualign.evaluation import compare, load_suites, print_comparison
+    from lingualign.evaluation import compare, print_comparison
     from lingualign.reporting import check_comparison_file, save_comparison
 
     for path in output or []:
         _check_output(path)
         check_comparison_file(path)
     given = _contenders(model)
-    suites = load_suites(suite) if suite else []
+    suites = _suites(suite, languages) if suite else []
     saved = {path: _saved(path) for paths in given.values() for path in paths}
     if not suites and (unsaved := [path for path, outcomes in saved.items() if outcomes is None]):
         raise InputError(
@@ -106,6 +133,37 @@ def compare(
     print_comparison(comparison)
     for path in output or []:
         save_comparison(comparison, path)
+
+
+def _draw(student: SentenceEncoder, teacher: str, suites: Sequence[Suite], folder: str) -> None:
+    """Draw a pair of heatmaps for each suite of translations."""
+    from lingualign.embedding.encoders import open_encoder
+    from lingualign.evaluation.heatmaps import anchor_and_others, similarity_matrices
+    from lingualign.reporting import save_heatmaps
+
+    encoder = open_encoder(teacher)
+    for suite in suites:
+        if suite.kind != "sts":
+            sides = anchor_and_others(suite)
+            save_heatmaps(
+                *similarity_matrices(student, encoder, *sides), sides, Path(folder) / f"{suite.name}.svg"
+            )
+
+
+def _suites(given: Sequence[str], languages: Sequence[str] | None) -> list[Suite]:
+    """Read suites; ``paper`` stands for the paper's, fetched if they are not kept yet."""
+    from lingualign.evaluation import in_languages, load_suites
+    from lingualign.evaluation.paper import PAPER, fetch_suites, has_paper_suites, paper_folder
+
+    paths = []
+    for path in given:
+        if path == PAPER and not Path(path).exists():
+            if not has_paper_suites(folder := paper_folder(), languages):
+                fetch_suites(folder, languages)
+            path = str(folder)
+        paths.append(path)
+    suites = load_suites(paths)
+    return in_languages(suites, languages) if languages else suites
 
 
 def _contenders(given: Sequence[str]) -> dict[str, list[str]]:
@@ -129,9 +187,12 @@ def _contenders(given: Sequence[str]) -> dict[str, list[str]]:
 
 def _saved(path: str) -> Outcomes | None:
     """Read outcomes kept earlier; None for a model."""
+    from lingualign.embedding.encoders.protocol import is_vector_file
     from lingualign.evaluation import load_outcomes
     from lingualign.evaluation.outcomes import OUTCOMES_FILE
 
+    if is_vector_file(path):
+        return None
     place = Path(path)
     model = (place / "modules.json").is_file() or (place / "config.json").is_file()
     if place.suffix == ".parquet" or (not model and (place / OUTCOMES_FILE).is_file()):
@@ -161,17 +222,18 @@ def _outcomes(path: str, saved: Outcomes | None, suites: Sequence[Suite], device
     return replace(saved, suites={name: saved.suites[name] for name in names})
 
 
-def _check_outcomes(outcomes: str) -> None:
+def _check_outcomes(outcomes: str, option: str = "--outcomes") -> None:
     """Refuse a place where outcomes could not be kept; a folder need not exist yet."""
-    if outcomes.endswith(".parquet"):
-        _check_output(outcomes, option="--outcomes")
+    if outcomes.endswith(".parquet") and option == "--outcomes":
+        _check_output(outcomes, option=option)
         return
     if os.path.exists(outcomes) and not os.path.isdir(outcomes):
-        raise InputError(f"--outcomes {outcomes!r}: a file; give a folder, or a file ending in .parquet")
+        also = ", or a file ending in .parquet" if option == "--outcomes" else ""
+        raise InputError(f"{option} {outcomes!r}: a file; give a folder{also}")
     folder = Path(outcomes).absolute()
     while not folder.exists():
         folder = folder.parent
-    _check_output(str(folder / "outcomes.parquet"), option="--outcomes")
+    _check_output(str(folder / "outcomes.parquet"), option=option)
 
 
 def _check_output(output: str, option: str = "--output") -> None:

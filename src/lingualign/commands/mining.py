@@ -11,6 +11,7 @@ def encode(
     output: str,
     column: str | None = None,
     prompt: str | None = None,
+    pooling: Literal["mean", "cls", "last"] | None = None,
     device: str | None = None,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     overwrite: bool = False,
@@ -29,6 +30,8 @@ def encode(
         Of an input with columns, the one to encode; sentence, text or the only one by default.
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    pooling
+        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     precision
@@ -44,6 +47,7 @@ def encode(
         output,
         column=column,
         prompt=prompt,
+        pooling=pooling,
         device=device,
         precision=precision,
         overwrite=overwrite,

@@ -105,6 +105,24 @@ def fingerprint(model: SentenceTransformer) -> str:
     return digest.hexdigest()
 
 
+def has_modules(name: str) -> bool:
+    """Whether a model is one of sentence-transformers, whose modules.json says how its vectors are made.
+
+    Raises
+    ------
+    InputError
+        If the hub, where the model lies, does not tell.
+    """
+    from sentence_transformers.util import is_sentence_transformer_model
+
+    place = _resolve(name)
+    try:
+        return is_sentence_transformer_model(place)
+    except Exception as error:
+        # The hub's client raises many kinds.
+        raise InputError(_why_not(name, None, error)) from error
+
+
 def describe_input(model: SentenceTransformer) -> Any:
     """Describe, as JSON can hold it, all that decides which token ids a model makes of a sentence.
 

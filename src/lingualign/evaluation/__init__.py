@@ -18,6 +18,7 @@ from lingualign.evaluation.compare import compare
 from lingualign.evaluation.comparison_table import print_comparison
 from lingualign.evaluation.evaluate import evaluate, save_scores
 from lingualign.evaluation.measure import measure
+from lingualign.evaluation.narrowing import in_languages
 from lingualign.evaluation.outcomes import Outcomes, load_outcomes, save_outcomes
 from lingualign.evaluation.scores import score
 from lingualign.evaluation.sts import sts_pearson, sts_spearman
@@ -36,6 +37,7 @@ __all__ = [
     "bitext_accuracy",
     "compare",
     "evaluate",
+    "in_languages",
     "load_outcomes",
     "load_suites",
     "measure",

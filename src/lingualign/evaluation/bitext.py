@@ -82,7 +82,8 @@ def f1_shares(retrieved: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64
     Parameters
     ----------
     retrieved
-        (n,): the target row retrieved for each source row; right where it equals the position.
+        (n,): the target row retrieved for each source row; right where it equals the position, and -1 for a target that
+        is no row's.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def f1_shares(retrieved: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64
     retrieved = np.asarray(retrieved)
     rows = len(retrieved)
     right = retrieved == np.arange(rows)
-    return np.asarray(np.where(right, 2 / (1 + np.bincount(retrieved, minlength=rows)), 0))
+    return np.asarray(np.where(right, 2 / (1 + np.bincount(retrieved[retrieved >= 0], minlength=rows)), 0))
 
 
 def matching_rows(

@@ -12,7 +12,6 @@ from lingualign.neighbours import cosines, unit_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from sentence_transformers import SentenceTransformer
 
     from lingualign.evaluation.suites import Suite
 
@@ -58,13 +57,12 @@ def warnings(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> list[
     return found
 
 
-def unknown_tokens(suite: Suite, model: SentenceTransformer) -> list[str]:
+def unknown_tokens(suite: Suite, tokenizer: Any | None) -> list[str]:
     """Say in which columns a model's tokenizer turns much of the text into unknown tokens.
 
     Of up to 500 rows of each column, evenly spread. A tokenizer without an unknown token has nothing to say.
     """
-    tokenizer = model.tokenizer
-    unknown = _unknown_token(tokenizer)
+    unknown = None if tokenizer is None else _unknown_token(tokenizer)
     if unknown is None:
         return []
     found = []
@@ -110,14 +108,15 @@ def _collapsed(rows: npt.NDArray[np.float32]) -> bool:
 
 
 def _same_sides(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]], one: str, two: str) -> list[str]:
-    texts_differ = np.array([a != b for a, b in zip(suite.sentences[one], suite.sentences[two], strict=True)])
+    texts = (suite.sentences[column][: suite.rows] for column in (one, two))
+    texts_differ = np.array([a != b for a, b in zip(*texts, strict=True)])
     different = int(texts_differ.sum())
     if different <= suite.rows / 2:
         return [
             f"{one} and {two} are the same text in {suite.rows - different} of {suite.rows} rows: "
             "these are found without translating"
         ]
-    alike = cosines(vectors[one], vectors[two]) >= SAME_DIRECTION
+    alike = cosines(vectors[one][: suite.rows], vectors[two][: suite.rows]) >= SAME_DIRECTION
     if (same := int((texts_differ & alike).sum())) >= different / 2:
         return [
             f"{one} and {two} have the same vectors in {same} of the {different} rows whose texts differ: "

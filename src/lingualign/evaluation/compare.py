@@ -47,7 +47,12 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 """Expected share of false findings among all differences that are called one."""
 
-_METRICS = {"bitext": ("accuracy",), "nway": ("accuracy", "xsim_margin"), "sts": ("spearman",)}
+_METRICS = {
+    "bitext": ("accuracy",),
+    "mining": ("accuracy",),
+    "nway": ("accuracy", "xsim_margin"),
+    "sts": ("spearman",),
+}
 _MARGINS: dict[str, Margin] = {"accuracy": "absolute", "xsim_margin": "ratio"}
 
 

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
     from sentence_transformers import SentenceTransformer
 
+    from lingualign.embedding.encoders import SentenceEncoder
+    from lingualign.embedding.encoders.protocol import Pooling
     from lingualign.evaluation.suites import Suite
 
 
 def evaluate(
-    model: str | SentenceTransformer,
+    model: str | SentenceTransformer | SentenceEncoder,
     suites: Sequence[Suite],
     *,
     prompt: str | None = None,
+    pooling: Pooling | None = None,
     device: str | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
@@ -32,12 +35,15 @@ def evaluate(
     Parameters
     ----------
     model
-        A hub id, a folder, ``minilm``, or a loaded model.
+        What `lingualign.embedding.encoders.open_encoder` takes: a hub id, a folder, ``minilm``, a loaded model, a file
+        of vectors, an embeddings service.
     suites
         As `load_suites` reads them.
     prompt
         Put before every sentence, on both sides: ``"query: "`` for E5. None takes the model's own default prompt,
         which most models have not; ``""`` takes none.
+    pooling
+        ``mean``, ``cls`` or ``last``, of a transformer without sentence-transformers modules; the mean by default.
     device
         Where the model runs, such as ``cpu`` or ``cuda:1``; by default where it is, or on the best there is.
     progress
@@ -48,7 +54,9 @@ def evaluate(
     dict
         Ready for JSON, rates in [0, 1]:
 
-        - ``model``: ``name``, ``fingerprint``, ``dimensions`` and ``prompt``; ``lingualign``: the version.
+        - ``model``: ``name``, ``fingerprint``, ``dimensions``, ``prompt``, ``prompt_from`` (``option``, ``model``: its
+          own configuration, or ``none``), ``kind`` of encoder, and ``pooling`` where it has one; ``lingualign``: the
+          version.
         - ``suites`` by name, each with ``kind``, ``rows`` and, if a sanity check finds fault, ``warnings``:
 
           - bitext: ``accuracy`` (the mean of both directions), ``forward`` (sentence1 to sentence2) and
@@ -71,7 +79,7 @@ def evaluate(
         If there are no suites or two of the same name, a suite's columns differ in length, the model cannot be
         loaded, or it gives NaN or infinite values.
     """
-    return score(measure(model, suites, prompt=prompt, device=device, progress=progress))
+    return score(measure(model, suites, prompt=prompt, pooling=pooling, device=device, progress=progress))
 
 
 def save_scores(scores: dict[str, Any], path: str | Path) -> None:

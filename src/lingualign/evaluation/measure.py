@@ -11,6 +11,7 @@ import numpy as np
 from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.evaluation.checks import unknown_tokens, warnings
+from lingualign.evaluation.mined import measure_mining
 from lingualign.evaluation.outcomes import Outcomes, Retrieval, SuiteOutcomes, sentence_ids
 from lingualign.evaluation.space import hubness, isotropy, language_hits, squared_distances, uniformity
 from lingualign.evaluation.statistics import bootstrap_means, interval, rate_interval
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
+    from lingualign.embedding.encoders import SentenceEncoder
+    from lingualign.embedding.encoders.protocol import Pooling
     from lingualign.evaluation.suites import Suite
 
 SPACE_ROWS = 4_096
@@ -30,10 +33,11 @@ SPACE_ROWS = 4_096
 
 
 def measure(
-    model: str | SentenceTransformer,
+    model: str | SentenceTransformer | SentenceEncoder,
     suites: Sequence[Suite],
     *,
     prompt: str | None = None,
+    pooling: Pooling | None = None,
     device: str | None = None,
     progress: bool = False,
 ) -> Outcomes:
@@ -42,41 +46,45 @@ def measure(
     Parameters and errors are those of `evaluate`, whose figures `score` computes from the outcomes.
     """
     _check(suites)
-    from lingualign.embedding import encode, fingerprint, load_model
+    from lingualign.embedding.encoders import encode_with, open_encoder
 
-    name = model if isinstance(model, str) else model.model_card_data.model_id or type(model).__name__
-    encoder = load_model(model, device=device) if isinstance(model, str) else model
-    if device is not None:
-        encoder = encoder.to(device)
-
-    place: dict[str, int] = {}
-    columns = [
-        {
-            column: np.array([place.setdefault(text, len(place)) for text in texts])
-            for column, texts in suite.sentences.items()
-        }
-        for suite in suites
-    ]
-    if prompt is None:
-        prompt = encoder.prompts.get(encoder.default_prompt_name or "", "")
     # In single precision whatever the processor offers, so that every machine gives the same figures.
-    vectors = encode(encoder, list(place), prompt=prompt, precision="fp32", progress=progress)
+    encoder = open_encoder(model, prompt=prompt, pooling=pooling, device=device, precision="fp32")
+    place: dict[str, int] = {}
+    columns = [_places(suite, place) for suite in suites]
+    training = [_places(suite.training, place) if suite.training else None for suite in suites]
+    vectors = encode_with(encoder, list(place), progress=progress)
     outcomes = {}
-    for suite, of_suite in zip(suites, columns, strict=True):
+    for suite, of_suite, of_training in zip(suites, columns, training, strict=True):
         outcomes[suite.name] = measure_suite(
-            suite, {column: vectors[rows] for column, rows in of_suite.items()}
+            suite,
+            {column: vectors[rows] for column, rows in of_suite.items()},
+            None if of_training is None else {column: vectors[rows] for column, rows in of_training.items()},
         )
-        outcomes[suite.name].warnings.extend(unknown_tokens(suite, encoder))
+        outcomes[suite.name].warnings.extend(unknown_tokens(suite, encoder.tokenizer))
     described = {
-        "name": name,
-        "fingerprint": fingerprint(encoder),
+        "name": encoder.name,
+        "fingerprint": encoder.fingerprint,
         "dimensions": vectors.shape[1],
-        "prompt": prompt,
+        "prompt": encoder.prompt,
+        **encoder.describe(),
     }
     return Outcomes(described, __version__, outcomes)
 
 
-def measure_suite(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> SuiteOutcomes:
+def _places(suite: Suite, place: dict[str, int]) -> dict[str, npt.NDArray[np.int64]]:
+    """Give each sentence its place among all distinct ones, which grow."""
+    return {
+        column: np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
+        for column, texts in suite.sentences.items()
+    }
+
+
+def measure_suite(
+    suite: Suite,
+    vectors: dict[str, npt.NDArray[np.float32]],
+    training: dict[str, npt.NDArray[np.float32]] | None = None,
+) -> SuiteOutcomes:
     """Find the outcome of every row of one suite.
 
     Parameters
@@ -85,25 +93,40 @@ def measure_suite(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> 
         The suite.
     vectors
         Its sentences' vectors by column, (rows, d) each.
+    training
+        Those of `Suite.training`.
     """
-    ids = sentence_ids(suite.sentences)
+    ids = sentence_ids({column: texts[: suite.rows] for column, texts in suite.sentences.items()})
     found = warnings(suite, vectors)
+    if suite.kind == "mining":
+        retrieval, mined, doubts = measure_mining(suite, vectors, training)
+        pairs = {column: table[: suite.rows] for column, table in vectors.items()}
+        return SuiteOutcomes(
+            suite.name,
+            suite.group,
+            suite.kind,
+            ids,
+            {"sentence1-sentence2": retrieval},
+            mined=mined,
+            space=_space(pairs),
+            warnings=[*found, *doubts],
+        )
     if suite.kind == "sts":
         predicted = cosines(vectors["sentence1"], vectors["sentence2"])
         return SuiteOutcomes(
             suite.name, suite.group, suite.kind, ids, predicted=predicted, gold=suite.gold, warnings=found
         )
-    retrieval, hubs = {}, []
+    by_pair, hubs = {}, []
     for one, two in combinations(suite.sentences, 2):
         there, back = nearest_neighbours(vectors[one], vectors[two], NEIGHBOURHOOD)
         margins: tuple[Margin, ...] = get_args(Margin)
-        retrieval[f"{one}-{two}"] = Retrieval(
+        by_pair[f"{one}-{two}"] = Retrieval(
             {margin: margin_retrieved(there, back, margin) for margin in margins},
             {margin: margin_retrieved(back, there, margin) for margin in margins},
         )
         hubs += [hubness(side.index, suite.rows) for side in (there, back)]
     space = {**_space(vectors), "hubness": float(np.mean(hubs))}
-    return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, retrieval, space=space, warnings=found)
+    return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, by_pair, space=space, warnings=found)
 
 
 def _space(vectors: dict[str, npt.NDArray[np.float32]]) -> dict[str, Any]:
@@ -138,7 +161,7 @@ def _check(suites: Sequence[Suite]) -> None:
         lengths = {column: len(texts) for column, texts in suite.sentences.items()}
         if suite.gold is not None:
             lengths["gold"] = len(suite.gold)
-        if len(set(lengths.values())) > 1:
+        if len(set(lengths.values())) > 1 and suite.kind != "mining":
             told = ", ".join(f"{column} {length}" for column, length in lengths.items())
             raise InputError(
                 f"suite {suite.name!r} has columns of different length ({told}): row i of each must belong together"

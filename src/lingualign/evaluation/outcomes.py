@@ -4,8 +4,9 @@ Kept as one parquet file, a row for each sentence (or, of an n-way set, for each
 
 - ``suite``, ``pair`` (the two columns, ``eng_Latn-fra_Latn``), ``row`` (from 0), and ``sentence``, an id that follows
   from the row's text alone;
-- the row retrieved for it, right where it equals ``row``: ``forward`` and ``backward`` by cosine,
-  ``forward_distance``, ``backward_distance``, ``forward_ratio`` and ``backward_ratio`` by margin (null for sts);
+- the row retrieved for it, right where it equals ``row``, and -1 (of a mining suite) for a sentence without a pair:
+  ``forward`` and ``backward`` by cosine, ``forward_distance``, ``backward_distance``, ``forward_ratio`` and
+  ``backward_ratio`` by margin (null for sts);
 - ``predicted``, the cosine, and ``gold``, people's score (null but for sts).
 
 The file's metadata hold, under ``lingualign``, the model, and what is known of each suite beside its rows.
@@ -65,6 +66,8 @@ class SuiteOutcomes:
         By language pair, in the order of the columns; empty for sts.
     predicted, gold
         (rows,) float64, cosines and people's scores; None but for sts.
+    mined
+        How well the pairs were mined, for mining; else empty.
     space
         Figures of the space of vectors; empty for sts.
     warnings
@@ -78,6 +81,7 @@ class SuiteOutcomes:
     retrieval: dict[str, Retrieval] = field(default_factory=dict)
     predicted: npt.NDArray[np.float64] | None = None
     gold: npt.NDArray[np.float64] | None = None
+    mined: dict[str, Any] = field(default_factory=dict)
     space: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -92,7 +96,7 @@ class Outcomes:
     """The outcomes of one model on its suites, by name."""
 
     model: dict[str, Any]
-    """``name``, ``fingerprint``, ``dimensions`` and ``prompt``."""
+    """``name``, ``fingerprint``, ``dimensions``, ``prompt``, and how the encoder describes itself."""
     version: str
     """Of lingualign."""
     suites: dict[str, SuiteOutcomes]
@@ -137,7 +141,7 @@ def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
         "model": outcomes.model,
         "version": outcomes.version,
         "suites": {
-            name: {"group": suite.group, "kind": suite.kind, "space": suite.space, "warnings": suite.warnings}
+            name: {key: getattr(suite, key) for key in ("group", "kind", "mined", "space", "warnings")}
             for name, suite in outcomes.suites.items()
         },
     }
@@ -189,7 +193,9 @@ def load_outcomes(path: str | Path) -> Outcomes:
         described = json.loads(table.schema.metadata[_METADATA])
         table = table.select(_schema().names).cast(_schema())
         suites = {name: _suite(name, about, table) for name, about in described["suites"].items()}
-        model = {key: described["model"][key] for key in ("name", "fingerprint", "dimensions", "prompt")}
+        model = dict(described["model"])
+        if missing := {"name", "fingerprint", "dimensions", "prompt"} - set(model):
+            raise ValueError(f"the model's {min(missing)} is missing")
         return Outcomes(model, str(described["version"]), suites)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -261,7 +267,11 @@ def _suite(name: str, about: dict[str, Any], table: pa.Table) -> SuiteOutcomes:
     for pair, part in parts.items():
         if part["sentence"].to_pylist() != sentences or part["row"].to_pylist() != list(range(rows)):
             raise ValueError(f"the rows of {name}, {pair}, are incomplete or out of order")
-    known: dict[str, Any] = {"space": dict(about["space"]), "warnings": list(about["warnings"])}
+    known: dict[str, Any] = {
+        "mined": dict(about.get("mined", {})),
+        "space": dict(about["space"]),
+        "warnings": list(about["warnings"]),
+    }
     if about["kind"] == "sts":
         (part,) = parts.values()
         for column in ("predicted", "gold"):
@@ -269,17 +279,18 @@ def _suite(name: str, about: dict[str, Any], table: pa.Table) -> SuiteOutcomes:
             if not np.isfinite(known[column]).all():
                 raise ValueError(f"{name}: {column!r} is not a number in every row")
     else:
-        known["retrieval"] = {pair: _retrieval(name, part, rows) for pair, part in parts.items()}
+        least = -1 if about["kind"] == "mining" else 0
+        known["retrieval"] = {pair: _retrieval(name, part, rows, least) for pair, part in parts.items()}
     return SuiteOutcomes(name, str(about["group"]), about["kind"], sentences, **known)
 
 
-def _retrieval(name: str, part: pa.Table, rows: int) -> Retrieval:
+def _retrieval(name: str, part: pa.Table, rows: int, least: int) -> Retrieval:
     found: dict[str, dict[Margin, npt.NDArray[np.int64]]] = {direction: {} for direction in _DIRECTIONS}
     for direction in _DIRECTIONS:
         for margin in get_args(Margin):
             column = part[_column(direction, margin)]
-            retrieved = column.to_numpy() if not column.null_count else np.array([-1])
-            if retrieved.min() < 0 or retrieved.max() >= rows:
+            retrieved = column.to_numpy() if not column.null_count else np.array([-2])
+            if retrieved.min() < least or retrieved.max() >= rows:
                 raise ValueError(f"{name}: {_column(direction, margin)!r} names rows that are not there")
             found[direction][margin] = retrieved
     return Retrieval(found["forward"], found["backward"])

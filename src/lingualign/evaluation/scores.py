@@ -86,7 +86,9 @@ def score(outcomes: Outcomes) -> dict[str, Any]:
 
 def score_suite(outcomes: SuiteOutcomes) -> SuiteScores:
     """Compute the figures of one suite."""
-    scores = {"bitext": _bitext, "nway": _nway, "sts": _sts}[outcomes.kind](outcomes)
+    scores = {"bitext": _bitext, "mining": _bitext, "nway": _nway, "sts": _sts}[outcomes.kind](outcomes)
+    if outcomes.mined:
+        scores.entry["mining"] = outcomes.mined
     if outcomes.space:
         scores.entry["space"] = outcomes.space
     if outcomes.warnings:

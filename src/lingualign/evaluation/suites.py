@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
+    import pyarrow as pa
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["bitext", "nway", "sts"]
+Kind = Literal["bitext", "nway", "sts", "mining"]
 
 _FILES = "parquet, TSV, JSONL or CSV (text also .gz, .zst, .xz, .bz2 or .zip)"
 _COLUMNS = (
-    "'sentence1' and 'sentence2' (bitext), the same with 'score' (sts), "
+    "'sentence1' and 'sentence2' (bitext), the same with 'score' (sts) or with 'gold' (mining), "
     "or nothing but language columns such as 'eng_Latn' and 'kor_Hang' (nway)"
 )
 
@@ -48,13 +49,19 @@ class Suite:
         ``eval/tatoeba`` both give the group ``tatoeba``.
     kind
         ``bitext`` and ``nway``: row i of one column is the translation of row i of the others; ``sts``:
-        people have scored how alike the two sentences of a row are.
+        people have scored how alike the two sentences of a row are; ``mining``: pairs are to be found among sentences
+        without one.
     path
         Where it was read from.
     sentences
-        The text columns by name, in the file's order, all of the same length.
+        The text columns by name, in the file's order, all of the same length; for ``mining`` the sentences of the
+        pairs, row by row, and then those without one, of which the columns have different numbers.
     gold
         People's scores, (rows,) float64, for ``sts``; else None.
+    pairs
+        How many pairs there are to be found, for ``mining``; else None.
+    training
+        Sentences and pairs of another split, on which ``mining`` chooses its threshold, or None.
     """
 
     name: str
@@ -63,11 +70,13 @@ class Suite:
     path: Path
     sentences: dict[str, list[str]]
     gold: npt.NDArray[np.float64] | None = field(default=None, compare=False)
+    pairs: int | None = None
+    training: Suite | None = None
 
     @property
     def rows(self) -> int:
         """How many rows are scored."""
-        return len(next(iter(self.sentences.values())))
+        return self.pairs if self.pairs is not None else len(next(iter(self.sentences.values())))
 
 
 def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
@@ -79,10 +88,11 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
         Folders, read recursively in sorted order, and files: parquet, TSV (no quoting), JSONL or CSV, text
         also compressed, as `lingualign.pairs.tabular.read_table` reads them. A file's
         kind follows from its columns: ``sentence1, sentence2, score`` is sts, ``sentence1, sentence2``
-        bitext, nothing but language columns nway (``ind`` or ``ind_Latn`` for Indonesian: ``id`` may be an
-        identifier, and is refused there). Where there is a ``split`` column the rows of ``test`` are
-        taken. Columns ``min_score`` and ``max_score`` declare the range of the scores. Other columns are left
-        alone. Hidden files are passed over, those of other kinds named in a warning.
+        bitext, with ``gold`` mining: a row whose gold is true is a pair to be found, the sentences of others (either
+        may be missing) have none, and equal ones count once; nothing but language columns nway (``ind`` or
+        ``ind_Latn`` for Indonesian: ``id`` may be an identifier, and is refused there). Where there is a ``split``
+        column the rows of ``test`` are taken. Columns ``min_score`` and ``max_score`` declare the range of the scores.
+        Other columns are left alone. Hidden files are passed over, those of other kinds named in a warning.
 
     Returns
     -------
@@ -153,6 +163,8 @@ def _load(path: Path, name: str, group: str) -> Suite:
 
     table = read_table(path, choose)
     kind, text = _kind(path, found)
+    if kind == "mining":
+        return _mining(table, path, name, group, _values(path, "gold"))
     rows = list(range(table.num_rows))
     if "split" in found:
         split = table["split"].to_pylist()
@@ -174,10 +186,52 @@ def _load(path: Path, name: str, group: str) -> Suite:
     return Suite(name, group, kind, path, sentences, _gold(path, rows, found) if kind == "sts" else None)
 
 
+def _mining(table: pa.Table, path: Path, name: str, group: str, gold: Sequence[Any]) -> Suite:
+    """Make a suite of pairs among sentences without one, of the rows of ``test`` and, apart, those of ``train``."""
+    sides = {column: table[column].to_pylist() for column in ("sentence1", "sentence2")}
+    split = table["split"].to_pylist() if "split" in table.column_names else ["test"] * table.num_rows
+    true = [_is_true(value, path, row) for row, value in enumerate(gold)]
+
+    def part(which: str) -> Suite | None:
+        rows = [row for row, value in enumerate(split) if value == which]
+        pairs = [row for row in rows if true[row]]
+        if len(pairs) < 2:
+            return None
+        for row in pairs:
+            if not (sides["sentence1"][row] and sides["sentence2"][row]):
+                raise InputError(
+                    f"{path}, row {row + 1} (header aside): 'gold' is true, but a sentence is missing"
+                )
+        sentences = {}
+        for column, texts in sides.items():
+            paired = [texts[row] for row in pairs]
+            others = dict.fromkeys(texts[row] for row in rows if not true[row] and texts[row])
+            known = set(paired)
+            sentences[column] = [*paired, *(text for text in others if text not in known)]
+        return Suite(name, group, "mining", path, sentences, pairs=len(pairs))
+
+    test = part("test")
+    if test is None:
+        raise InputError(
+            f"{path} has too few pairs to be found: expected at least 2 rows of which 'gold' is true"
+        )
+    return replace(test, training=part("train"))
+
+
+def _is_true(value: Any, path: Path, row: int) -> bool:
+    found = {"1": True, "true": True, "0": False, "false": False, "": False, "none": False}.get(
+        str(value).lower()
+    )
+    if found is None:
+        raise InputError(f"{path}, row {row + 1} (header aside): 'gold' is {value!r}, expected true or false")
+    return found
+
+
 def _kind(path: Path, columns: Sequence[str]) -> tuple[Kind, list[str]]:
     """Tell from the column names what a file measures, and which columns hold the sentences."""
     if {"sentence1", "sentence2"} <= set(columns):
-        return ("sts" if "score" in columns else "bitext"), ["sentence1", "sentence2"]
+        kind: Kind = "sts" if "score" in columns else "mining" if "gold" in columns else "bitext"
+        return kind, ["sentence1", "sentence2"]
     languages = [column for column in columns if column != "split"]
     if (
         len(languages) > 1

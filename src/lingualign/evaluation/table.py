@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _BITEXT = {"accuracy": "accuracy", "95%": "ci95", "forward": "forward", "backward": "backward", "F1": "f1"}
 _NWAY = {"accuracy": "accuracy", "95%": "ci95", "xSIM": "xsim", "xSIM margin": "xsim_margin"}
 _STS = {"Spearman": "spearman", "95%": "ci95", "Pearson": "pearson"}
+_MINING = {"F1": "f1", "95%": "ci95", "precision": "precision", "recall": "recall"}
 _SPACE = {
     "alignment": "alignment",
     "uniformity": "uniformity",
@@ -48,17 +49,24 @@ def print_scores(scores: dict[str, Any], console: Console | None = None) -> None
 
 
 def _tables(scores: dict[str, Any]) -> Iterator[Table]:
-    of_kind: dict[str, dict[str, Any]] = {"bitext": {}, "nway": {}, "sts": {}}
+    of_kind: dict[str, dict[str, Any]] = {"bitext": {}, "mining": {}, "nway": {}, "sts": {}}
     for name, entry in scores["suites"].items():
         of_kind[entry["kind"]][name] = entry
     for title, kind, columns in (
         ("Bitext retrieval, % right", "bitext", _BITEXT),
+        ("Pairs among sentences without one, % of the pairs' sentences right", "mining", _BITEXT),
         ("Semantic similarity, x 100", "sts", _STS),
     ):
         table = _empty(title, "suite", ["rows", *columns])
         for name, entry in of_kind[kind].items():
             table.add_row(name, f"{entry['rows']:,}", *_cells(entry, columns))
         yield table
+    table = _empty("Mining by margin, %", "suite", ["pairs", "mined", *_MINING, "threshold"])
+    for name, entry in of_kind["mining"].items():
+        mined = entry["mining"]
+        counts = (f"{count:,}" for count in (entry["rows"], mined["mined"]))
+        table.add_row(name, *counts, *_cells(mined, _MINING), f"{mined['threshold']:.4f}")
+    yield table
     for name, entry in of_kind["nway"].items():
         table = _empty(f"{name}, n-way retrieval of {entry['rows']:,} rows, %", "pair", list(_NWAY))
         for pair, figures in entry["pairs"].items():

@@ -10,7 +10,7 @@ from lingualign.mining.encode import EncodeReport, encode_text
 from lingualign.mining.encoded import EncodedText
 from lingualign.mining.filter import FilterReport, filter_pairs
 from lingualign.mining.mine import MineReport, mine_pairs
-from lingualign.mining.retrieval import Retrieval, retrieve
+from lingualign.neighbours.retrieval import Retrieval, retrieve
 
 __all__ = [
     "EncodeReport",

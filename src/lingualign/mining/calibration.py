@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lingualign.neighbours.threshold import thresholds
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lingualign.mining.retrieval import Pairs
+    from lingualign.neighbours.retrieval import Pairs
+    from lingualign.neighbours.threshold import Calibration
 
 _SHOWN = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Precision, recall and F1 of every threshold that makes a difference, from the highest down."""
-
-    threshold: npt.NDArray[np.float64]
-    precision: npt.NDArray[np.float64]
-    recall: npt.NDArray[np.float64]
-    planted: int
-    """Known pairs that were planted."""
-
-    @property
-    def f1(self) -> npt.NDArray[np.float64]:
-        """Harmonic mean of precision and recall."""
-        total = self.precision + self.recall
-        return np.divide(2 * self.precision * self.recall, total, out=np.zeros_like(total), where=total > 0)
-
-    @property
-    def best(self) -> int:
-        """Where F1 is highest; of equals the highest threshold."""
-        return int(self.f1.argmax())
 
 
 def calibrate(
@@ -57,17 +37,10 @@ def calibrate(
     Calibration or None
         None if no mined pair has a sentence of a known one.
     """
-    width = int(max([*pairs.target, *gold_target], default=0)) + 1
-    gold = np.unique(gold_source * width + gold_target)
     judged = np.isin(pairs.source, gold_source) | np.isin(pairs.target, gold_target)
     if not judged.any():
         return None
-    pairs = pairs[judged]
-    right = np.cumsum(np.isin(pairs.source * width + pairs.target, gold))
-    # A threshold keeps all pairs of equal score, so only the last of them counts.
-    last = np.flatnonzero(np.diff(pairs.score, append=-np.inf))
-    found = right[last]
-    return Calibration(pairs.score[last], found / (last + 1), found / len(gold), len(gold))
+    return thresholds(pairs[judged], gold_source, gold_target)
 
 
 def print_calibration(calibration: Calibration) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.encode import Precision
+    from lingualign.embedding.encoders.protocol import Pooling
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +44,8 @@ class TextEncoder:
 
     Parameters
     ----------
-    model
-        A hub id, a folder, ``minilm``, or a loaded model.
-    prompt
-        Put before every sentence; None takes the model's own default prompt.
-    device, precision
-        As in `lingualign.embedding.load_model` and `lingualign.embedding.encode`.
+    model, prompt, pooling, device, precision
+        As in `lingualign.embedding.encoders.open_encoder`.
     """
 
     def __init__(
@@ -56,36 +53,29 @@ class TextEncoder:
         model: str | SentenceTransformer,
         *,
         prompt: str | None = None,
+        pooling: Pooling | None = None,
         device: str | None = None,
         precision: Precision = "auto",
     ) -> None:
-        from lingualign.embedding import encode, fingerprint, load_model
-        from lingualign.embedding.encode import resolve_precision
+        from lingualign.embedding.encoders import open_encoder
 
-        name = model if isinstance(model, str) else model.model_card_data.model_id or type(model).__name__
-        self.model = load_model(model, device=device) if isinstance(model, str) else model
-        if prompt is None:
-            prompt = self.model.prompts.get(self.model.default_prompt_name or "") or ""
-        # Not every model tells its width.
-        width = encode(self.model, ["."], prompt=prompt).shape[1]
-        resolved = resolve_precision(precision, self.model.device)
-        self.encoder = Encoder(name, fingerprint(self.model), prompt, width, resolved)
+        self.model = opened = open_encoder(
+            model, prompt=prompt, pooling=pooling, device=device, precision=precision
+        )
+        self.encoder = Encoder(
+            opened.name, opened.fingerprint, opened.prompt, opened.dimensions, opened.precision
+        )
 
     def __call__(
         self, sentences: list[str], advance: Callable[[int], None] = lambda _: None
     ) -> npt.NDArray[np.float16]:
         """Encode sentences to vectors of length 1, (sentences, dimensions), each distinct one once."""
-        from lingualign.embedding import encode_batches
-
         place: dict[str, int] = {}
         rows = [place.setdefault(sentence, len(place)) for sentence in sentences]
         vectors = np.empty((len(place), self.encoder.dimensions), np.float16)
-        # The prompt and precision that the manifest names, with the repeats counted as done with their first.
+        # The repeats are counted as done with their first.
         advance(len(sentences) - len(place))
-        precision: Precision = "bf16" if self.encoder.precision == "bf16" else "fp32"
-        for indices, batch in encode_batches(
-            self.model, list(place), prompt=self.encoder.prompt, precision=precision
-        ):
+        for indices, batch in self.model.batches(list(place)):
             vectors[indices] = batch
             advance(len(indices))
         return vectors if len(place) == len(sentences) else vectors[rows]
@@ -98,6 +88,7 @@ def encode_text(
     *,
     column: str | None = None,
     prompt: str | None = None,
+    pooling: Pooling | None = None,
     device: str | None = None,
     precision: Precision = "auto",
     overwrite: bool = False,
@@ -107,18 +98,14 @@ def encode_text(
 
     Parameters
     ----------
-    model
-        A hub id, a folder, ``minilm``, or a loaded model.
+    model, prompt, pooling, device, precision
+        See `lingualign.embedding.encoders.open_encoder`.
     source, column
         See `lingualign.mining.sentences.read_sentences`.
     output
         By its ending ``.npy``, one float16 array (sentences, dimensions); ``.parquet``, columns ``sentence`` and
         ``vector``; anything else is a folder of shards with a manifest, which `mine_pairs` reads and which an
         interrupted call goes on with.
-    prompt
-        Put before every sentence; None takes the model's own default prompt.
-    device, precision
-        See `lingualign.embedding`.
     overwrite
         Replace what ``output`` names; for a folder, the encoded text in it.
     progress
@@ -136,7 +123,7 @@ def encode_text(
             if output.is_dir() or (output.exists() and not overwrite):
                 raise InputError(f"output {str(output)!r} exists; give another name, or --overwrite it")
             _make_folder(output.parent)
-            encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
+            encoder = TextEncoder(model, prompt=prompt, pooling=pooling, device=device, precision=precision)
             to_file = _encode_to_npy if output.suffix == ".npy" else _encode_to_parquet
             with progress_bar("Encoding", None, enabled=progress) as advance:
                 rows = to_file(encoder, read_sentences(source, column), output, advance)
@@ -145,7 +132,7 @@ def encode_text(
         if overwrite:
             _clear(output)
         _check_folder(output)
-        encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
+        encoder = TextEncoder(model, prompt=prompt, pooling=pooling, device=device, precision=precision)
         with progress_bar("Encoding", None, enabled=progress) as advance:
             return encode_to_folder(encoder, read_sentences(source, column), output, advance)
 

@@ -12,11 +12,10 @@ import pyarrow as pa
 
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
-from lingualign.mining.calibration import Calibration, calibrate, print_calibration
+from lingualign.mining.calibration import calibrate, print_calibration
 from lingualign.mining.corpus import Corpus, check_filled, open_text
 from lingualign.mining.encode import TextEncoder
 from lingualign.mining.output import check_output, write_pairs
-from lingualign.mining.retrieval import check_retrieval, retrieve
 from lingualign.neighbours import (
     NEIGHBOURHOOD,
     SearchCheckpoint,
@@ -24,6 +23,7 @@ from lingualign.neighbours import (
     check_neighbourhood,
     nearest_neighbours,
 )
+from lingualign.neighbours.retrieval import check_retrieval, retrieve
 from lingualign.pairs.readers import read_source
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
     from lingualign.embedding.encode import Precision
     from lingualign.mining.encoded import EncodedText
-    from lingualign.mining.retrieval import Pairs, Retrieval
     from lingualign.neighbours import Margin, Neighbours
+    from lingualign.neighbours.retrieval import Pairs, Retrieval
+    from lingualign.neighbours.threshold import Calibration
 
 MEMORY = 4 << 30
 
@@ -95,7 +96,7 @@ def mine_pairs(
     margin
         See `lingualign.neighbours.margin_scores`.
     retrieval, candidates
-        See `lingualign.mining.retrieval.retrieve`.
+        See `lingualign.neighbours.retrieval.retrieve`.
     threshold
         Least score of a pair.
     calibrate_on

@@ -10,14 +10,14 @@ import pyarrow as pa
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
 from lingualign.languages import is_language
-from lingualign.mining.retrieval import FOUND_BY
+from lingualign.neighbours.retrieval import FOUND_BY
 from lingualign.pairs.compression import without_compression
 from lingualign.pairs.discovery import language_pair
 from lingualign.pairs.writers import check_place, compressed, one_line, tmx, tsv, write_parquet
 
 if TYPE_CHECKING:
     from lingualign.mining.corpus import Corpus
-    from lingualign.mining.retrieval import Pairs
+    from lingualign.neighbours.retrieval import Pairs
 
 FORMATS = ".tsv, .parquet, .tmx named as in mined.en-fr.tmx, or Moses text named as in mined.en-fr"
 

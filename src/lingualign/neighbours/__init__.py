@@ -1,26 +1,33 @@
 """Nearest neighbours and margins, the one search behind evaluation and mining.
 
 `nearest_neighbours` finds them exactly, in both directions at once and in bounded memory; `margin_scores` says how
-far a pair stands out among them.
+far a pair stands out among them. `retrieve` takes pairs from the neighbours of both sides, and `thresholds` judges
+their scores by known pairs.
 """
 
 from __future__ import annotations
 
 from lingualign.neighbours.checkpoint import SearchCheckpoint
 from lingualign.neighbours.margin import NEIGHBOURHOOD, Margin, check_margin, margin_scores
+from lingualign.neighbours.retrieval import Pairs, retrieve
 from lingualign.neighbours.search import Neighbours, check_neighbourhood, nearest_neighbours
+from lingualign.neighbours.threshold import judge, thresholds
 from lingualign.neighbours.vectors import Rows, cosines, unit_rows
 
 __all__ = [
     "NEIGHBOURHOOD",
     "Margin",
     "Neighbours",
+    "Pairs",
     "Rows",
     "SearchCheckpoint",
     "check_margin",
     "check_neighbourhood",
     "cosines",
+    "judge",
     "margin_scores",
     "nearest_neighbours",
+    "retrieve",
+    "thresholds",
     "unit_rows",
 ]

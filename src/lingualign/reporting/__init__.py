@@ -1,6 +1,7 @@
-"""What is told to people: the model card of a run, and a comparison as JSON, Markdown, LaTeX or a page."""
+"""What is told to people: model cards, heatmaps, and comparisons as JSON, Markdown, LaTeX or a page."""
 
 from lingualign.reporting.comparison import check_comparison_file, save_comparison
+from lingualign.reporting.heatmaps import save_heatmaps
 from lingualign.reporting.model_card import model_card
 
-__all__ = ["check_comparison_file", "model_card", "save_comparison"]
+__all__ = ["check_comparison_file", "model_card", "save_comparison", "save_heatmaps"]

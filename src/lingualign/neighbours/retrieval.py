@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from lingualign.errors import InputError
-from lingualign.neighbours import margin_scores
+from lingualign.neighbours.margin import margin_scores
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lingualign.neighbours import Margin, Neighbours
+    from lingualign.neighbours.margin import Margin
+    from lingualign.neighbours.search import Neighbours
 
 Retrieval = Literal["max", "intersect", "forward", "backward"]
 

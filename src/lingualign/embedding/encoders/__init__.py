@@ -1,0 +1,10 @@
+"""Whatever turns sentences into vectors: models of several kinds, vectors made before, and services.
+
+`open_encoder` finds the right one for a name. All of them are a `SentenceEncoder`; what uses one does not know which.
+"""
+
+from __future__ import annotations
+
+from lingualign.embedding.encoders.protocol import SentenceEncoder, encode_with, open_encoder
+
+__all__ = ["SentenceEncoder", "encode_with", "open_encoder"]

@@ -1,0 +1,306 @@
+"""Vectors from a service that speaks OpenAI's protocol for embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from lingualign._version import __version__
+from lingualign.embedding.encoders.protocol import unit
+from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import httpx2
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+KEY = "LINGUALIGN_API_KEY"
+RATE = "LINGUALIGN_API_REQUESTS_PER_MINUTE"
+PRICE = "LINGUALIGN_API_PRICE"
+
+BATCH_SENTENCES = 64
+BATCH_CHARACTERS = 64_000
+CONNECT_SECONDS = 10.0
+SILENT_SECONDS = 60.0
+PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Seconds before each further attempt, where the server does not ask for another wait."""
+LONGEST_WAIT = 120.0
+
+_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+
+class _PassingError(Exception):
+    """A request that failed and may succeed later."""
+
+    def __init__(self, said: str, wait: float | None = None) -> None:
+        super().__init__(said)
+        self.wait = wait
+
+
+@dataclass
+class Usage:
+    """What a service has been asked for so far.
+
+    Attributes
+    ----------
+    requests
+        Answered ones.
+    tokens
+        As the server counts them; None if it does not tell.
+    cost
+        In US dollars: what the server tells, or else the tokens at the price given; None if neither is known.
+    """
+
+    requests: int = 0
+    tokens: int | None = None
+    cost: float | None = None
+
+    def __str__(self) -> str:
+        told = [f"{self.requests:,} requests"]
+        if self.tokens is not None:
+            told.append(f"{self.tokens:,} tokens")
+        if self.cost is not None:
+            told.append(f"${self.cost:,.4f}")
+        return ", ".join(told)
+
+
+class Endpoint:
+    """A model behind an address, ``https://host/v1#model``.
+
+    Its settings come from the environment: ``LINGUALIGN_API_KEY``, sent as a bearer token;
+    ``LINGUALIGN_API_REQUESTS_PER_MINUTE``, a limit to keep; ``LINGUALIGN_API_PRICE``, US dollars for a million tokens,
+    where the server tells no cost itself.
+
+    Parameters
+    ----------
+    address
+        Base address of the service, and after ``#`` the model's name.
+    prompt
+        Put before every sentence; none by default.
+    pauses
+        Seconds before each further attempt at a request that failed for a passing reason.
+    silent_seconds
+        How long the server may send nothing.
+
+    Raises
+    ------
+    InputError
+        If the address or a setting cannot be used.
+    """
+
+    precision = "fp32"
+    tokenizer = None
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        prompt: str | None = None,
+        pauses: Sequence[float] = PAUSES,
+        silent_seconds: float = SILENT_SECONDS,
+    ) -> None:
+        self.name = address
+        self.prompt = prompt or ""
+        self.usage = Usage()
+        self._prompt_from = "none" if prompt is None else "option"
+        self._url, self._model = _parse(address)
+        self._pauses = pauses
+        self._silent_seconds = silent_seconds
+        self._interval = 60 / rate if (rate := _setting(RATE)) else 0.0
+        self._price = _setting(PRICE)
+        self._key = os.environ.get(KEY)
+        self._width: int | None = None
+        self._next = 0.0
+        parts = urlsplit(self._url)
+        if self._key and parts.scheme == "http" and parts.hostname not in _LOCAL:
+            raise InputError(
+                f"model {address!r}: the key in {KEY} would be sent unencrypted; use https, or unset {KEY}"
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        """Of address and model: what lies behind them cannot be seen."""
+        return hashlib.sha256(f"{self._url}\n{self._model}".encode()).hexdigest()
+
+    @cached_property
+    def dimensions(self) -> int:
+        """Found by a request."""
+        return self._width or next(iter(self.batches(["."])))[1].shape[1]
+
+    def describe(self) -> dict[str, Any]:
+        """Give the kind and who decided on the prompt."""
+        return {"kind": "endpoint", "prompt_from": self._prompt_from}
+
+    def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Encode by one request after the other; what was used is told in the log at the end."""
+        import httpx2
+
+        headers = {"User-Agent": f"lingualign/{__version__}"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        timeout = httpx2.Timeout(self._silent_seconds, connect=CONNECT_SECONDS)
+        try:
+            with httpx2.Client(headers=headers, timeout=timeout) as client:
+                for rows in _cut(sentences):
+                    texts = [self.prompt + sentences[row] for row in rows]
+                    yield np.array(rows), unit(self._vectors(client, texts))
+        finally:
+            if self.usage.requests:
+                logger.warning("%s: %s", self.name, self.usage)
+
+    def _vectors(self, client: httpx2.Client, texts: list[str]) -> NDArray[np.float32]:
+        for attempt, pause in enumerate((*self._pauses, None), start=1):
+            try:
+                answer = self._ask(client, texts)
+                break
+            except _PassingError as error:
+                if pause is None or (error.wait or 0) > LONGEST_WAIT:
+                    times = f", {attempt} times in a row" if attempt > 1 else ""
+                    asked = f", and asks to wait {error.wait:g} seconds" if error.wait else ""
+                    raise InputError(
+                        f"{self.name}: {error}{times}{asked}. Try again later; {RATE} slows requests down, and "
+                        "`lingualign encode` keeps the vectors it has got"
+                    ) from None
+                time.sleep(pause if error.wait is None else error.wait)
+        vectors = self._read(answer, len(texts))
+        self._count(answer)
+        return vectors
+
+    def _ask(self, client: httpx2.Client, texts: list[str]) -> dict[str, Any]:
+        import httpx2
+
+        time.sleep(max(0.0, self._next - time.monotonic()))
+        self._next = time.monotonic() + self._interval
+        body = {"model": self._model, "input": texts, "encoding_format": "float"}
+        try:
+            response = client.post(self._url, json=body)
+        except httpx2.TimeoutException:
+            raise _PassingError(f"the server sent nothing for {self._silent_seconds:g} seconds") from None
+        except httpx2.ConnectError as error:
+            raise InputError(f"{self.name} cannot be reached ({error or 'no answer'})") from None
+        except httpx2.TransportError as error:
+            raise _PassingError(f"the connection broke ({error or type(error).__name__})") from None
+        if not response.is_success:
+            self._refused(response)
+        try:
+            answer = response.json()
+        except ValueError:
+            raise _PassingError("the answer is cut off, or no JSON") from None
+        if not isinstance(answer, dict):
+            raise InputError(f"{self.name}: the answer is no object with 'data'")
+        return answer
+
+    def _refused(self, response: httpx2.Response) -> None:
+        """Tell a failure that may pass from one that will not."""
+        said = f"the server answered {response.status_code} {response.reason_phrase}".rstrip()
+        if response.status_code in _PASSING:
+            try:
+                wait = max(0.0, float(response.headers.get("Retry-After", "")))
+            except ValueError:
+                wait = None
+            raise _PassingError(said, wait)
+        cure = f"; set {KEY}" if response.status_code == 401 and not self._key else ""
+        raise InputError(f"{self.name}: {said} ({_reason(response)}){cure}")
+
+    def _read(self, answer: dict[str, Any], expected: int) -> NDArray[np.float32]:
+        """Take the vectors out of an answer, whose rows may stand in any order."""
+        data = answer.get("data")
+        if not isinstance(data, list) or len(data) != expected:
+            found = f"{len(data)} vectors" if isinstance(data, list) else "no list 'data'"
+            raise InputError(f"{self.name}: asked for {expected} vectors, and the answer has {found}")
+        try:
+            places = [int(entry.get("index", row)) for row, entry in enumerate(data)]
+            vectors = [np.asarray(entry["embedding"], dtype=np.float32) for entry in data]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise InputError(
+                f"{self.name}: the answer has entries without a list of numbers 'embedding'"
+            ) from None
+        if sorted(places) != list(range(expected)):
+            raise InputError(
+                f"{self.name}: the places ('index') of the answer's vectors are not 0 to {expected - 1}"
+            )
+        width = self._width or vectors[0].size
+        for vector in vectors:
+            if vector.ndim != 1 or not vector.size or vector.size != width:
+                raise InputError(
+                    f"{self.name}: a vector of shape {vector.shape} among others of {width} dimensions"
+                )
+            if not np.isfinite(vector).all():
+                raise InputError(f"{self.name}: the server gives NaN or infinite values")
+        self._width = width
+        ordered = np.empty((expected, width), np.float32)
+        ordered[places] = vectors
+        return ordered
+
+    def _count(self, answer: dict[str, Any]) -> None:
+        self.usage.requests += 1
+        usage = answer.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        tokens = usage.get("total_tokens", usage.get("prompt_tokens"))
+        cost = usage.get("cost")
+        if isinstance(tokens, int):
+            self.usage.tokens = (self.usage.tokens or 0) + tokens
+            if cost is None and self._price is not None:
+                cost = tokens * self._price / 1e6
+        if isinstance(cost, int | float):
+            self.usage.cost = (self.usage.cost or 0.0) + cost
+
+
+def _parse(address: str) -> tuple[str, str]:
+    """Take an address apart into where requests go and the model's name."""
+    base, _, model = address.partition("#")
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not model or parts.username:
+        raise InputError(f"model {address!r} is no service: expected https://host/v1#model, the key in {KEY}")
+    return f"{base.rstrip('/')}/embeddings", model
+
+
+def _setting(variable: str) -> float | None:
+    given = os.environ.get(variable)
+    if not given:
+        return None
+    try:
+        value = float(given)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise InputError(f"{variable} is {given!r}: it must be a number above 0")
+    return value
+
+
+def _cut(sentences: Sequence[str]) -> Iterator[list[int]]:
+    """Cut into requests of at most so many sentences and characters."""
+    rows: list[int] = []
+    characters = 0
+    for row, sentence in enumerate(sentences):
+        if rows and (len(rows) == BATCH_SENTENCES or characters + len(sentence) > BATCH_CHARACTERS):
+            yield rows
+            rows, characters = [], 0
+        rows.append(row)
+        characters += len(sentence)
+    if rows:
+        yield rows
+
+
+def _reason(response: httpx2.Response) -> str:
+    """Find what the server says of a failure."""
+    try:
+        error = response.json()["error"]
+        said = error["message"] if isinstance(error, dict) else error
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+        said = response.text
+    said = " ".join(str(said).split())
+    return said if len(said) <= 200 else f"{said[:197]}..."

@@ -1,0 +1,171 @@
+"""What an encoder is, and which one a name stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from lingualign.embedding.encode import check_sentences
+from lingualign.embedding.progress import progress_bar
+from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+    from lingualign.embedding.encode import Precision
+
+Pooling = Literal["mean", "cls", "last"]
+PromptFrom = Literal["option", "model", "none"]
+"""Who decided on the prompt: the caller, the model's own configuration, or nobody."""
+
+MODEL2VEC = "model2vec:"
+
+
+class SentenceEncoder(Protocol):
+    """Turns sentences into vectors."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest that is equal for every copy, and differs where the vectors may."""
+
+    @property
+    def prompt(self) -> str:
+        """Text that stands before every sentence."""
+
+    @property
+    def precision(self) -> str:
+        """Of the arithmetic."""
+
+    @property
+    def dimensions(self) -> int:
+        """Of its vectors."""
+
+    @property
+    def tokenizer(self) -> Any | None:
+        """What cuts its sentences into tokens, where that can be looked at."""
+
+    def describe(self) -> dict[str, Any]:
+        """Tell, as JSON can hold it, how vectors are made beside name, fingerprint, dimensions and prompt."""
+
+    def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Encode distinct sentences: positions, each once, with their vectors of length 1."""
+
+
+def open_encoder(
+    model: str | SentenceTransformer | SentenceEncoder,
+    *,
+    prompt: str | None = None,
+    pooling: Pooling | None = None,
+    device: str | None = None,
+    precision: Precision = "auto",
+) -> SentenceEncoder:
+    """Find the encoder that a name stands for.
+
+    Parameters
+    ----------
+    model
+        One of
+
+        - what `lingualign.embedding.load_model` loads: a hub id, a folder, ``minilm``; or a loaded model;
+        - a file ``.parquet`` of vectors: columns ``sentence`` and ``vector``, as `lingualign encode` writes it;
+        - an OpenAI-compatible service: ``https://host/v1#model``;
+        - ``model2vec:`` before a folder or hub id: the model in the hands of the package model2vec;
+        - an encoder, which is given back.
+    prompt
+        Put before every sentence. None takes the model's own default prompt, which most have not; ``""`` takes none.
+    pooling
+        Of a transformer without sentence-transformers modules, how a sentence's vector comes from those of its tokens;
+        the mean where absent.
+    device, precision
+        Of a model that runs here.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, or ``prompt`` or ``pooling`` does not apply to it.
+    """
+    if not isinstance(model, str):
+        from sentence_transformers import SentenceTransformer
+
+        if not isinstance(model, SentenceTransformer):
+            return model
+    if not isinstance(model, str) or _is_model(model):
+        from lingualign.embedding.encoders.transformer import TransformerEncoder
+
+        return TransformerEncoder(model, prompt=prompt, pooling=pooling, device=device, precision=precision)
+    if pooling is not None:
+        raise InputError(
+            f"pooling {pooling!r} does not apply to {model!r}, which gives vectors of whole sentences: leave it out"
+        )
+    if "://" in model:
+        from lingualign.embedding.encoders.endpoint import Endpoint
+
+        return Endpoint(model, prompt=prompt)
+    if model.startswith(MODEL2VEC):
+        from lingualign.embedding.encoders.static import Model2VecEncoder
+
+        return Model2VecEncoder(model.removeprefix(MODEL2VEC), prompt=prompt)
+    from lingualign.embedding.encoders.vectors import VectorFile
+
+    return VectorFile(Path(model), prompt=prompt)
+
+
+def encode_with(
+    encoder: SentenceEncoder, sentences: Sequence[str], *, progress: bool = False
+) -> NDArray[np.float32]:
+    """Encode distinct sentences, in the order given.
+
+    Returns
+    -------
+    ndarray of float32, shape (sentences, dimensions)
+        Of length 1.
+
+    Raises
+    ------
+    InputError
+        If the encoder cannot encode one of them.
+    """
+    check_sentences(sentences)
+    vectors: NDArray[np.float32] | None = None
+    with progress_bar("Encoding", len(sentences), enabled=progress) as advance:
+        for indices, batch in encoder.batches(sentences):
+            if vectors is None:
+                vectors = np.empty((len(sentences), batch.shape[1]), dtype=np.float32)
+            vectors[indices] = batch
+            advance(len(indices))
+    return np.empty((0, encoder.dimensions), np.float32) if vectors is None else vectors
+
+
+def is_vector_file(model: str) -> bool:
+    """Whether a name is that of a file of vectors, told by its columns."""
+    if not model.endswith(".parquet") or not Path(model).is_file():
+        return False
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return {"sentence", "vector"} <= set(pq.read_schema(model).names)
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale each row to length 1; a zero row stays zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    scaled: NDArray[np.float32] = vectors / lengths
+    return scaled
+
+
+def _is_model(name: str) -> bool:
+    special = "://" in name or name.startswith(MODEL2VEC)
+    return Path(name).is_dir() or not (special or name.endswith(".parquet"))

@@ -1,0 +1,207 @@
+"""What goes wrong in retrieval: which sentences are taken for which, in what they differ, and which are hubs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from difflib import SequenceMatcher
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from lingualign.errors import InputError
+from lingualign.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lingualign.evaluation.outcomes import Outcomes
+    from lingualign.evaluation.suites import Suite
+
+Difference = Literal["same text", "numbers", "negation", "names", "near-duplicate", "length", "other"]
+
+CONFUSIONS = "confusions.tsv"
+SUMMARY = "errors.json"
+
+NEAR = 0.8
+"""Share of common characters, as `difflib` counts them, from which on two sentences are near-duplicates."""
+LONGER = 1.5
+"""Ratio of two lengths from which on they count as different."""
+HUBS = 10
+"""Most retrieved sentences that are told of each direction."""
+
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_NAME = re.compile(r"(?:(?<=[^\W\d_]\s)|(?<=[,;:]\s))[^\W\d_][\w'’-]*")
+_NEGATIONS = re.compile(
+    r"\b(?:not|no|never|nobody|nothing|none|neither|nor|without|cannot|\w+n['’]t|"
+    r"ne|pas|jamais|rien|personne|aucune?|sans|не|нет|ни|никогда|ничего|никто|без)\b|\bn['’](?=\w)|"
+    r"ない|なかった|ません|ぬ$|않|없|못|아니",
+    re.IGNORECASE,
+)
+
+
+def difference(right: str, wrong: str) -> Difference:
+    """Tell in what a sentence that was retrieved differs from the right one, both of one language.
+
+    The first that holds of: the same text; other numbers; one of them negated; other names (words with a capital
+    within the sentence, so of scripts that have capitals); near-duplicates; of other length; none of these. A word list
+    and patterns decide, so that single sentences may be judged wrongly: it is meant for counts.
+    """
+    if _plain(right) == _plain(wrong):
+        return "same text"
+    if Counter(_NUMBER.findall(right)) != Counter(_NUMBER.findall(wrong)) and _like(right, wrong, 0.5):
+        return "numbers"
+    if bool(_NEGATIONS.search(right)) != bool(_NEGATIONS.search(wrong)) and _like(right, wrong, 0.5):
+        return "negation"
+    if _names(right) != _names(wrong) and _like(right, wrong, 0.5):
+        return "names"
+    if _like(right, wrong, NEAR):
+        return "near-duplicate"
+    lengths = sorted((len(right), len(wrong)))
+    return "length" if lengths[1] >= LONGER * max(lengths[0], 1) else "other"
+
+
+def confusions(outcomes: Outcomes, suites: Iterable[Suite]) -> Iterator[dict[str, Any]]:
+    """Give every sentence whose nearest neighbour by cosine is not its translation.
+
+    Parameters
+    ----------
+    outcomes
+        What `measure` found on the suites.
+    suites
+        The same; those of similarity are passed over.
+
+    Yields
+    ------
+    dict
+        ``suite``, ``pair``, ``direction``, ``row`` (from 0), ``sentence``, ``translation``, ``retrieved``,
+        ``retrieved_row`` and ``difference``; of a mining suite where a sentence without a pair was retrieved, its text
+        is not known, and the last three are None.
+    """
+    for suite, pair, direction, queries, answers, found in _retrievals(outcomes, suites):
+        for row in np.flatnonzero(found != np.arange(len(found))).tolist():
+            other = int(found[row])
+            yield {
+                "suite": suite.name,
+                "pair": pair,
+                "direction": direction,
+                "row": row,
+                "sentence": queries[row],
+                "translation": answers[row],
+                "retrieved": answers[other] if other >= 0 else None,
+                "retrieved_row": other if other >= 0 else None,
+                "difference": difference(answers[row], answers[other]) if other >= 0 else None,
+            }
+
+
+def hubs(outcomes: Outcomes, suites: Iterable[Suite]) -> dict[str, dict[str, Any]]:
+    """Tell how often single sentences are the nearest of many.
+
+    Returns
+    -------
+    dict
+        By ``SUITE PAIR DIRECTION``: ``skewness`` of the number of times that each sentence is retrieved, 0 if all are
+        as often; ``never``, the share that never is; and ``most``, the sentences retrieved most, each with ``times``.
+
+    References
+    ----------
+    Radovanović, Nanopoulos and Ivanović (2010), "Hubs in Space".
+    """
+    told = {}
+    for suite, pair, direction, _, answers, found in _retrievals(outcomes, suites):
+        times = np.bincount(found[found >= 0], minlength=suite.rows)
+        spread = times.std()
+        most = np.argsort(-times, kind="stable")[:HUBS]
+        told[f"{suite.name} {pair} {direction}"] = {
+            "skewness": float(np.mean((times - times.mean()) ** 3) / spread**3) if spread else 0.0,
+            "never": float(np.mean(times == 0)),
+            "most": [{"sentence": answers[row], "times": int(times[row])} for row in most if times[row] > 1],
+        }
+    return told
+
+
+def save_errors(outcomes: Outcomes, suites: Iterable[Suite], folder: str | Path) -> Path:
+    """Write ``confusions.tsv`` and ``errors.json``: counts by difference, and hubs, of each direction.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If they cannot be written.
+    """
+    folder, suites = Path(folder), list(suites)
+    rows = list(confusions(outcomes, suites))
+    names = (
+        "suite",
+        "pair",
+        "direction",
+        "row",
+        "sentence",
+        "translation",
+        "retrieved",
+        "retrieved_row",
+        "difference",
+    )
+    table = io.StringIO()
+    writer = csv.writer(table, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
+    writer.writerow(names)
+    writer.writerows([_field(row[name]) for name in names] for row in rows)
+    counted: dict[str, Counter[str]] = {}
+    for row in rows:
+        place = f"{row['suite']} {row['pair']} {row['direction']}"
+        counted.setdefault(place, Counter())[row["difference"] or "without a pair"] += 1
+    kinds = (*get_args(Difference), "without a pair")
+    summary = {
+        place: {
+            "confused": counted.get(place, Counter()).total(),
+            "differences": {kind: counted.get(place, Counter())[kind] for kind in kinds},
+            **figures,
+        }
+        for place, figures in hubs(outcomes, suites).items()
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / CONFUSIONS, table.getvalue())
+        write_atomically(folder / SUMMARY, json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
+    except OSError as error:
+        raise InputError(
+            f"errors cannot be written to {folder}: {error.strerror}; give another folder"
+        ) from error
+    return folder
+
+
+def _retrievals(outcomes: Outcomes, suites: Iterable[Suite]) -> Iterator[tuple[Any, ...]]:
+    """Give each direction: suite, pair, direction, its sentences, the other side's, and the rows retrieved."""
+    for suite in suites:
+        found = outcomes.suites[suite.name].retrieval
+        # None of similarity, and else in the order of the columns.
+        for (pair, retrieval), columns in zip(found.items(), combinations(suite.sentences, 2), strict=False):
+            one, two = (suite.sentences[column] for column in columns)
+            yield suite, pair, "forward", one, two, retrieval.forward["absolute"]
+            yield suite, pair, "backward", two, one, retrieval.backward["absolute"]
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def _names(text: str) -> set[str]:
+    return {word for word in _NAME.findall(text) if word[0].isupper() and len(word) > 1}
+
+
+def _like(one: str, two: str, share: float) -> bool:
+    matcher = SequenceMatcher(None, one, two, autojunk=False)
+    return matcher.real_quick_ratio() >= share and matcher.quick_ratio() >= share and matcher.ratio() >= share
+
+
+def _field(value: Any) -> str:
+    return "" if value is None else re.sub(r"[\t\r\n]", " ", str(value))

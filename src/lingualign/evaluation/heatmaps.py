@@ -1,0 +1,62 @@
+"""Similarities of a student across languages and of its teacher within one, on the same sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lingualign.languages import is_language, language_code
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from lingualign.embedding.encoders import SentenceEncoder
+    from lingualign.evaluation.suites import Suite
+
+ROWS = 16
+
+
+def similarity_matrices(
+    student: SentenceEncoder, teacher: SentenceEncoder, anchors: list[str], others: list[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Compute the two sides of Eq. 1: sim_T(x_i, x_j), and sim_S(x_i, y_j), which is to follow it.
+
+    Parameters
+    ----------
+    student, teacher
+        As `lingualign.embedding.encoders.open_encoder` gives them.
+    anchors, others
+        The sentences x, in the teacher's language, and their translations y.
+
+    Returns
+    -------
+    teacher, student : ndarray, shape (n, n)
+    """
+    within = _vectors(teacher, anchors)
+    one, two = (_vectors(student, side) for side in (anchors, others))
+    return within @ within.T, one @ two.T
+
+
+def anchor_and_others(suite: Suite) -> tuple[list[str], list[str]]:
+    """Take the first rows of a suite of translations, the English side first where there is one.
+
+    English is told by the column, or by the place in the suite's name: the second side of ``tatoeba/fra-eng``.
+    """
+    columns = list(suite.sentences)
+    names = columns
+    if suite.kind != "nway":
+        words = suite.name.rpartition("/")[2].split("-")[-2:]
+        names = words if len(words) == 2 and all(map(is_language, words)) else columns
+    english = [is_language(name) and language_code(name) == "en" for name in names]
+    anchor = english.index(True) if any(english) else 0
+    other = 1 if anchor == 0 else 0
+    rows = min(ROWS, suite.rows)
+    return suite.sentences[columns[anchor]][:rows], suite.sentences[columns[other]][:rows]
+
+
+def _vectors(encoder: SentenceEncoder, texts: list[str]) -> npt.NDArray[np.float64]:
+    from lingualign.embedding.encoders import encode_with
+
+    place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+    return encode_with(encoder, list(place))[[place[text] for text in texts]].astype(np.float64)

@@ -1,0 +1,109 @@
+"""Pairs among sentences without one, as in the BUCC shared task: retrieval of each pair, and mining of all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from lingualign.evaluation.outcomes import Retrieval
+from lingualign.evaluation.statistics import bootstrap_means, interval, wilson
+from lingualign.evaluation.xsim import margin_retrieved
+from lingualign.neighbours import NEIGHBOURHOOD, Margin, judge, nearest_neighbours, retrieve, thresholds
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from lingualign.evaluation.suites import Suite
+    from lingualign.neighbours import Neighbours, Pairs
+
+
+def measure_mining(
+    suite: Suite,
+    vectors: dict[str, npt.NDArray[np.float32]],
+    training: dict[str, npt.NDArray[np.float32]] | None,
+) -> tuple[Retrieval, dict[str, Any], list[str]]:
+    """Find the translation of each pair's sentences among all, and mine pairs from all with all.
+
+    Parameters
+    ----------
+    suite
+        Of kind ``mining``.
+    vectors
+        Its sentences' vectors by column, those of the pairs first, row by row.
+    training
+        Those of `Suite.training`, on which the threshold is chosen; None if there are none.
+
+    Returns
+    -------
+    retrieval : Retrieval
+        Of the pairs' sentences among all of the other side, as MTEB's first BUCC has it; -1 where a sentence without
+        a pair is retrieved.
+    mined : dict
+        ``precision``, ``recall`` and ``f1`` of the pairs whose ratio margin is at least ``threshold``, each taken once,
+        with 95% intervals; ``mined``, their number; ``threshold_from``: ``training``, or ``test`` where there is none.
+    doubts : list of str
+        What is to be said of the figures.
+
+    References
+    ----------
+    Zweigenbaum, Sharoff and Rapp (2018), "Overview of the Third BUCC Shared Task". Mining and threshold are those of
+    Artetxe and Schwenk (2019).
+    """
+    there, back = nearest_neighbours(vectors["sentence1"], vectors["sentence2"], NEIGHBOURHOOD)
+    retrieval = Retrieval(_of_pairs(there, back, suite.rows), _of_pairs(back, there, suite.rows))
+    pairs = retrieve(there, back, margin="ratio", retrieval="max")
+    gold = _gold(suite)
+    doubts = []
+    if training is None or suite.training is None:
+        tuned = thresholds(pairs, *gold)
+        doubts.append(
+            "the threshold was chosen on the very pairs it is judged by, as there is no split 'train': F1 is an upper "
+            "bound"
+        )
+    else:
+        known = nearest_neighbours(training["sentence1"], training["sentence2"], NEIGHBOURHOOD)
+        tuned = thresholds(retrieve(*known, margin="ratio", retrieval="max"), *_gold(suite.training))
+    threshold = float(tuned.threshold[tuned.best])
+    mined = _figures(pairs[pairs.score >= threshold], gold)
+    return (
+        retrieval,
+        {**mined, "threshold": threshold, "threshold_from": "test" if doubts else "training"},
+        doubts,
+    )
+
+
+def _gold(suite: Suite) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Give the positions of the pairs' sentences; of equal sentences the first, which is the one that is mined."""
+    first: list[npt.NDArray[np.int64]] = []
+    for texts in suite.sentences.values():
+        seen: dict[str, int] = {}
+        first.append(np.array([seen.setdefault(text, row) for row, text in enumerate(texts[: suite.rows])]))
+    return first[0], first[1]
+
+
+def _of_pairs(own: Neighbours, others: Neighbours, rows: int) -> dict[Margin, npt.NDArray[np.int64]]:
+    margins: tuple[Margin, ...] = get_args(Margin)
+    found = {margin: margin_retrieved(own, others, margin)[:rows] for margin in margins}
+    return {margin: np.where(retrieved < rows, retrieved, -1) for margin, retrieved in found.items()}
+
+
+def _figures(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> dict[str, Any]:
+    """Count, and resample the sources that were mined or should have been: no other moves a figure."""
+    known, planted = judge(pairs, *gold)
+    right, taken = int(known.sum()), len(pairs)
+    sources = np.unique(np.concatenate([pairs.source, gold[0]]))
+    by_source = np.zeros((len(sources), 3))
+    expected = np.unique(np.stack(gold, axis=1), axis=0)[:, 0]
+    for column, which in enumerate((pairs.source[known], pairs.source, expected)):
+        np.add.at(by_source[:, column], np.searchsorted(sources, which), 1)
+    hits, chosen, wanted = bootstrap_means(by_source).T
+    return {
+        "f1": 2 * right / (taken + planted),
+        "ci95": list(interval(2 * hits / np.maximum(chosen + wanted, 1e-12))),
+        "precision": right / taken if taken else 0.0,
+        "precision_ci95": list(wilson(right, taken)) if taken else None,
+        "recall": right / planted,
+        "recall_ci95": list(wilson(right, planted)),
+        "mined": taken,
+    }

@@ -1,0 +1,136 @@
+"""Pairs among sentences without one, against loops written from the definitions."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from lingualign.errors import InputError
+from lingualign.evaluation import load_outcomes, load_suites, measure, save_outcomes, score
+from lingualign.neighbours import cosines
+
+PAIRS, ALONE = 12, 20
+
+
+def write(path, splits=("test",)):
+    rows = []
+    for split in splits:
+        rows += [
+            {"sentence1": f"{split}a{row}", "sentence2": f"{split}b{row}", "gold": True, "split": split}
+            for row in range(PAIRS)
+        ]
+        for row in range(PAIRS, PAIRS + ALONE):
+            rows.append({"sentence1": f"{split}a{row}", "gold": False, "split": split})
+            rows.append({"sentence2": f"{split}b{row}", "gold": 0, "split": split})
+        rows.append({"sentence1": f"{split}a0", "sentence2": "", "gold": "false", "split": split})  # a copy
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    """Sentences without a pair are near a pair's, so that some are mined."""
+    random = np.random.default_rng(5)
+    table = {}
+    for split in ("test", "train"):
+        meanings = random.normal(size=(PAIRS, 6))
+        for side in "ab":
+            for row in range(PAIRS):
+                table[f"{split}{side}{row}"] = meanings[row] + 0.5 * random.normal(size=6)
+            for row in range(PAIRS, PAIRS + ALONE):
+                table[f"{split}{side}{row}"] = meanings[row % PAIRS] + 1.2 * random.normal(size=6)
+    return table
+
+
+def margins(vectors, split):
+    """Ratio margins of all with all, one by one."""
+    one, two = (
+        np.array([vectors[f"{split}{side}{row}"] for row in range(PAIRS + ALONE)], np.float32)
+        for side in "ab"
+    )
+    cosine = np.array([[cosines(x[None], y[None])[0] for y in two] for x in one])
+    score = np.empty_like(cosine)
+    for i in range(len(one)):
+        for j in range(len(two)):
+            own = np.sort(cosine[i])[-4:].mean()
+            theirs = np.sort(cosine[:, j])[-4:].mean()
+            score[i, j] = cosine[i, j] / ((own + theirs) / 2)
+    near = (np.argsort(-cosine, 1)[:, :4], np.argsort(-cosine.T, 1)[:, :4])
+    return cosine, score, near
+
+
+def mined(score, near):
+    """Each sentence's best of its four nearest, then greedily one to one."""
+    best = {(i, max(near[0][i], key=lambda j: score[i, j])) for i in range(len(score))}
+    best |= {(max(near[1][j], key=lambda i: score[i, j]), j) for j in range(score.shape[1])}
+    taken, left, right = [], set(), set()
+    for i, j in sorted(best, key=lambda pair: -score[pair]):
+        if i not in left and j not in right:
+            taken.append((score[i, j], i, j))
+            left.add(i)
+            right.add(j)
+    return taken
+
+
+def f1(taken, threshold):
+    kept = [(i, j) for value, i, j in taken if value >= threshold]
+    right = sum(i == j and i < PAIRS for i, j in kept)
+    return 2 * right / (len(kept) + PAIRS), right / len(kept), right / PAIRS, len(kept)
+
+
+@pytest.mark.parametrize("tuned_on", ["train", "test"])
+def test_pairs_are_retrieved_and_mined_as_a_plain_loop_does(
+    lookup_model, vectors, tmp_path, tuned_on
+) -> None:
+    write(tmp_path / "bucc" / "fr-en.jsonl", ("train", "test") if tuned_on == "train" else ("test",))
+    (suite,) = load_suites(tmp_path)
+    assert (suite.name, suite.kind, suite.rows) == ("bucc/fr-en", "mining", PAIRS)
+    assert {len(texts) for texts in suite.sentences.values()} == {PAIRS + ALONE}
+    outcomes = measure(lookup_model(vectors), [suite])
+    entry = score(outcomes)["suites"]["bucc/fr-en"]
+
+    cosine, ratio, near = margins(vectors, "test")
+    forward = [cosine[i].argmax() == i for i in range(PAIRS)]
+    backward = [cosine[:, j].argmax() == j for j in range(PAIRS)]
+    assert (entry["forward"], entry["backward"]) == (np.mean(forward), np.mean(backward))
+    assert entry["accuracy"] == pytest.approx((np.mean(forward) + np.mean(backward)) / 2)
+
+    tuning = mined(*margins(vectors, tuned_on)[1:])
+    threshold = max((value for value, *_ in tuning), key=lambda value: f1(tuning, value)[0])
+    expected = f1(mined(ratio, near), threshold)
+    found = entry["mining"]
+    assert found["threshold"] == pytest.approx(threshold)
+    assert [found[key] for key in ("f1", "precision", "recall", "mined")] == pytest.approx(expected)
+    assert 0.2 < found["f1"] < 1, "neither trivial nor hopeless"
+    for figure, interval in (("f1", "ci95"), ("precision", "precision_ci95"), ("recall", "recall_ci95")):
+        low, high = found[interval]
+        assert 0 <= low <= found[figure] <= high <= 1
+    doubt = any("F1 is an upper bound" in warning for warning in entry.get("warnings", []))
+    assert doubt is (tuned_on == "test")
+    assert found["threshold_from"] == ("training" if tuned_on == "train" else "test")
+
+    kept = load_outcomes(save_outcomes(outcomes, tmp_path / "outcomes.parquet"))
+    assert score(kept)["suites"] == score(outcomes)["suites"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"sentence1": "x", "gold": True}, r"row \d+ .*: 'gold' is true, but a sentence is missing"),
+        ({"sentence1": "x", "gold": "maybe"}, r"row \d+ .*: 'gold' is 'maybe', expected true or false"),
+    ],
+)
+def test_a_row_that_contradicts_itself_is_refused(tmp_path, line, message) -> None:
+    path = tmp_path / "x.jsonl"
+    write(path)
+    path.write_text(path.read_text() + json.dumps({**line, "split": "test"}) + "\n")
+    with pytest.raises(InputError, match=message):
+        load_suites(path)
+
+
+def test_without_pairs_there_is_nothing_to_find(tmp_path) -> None:
+    (tmp_path / "x.tsv").write_text("sentence1\tsentence2\tgold\na\tb\t0\nc\td\t1\n")
+    with pytest.raises(InputError, match="too few pairs to be found: expected at least 2"):
+        load_suites(tmp_path / "x.tsv")
