@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lingualign._version import __version__
 from lingualign.commands.data import fetch
 from lingualign.commands.evaluate import evaluate
-from lingualign.commands.mining import encode, filter_, mine
+from lingualign.commands.mining import align, encode, filter_, mine
 from lingualign.commands.train import quickstart, train
 from lingualign.errors import InputError, SharedInputError
 
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "encode": encode,
     "mine": mine,
     "filter": filter_,
+    "align": align,
     "data fetch": fetch,
 }
 _GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}

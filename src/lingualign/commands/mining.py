@@ -1,4 +1,4 @@
-"""Use a model: encode, mine and filter."""
+"""Use a model: encode, mine, filter and align."""
 
 from __future__ import annotations
 
@@ -209,3 +209,65 @@ def filter_(
         f"{report.pairs:,} pairs, {report.blank:,} of them with a blank side; margins from {low:.4f} to {high:.4f}"
     )
     print(f"{report.kept:,} pairs in {output}")
+
+
+def align(
+    model: str,
+    source: str,
+    target: str,
+    output: str,
+    most: int = 2,
+    skip: float = 0.2,
+    column: str | None = None,
+    prompt: str | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    overwrite: bool = False,
+) -> None:
+    """Align the sentences of documents that follow the same order in two languages.
+
+    Parameters
+    ----------
+    model
+        Hub id, folder, or minilm.
+    source
+        Text, one sentence a line, or a folder of texts.
+    target
+        The same in the other language: a text, or a folder of texts with the same names.
+    output
+        File for the links: .tsv, .jsonl (.gz, .xz and .zst too), .parquet, or aligned.en-fr.tmx.
+    most
+        Sentences of each side that one link may join.
+    skip
+        What leaving out a sentence costs, as a quantile of the costs of random links; lower leaves out more.
+    column
+        Of an input with columns, the one to take; sentence, text or the only one by default.
+    prompt
+        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    device
+        Where the model runs, such as cpu or cuda:1; the best there is by default.
+    precision
+        Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
+    overwrite
+        Replace the output.
+    """
+    from lingualign.mining import align_documents
+
+    report = align_documents(
+        model,
+        source,
+        target,
+        output,
+        most=most,
+        skip=skip,
+        column=column,
+        prompt=prompt,
+        device=device,
+        precision=precision,
+        overwrite=overwrite,
+        progress=True,
+    )
+    for name, (lines, blank, alone) in ((source, report.source), (target, report.target)):
+        print(f"{name}: {lines:,} lines, {blank:,} blank lines, {alone:,} sentences without a partner")
+    documents = f" of {report.documents:,} documents" if report.documents > 1 else ""
+    print(f"{report.links:,} links{documents} in {output}")

@@ -52,7 +52,7 @@ def check_place(*files: Path, overwrite: bool) -> None:
 def output_files(output: Path) -> list[Path]:
     """List the files that are written: two for Moses text."""
     if _kind(output) == "moses":
-        return [output.with_name(f"{output.name}.{language}") for language in _languages(output)]
+        return [output.with_name(f"{output.name}.{language}") for language in languages_of(output)]
     return [output]
 
 
@@ -71,7 +71,8 @@ def write_pairs(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -> N
     if kind == "parquet":
         _write_parquet(pairs, source, target, output)
     elif kind == "tmx":
-        write_atomically(output, _tmx(pairs, sides, _languages(output)))
+        texts = sides[0].to_pylist(), sides[1].to_pylist()
+        write_atomically(output, tmx("score", pairs.score.tolist(), texts, languages_of(output)))
     elif kind == "moses":
         for path, side in zip(output_files(output), sides, strict=True):
             write_atomically(path, _text(one_line(side)))
@@ -92,7 +93,8 @@ def _kind(output: Path) -> str | None:
     return "moses" if len(languages) == 2 and all(map(is_language, languages)) else None
 
 
-def _languages(output: Path) -> list[str]:
+def languages_of(output: Path) -> list[str]:
+    """Read the two languages off the name of TMX or Moses text."""
     return output.name.removesuffix(".tmx").rpartition(".")[2].split("-")
 
 
@@ -134,15 +136,15 @@ def compressed(content: bytes, ending: str) -> bytes:
     return content
 
 
-def _tmx(pairs: Pairs, sides: tuple[pa.Array, pa.Array], languages: list[str]) -> str:
+def tmx(name: str, scores: list[float], sides: tuple[list[str], list[str]], languages: list[str]) -> str:
+    """Put pairs with their scores, as a property of that name, into translation memory exchange 1.4."""
     units = []
-    rows = zip(pairs.score.tolist(), *(side.to_pylist() for side in sides), strict=True)
-    for score, *texts in rows:
+    for score, *texts in zip(scores, *sides, strict=True):
         variants = "".join(
             f'<tuv xml:lang="{language}"><seg>{_xml(text)}</seg></tuv>'
             for language, text in zip(languages, texts, strict=True)
         )
-        units.append(f'<tu><prop type="score">{score:.6f}</prop>{variants}</tu>\n')
+        units.append(f'<tu><prop type="{name}">{score:.6f}</prop>{variants}</tu>\n')
     head = (
         f'<header creationtool="lingualign" creationtoolversion="{__version__}" segtype="sentence" '
         f'o-tmf="plain" adminlang="en" srclang="{languages[0]}" datatype="plaintext"/>'

@@ -16,10 +16,11 @@ from lingualign.pairs.compression import without_compression
 _KINDS = (".parquet", ".tsv", ".jsonl")
 
 
-def check_scored_output(output: Path, *, overwrite: bool) -> None:
-    """Refuse an output that could not be written, before any work."""
+def check_scored_output(output: Path, *, overwrite: bool, more: tuple[str, ...] = ()) -> None:
+    """Refuse an output that could not be written, before any work; ``more`` are kinds that the caller writes itself."""
     if _kind(output) not in _KINDS:
-        raise InputError(f"output {str(output)!r}: not a known kind of file; give {', '.join(_KINDS)}")
+        allowed = ", ".join((*_KINDS, *more))
+        raise InputError(f"output {str(output)!r}: not a known kind of file; give {allowed}")
     check_place(output, overwrite=overwrite)
 
 
@@ -46,4 +47,6 @@ def _kind(output: Path) -> str:
 def _cells(column: pa.ChunkedArray) -> list[str]:
     if pa.types.is_floating(column.type):
         return [f"{value:.6f}" for value in column.to_pylist()]
+    if pa.types.is_list(column.type):
+        return [",".join(map(str, values)) for values in column.to_pylist()]
     return [str(cell) for cell in one_line(column.cast(pa.large_string())).to_pylist()]
