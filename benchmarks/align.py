@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--about", default="", help="what the model is, kept with the figures")
     parser.add_argument("--pairs", nargs="+", default=["en-fr", "en-ja", "en-ko", "en-ru"])
-    parser.add_argument("--skip", type=float, default=0.2)
+    parser.add_argument("--skip", type=float, default=0.4)
     parser.add_argument("--lines", type=int, nargs="+", default=[1_000 * 2**power for power in range(8)])
     parser.add_argument("--name", default="", help="the figures go to benchmarks/results/NAME.json")
     given = parser.parse_args()

@@ -217,7 +217,7 @@ def align(
     target: str,
     output: str,
     most: int = 2,
-    skip: float = 0.2,
+    skip: float = 0.4,
     column: str | None = None,
     prompt: str | None = None,
     device: str | None = None,
@@ -239,7 +239,8 @@ def align(
     most
         Sentences of each side that one link may join.
     skip
-        What leaving out a sentence costs, as a quantile of the costs of random links; lower leaves out more.
+        How much more leaving out two sentences costs than linking them typically does, where linking random ones
+        costs 1; lower leaves out more.
     column
         Of an input with columns, the one to take; sentence, text or the only one by default.
     prompt

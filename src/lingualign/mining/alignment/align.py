@@ -76,7 +76,8 @@ def align_documents(
     most
         Sentences that may be linked on each side.
     skip
-        What leaving out a sentence costs, as a quantile of the costs of random 1-1 links: lower leaves out more.
+        How much more leaving out two sentences costs than linking them typically does, where a random link costs 1:
+        lower leaves out more.
     column
         Of files with columns, the one to take.
     prompt, device, precision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from lingualign.neighbours import Rows
 
-SKIP = 0.2
+SKIP = 0.4
 _WINDOW = 16
 _EXACT_CELLS = 1 << 20
 _BLOCK_ROWS = 4_096
@@ -62,7 +63,7 @@ def align_vectors(
         Vectors of all runs of 1, 2, ... sentences in a row: of n sentences n vectors, n - 1, and so on, (rows, d)
         each. As many sentences as there are kinds of run may be linked on a side.
     skip
-        What leaving out a sentence costs, as a quantile of the costs of random 1-1 links.
+        How much more leaving out two sentences costs than linking them typically does; a random link costs 1.
     window
         How far a path may be from that of the coarser level, in sentences.
     exact_cells
@@ -100,9 +101,9 @@ def align_vectors(
 
 
 def check_skip(skip: float) -> None:
-    """Refuse what is no quantile."""
-    if not 0 <= skip <= 1:
-        raise InputError(f"skip is {skip:g}; it must be a quantile, from 0 to 1")
+    """Refuse what is no such cost."""
+    if not 0 <= skip < math.inf:
+        raise InputError(f"skip is {skip:g}; it must be a cost, at least 0, where a random link costs 1")
 
 
 def _halved(rows: Rows) -> npt.NDArray[np.float32]:

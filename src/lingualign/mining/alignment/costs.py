@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    _Some = slice | npt.NDArray[np.int64]
+
 _BLOCK_ROWS = 4_096
-_SAMPLE = 20_000
+_SAMPLE = 256
 # Equal vectors have a cosine of 1 up to rounding. A distance below it would decide between 1-1 twice and 2-2.
 _ROUNDING = 1e-5
 
@@ -28,16 +30,18 @@ class Costs:
     (Thompson and Koehn, 2019, Eq. 1, who take the mean over a random sample: over all of them it is one product with
     the mean vector). A random pair costs about 1.
 
-    Leaving a sentence out costs ``skip``: a quantile of the 1-1 costs of random pairs (section 3.1 there). Of n by m
-    pairs no more than min(n, m) translate each other; so many, the cheapest, are not counted as random ones.
+    Leaving out a sentence of each document costs ``skip`` more than linking two that translate each other typically
+    does: half of that each. Typical is the median of the sentences' cheapest 1-1 links, in the document where it is
+    lower, for that has more partners. The paper takes a quantile of the costs of random pairs, which is hardly less
+    than 1 whatever the model; then a sentence without a partner nearly always joins its neighbour's link.
 
     Parameters
     ----------
     source, target
         Vectors of all runs of 1, 2, ... sentences in a row: of n sentences n vectors, n - 1, and so on, (rows, d)
         each. They need not be of length 1.
-    quantile
-        From 0 to 1.
+    skip
+        At least 0.
 
     Raises
     ------
@@ -45,13 +49,13 @@ class Costs:
         If a vector holds NaN or infinite values.
     """
 
-    def __init__(self, source: Sequence[Rows], target: Sequence[Rows], quantile: float) -> None:
+    def __init__(self, source: Sequence[Rows], target: Sequence[Rows], skip: float) -> None:
         self.shape = source[0].shape[0], target[0].shape[0]
         self._source, self._target = source, target
         means = [_mean_unit(side[0], name) for side, name in ((source, "source"), (target, "target"))]
         self._source_mean = [_distances(rows, means[1], "source") for rows in source]
         self._target_mean = [_distances(rows, means[0], "target") for rows in target]
-        self.skip = self._skip(quantile)
+        self.skip = (self._typical() + skip) / 2
 
     def tile(
         self, rows: tuple[int, int], columns: tuple[int, int], move: tuple[int, int]
@@ -71,9 +75,7 @@ class Costs:
         if top >= rows[1] or left >= columns[1]:
             return costs
         here, there = slice(top - a, rows[1] - a), slice(left - b, columns[1] - b)
-        cosine = unit_rows(self._source[a - 1][here]) @ unit_rows(self._target[b - 1][there]).T
-        means = self._source_mean[a - 1][here, None], self._target_mean[b - 1][None, there]
-        costs[top - rows[0] :, left - columns[0] :] = _costs(cosine, *means, a * b)
+        costs[top - rows[0] :, left - columns[0] :] = self._grid(here, there, move)
         return costs
 
     def of(
@@ -82,24 +84,28 @@ class Costs:
         """Cost of single links of one kind, given where each begins: (links,)."""
         a, b = move
         costs = np.empty(len(source))
-        for start in range(0, len(source), _BLOCK_ROWS):
-            i, j = source[start : start + _BLOCK_ROWS], target[start : start + _BLOCK_ROWS]
+        for some in _slices(len(source)):
+            i, j = source[some], target[some]
             cosine = cosines(self._source[a - 1][i], self._target[b - 1][j])
             means = self._source_mean[a - 1][i], self._target_mean[b - 1][j]
-            costs[start : start + _BLOCK_ROWS] = _costs(cosine, *means, a * b)
+            costs[some] = _costs(cosine, *means, a * b)
         return costs
 
-    def _skip(self, quantile: float) -> float:
+    def _typical(self) -> float:
         rows, columns = self.shape
-        if rows * columns <= _SAMPLE:
-            source, target = (grid.ravel() for grid in np.indices(self.shape))
-        else:
-            random = np.random.default_rng(0)
-            source, target = (random.integers(count, size=_SAMPLE) for count in self.shape)
-        translations = 1 / max(rows, columns)
-        return float(
-            np.quantile(self.of(source, target, (1, 1)), translations + quantile * (1 - translations))
+        random = np.random.default_rng(0)
+        source, target = (random.permutation(count)[:_SAMPLE] for count in self.shape)
+        cheapest = (
+            [self._grid(source, some, (1, 1)).min(axis=1) for some in _slices(columns)],
+            [self._grid(some, target, (1, 1)).min(axis=0) for some in _slices(rows)],
         )
+        return min(float(np.median(np.min(each, axis=0))) for each in cheapest)
+
+    def _grid(self, source: _Some, target: _Some, move: tuple[int, int]) -> npt.NDArray[np.floating]:
+        a, b = move
+        cosine = unit_rows(self._source[a - 1][source]) @ unit_rows(self._target[b - 1][target]).T
+        means = self._source_mean[a - 1][source, None], self._target_mean[b - 1][None, target]
+        return _costs(cosine, *means, a * b)
 
 
 def _costs(
@@ -115,14 +121,18 @@ def _costs(
     return costs
 
 
+def _slices(count: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK_ROWS) for start in range(0, count, _BLOCK_ROWS))
+
+
 def _blocks(rows: Rows, name: str) -> Iterator[npt.NDArray[np.float32]]:
-    for start in range(0, rows.shape[0], _BLOCK_ROWS):
-        block = unit_rows(rows[start : start + _BLOCK_ROWS])
+    for some in _slices(rows.shape[0]):
+        block = unit_rows(rows[some])
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             raise InputError(
-                f"{name}, row {start + int(finite.argmin()) + 1}: NaN or infinite values, which are near nothing; "
-                "encode it again"
+                f"{name}, row {some.start + int(finite.argmin()) + 1}: NaN or infinite values, which are near "
+                "nothing; encode it again"
             )
         yield block
 
