@@ -198,10 +198,10 @@ def texts(ntrex, tmp_path_factory):
 
 
 @pytest.mark.data
-def test_every_output_has_the_links_of_real_sentences(minilm, texts, tmp_path):
+def test_every_output_has_the_links_of_real_sentences(static, texts, tmp_path):
     folder, source, target, true = texts
     inputs = str(folder / "source"), str(folder / "target.gz")
-    report = align_documents(minilm, *inputs, tmp_path / "links.parquet")
+    report = align_documents(static, *inputs, tmp_path / "links.parquet")
     table = pq.read_table(tmp_path / "links.parquet")
     rows = table.to_pylist()
     found = {(tuple(row["source_lines"]), tuple(row["target_lines"])) for row in rows}
@@ -216,12 +216,12 @@ def test_every_output_has_the_links_of_real_sentences(minilm, texts, tmp_path):
         assert row["sentence1"] == " ".join(source[line - 2] for line in row["source_lines"])
         assert row["sentence2"] == " ".join(target[line - 1] for line in row["target_lines"])
 
-    align_documents(minilm, *inputs, tmp_path / "links.en-fr.tsv.zst")
+    align_documents(static, *inputs, tmp_path / "links.en-fr.tsv.zst")
     [read], _ = read_source(tmp_path / "links.en-fr.tsv.zst")
     assert read.table["sentence1"].to_pylist() == [row["sentence1"] for row in rows]
-    align_documents(minilm, *inputs, tmp_path / "links.jsonl")
+    align_documents(static, *inputs, tmp_path / "links.jsonl")
     assert [json.loads(line) for line in (tmp_path / "links.jsonl").read_text().splitlines()] == rows
-    align_documents(minilm, *inputs, tmp_path / "links.en-fr.tmx")
+    align_documents(static, *inputs, tmp_path / "links.en-fr.tmx")
     units = list(ElementTree.parse(tmp_path / "links.en-fr.tmx").iter("tu"))
     both = [row for row in rows if row["source_lines"] and row["target_lines"]]
     assert [[segment.text for segment in unit.iter("seg")] for unit in units] == [
@@ -232,7 +232,7 @@ def test_every_output_has_the_links_of_real_sentences(minilm, texts, tmp_path):
 
 
 @pytest.mark.data
-def test_documents_of_two_folders_are_aligned_each_with_its_namesake(minilm, texts, tmp_path, capsys):
+def test_documents_of_two_folders_are_aligned_each_with_its_namesake(static, texts, tmp_path, capsys):
     folder, *_ = texts
     for side in ("one", "two"):
         (tmp_path / side / "part").mkdir(parents=True)
@@ -241,14 +241,14 @@ def test_documents_of_two_folders_are_aligned_each_with_its_namesake(minilm, tex
     (tmp_path / "one" / "part" / "b").write_text("The dog sleeps.\nIt rains.\n")
     (tmp_path / "two" / "part" / "b").write_text("The dog sleeps. It rains.\n")
     save = tmp_path / "model"
-    minilm.save(str(save))
+    static.save(str(save))
     output = tmp_path / "links.tsv"
     assert main(["align", str(save), str(tmp_path / "one"), str(tmp_path / "two"), str(output)]) == 0
     assert "links of 2 documents in" in capsys.readouterr().out
     header, *rows = [line.split("\t") for line in output.read_text().splitlines()]
     assert header == ["document", "source_lines", "target_lines", "cost", "sentence1", "sentence2"]
     assert rows[-1] == ["part/b", "1,2", "1", "0.000000", *["The dog sleeps. It rains."] * 2]
-    align_documents(minilm, str(folder / "source"), str(folder / "target.gz"), tmp_path / "alone.tsv")
+    align_documents(static, str(folder / "source"), str(folder / "target.gz"), tmp_path / "alone.tsv")
     alone = [line.split("\t") for line in (tmp_path / "alone.tsv").read_text().splitlines()[1:]]
     assert [row[1:] for row in rows[:-1]] == alone
 
