@@ -63,6 +63,7 @@ def mine(
     retrieval: Literal["max", "intersect", "forward", "backward"] = "max",
     threshold: float | None = None,
     calibrate: str | None = None,
+    plot: str | None = None,
     candidates: bool = False,
     column: str | None = None,
     prompt: str | None = None,
@@ -96,6 +97,8 @@ def mine(
     calibrate
         Known pairs to plant in the texts, sentence1 in the source's language: the threshold that finds them with
         the best F1 is taken.
+    plot
+        File for precision and recall by threshold, .svg, .png or .pdf, with --calibrate.
     candidates
         Write every neighbour, not only the best.
     column
@@ -124,6 +127,7 @@ def mine(
         retrieval=retrieval,
         threshold=threshold,
         calibrate_on=calibrate,
+        plot=plot,
         candidates=candidates,
         column=column,
         prompt=prompt,
