@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lingualign.embedding import encode, load_model
     from lingualign.evaluation import BitextEvaluator, compare, evaluate, load_suites, measure
     from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
-    from lingualign.mining import encode_text, filter_pairs, mine_pairs
+    from lingualign.mining import align_documents, encode_text, filter_pairs, mine_pairs
     from lingualign.neighbours import nearest_neighbours
     from lingualign.pairs import prepare_pairs, read_source
     from lingualign.student import static_student
@@ -27,6 +27,7 @@ __all__ = [
     "TeacherStore",
     "TranslationRankingLoss",
     "__version__",
+    "align_documents",
     "compare",
     "encode",
     "encode_text",
@@ -47,7 +48,7 @@ _STATIONS = {
     "embedding": ("encode", "load_model"),
     "evaluation": ("BitextEvaluator", "compare", "evaluate", "load_suites", "measure"),
     "losses": ("DistillationLoss", "SoftContrastiveLoss", "TranslationRankingLoss"),
-    "mining": ("encode_text", "filter_pairs", "mine_pairs"),
+    "mining": ("align_documents", "encode_text", "filter_pairs", "mine_pairs"),
     "neighbours": ("nearest_neighbours",),
     "pairs": ("prepare_pairs", "read_source"),
     "student": ("static_student",),

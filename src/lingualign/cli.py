@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lingualign._version import __version__
 from lingualign.commands.data import counts, fetch, fetch_suites, inspect_, prepare
 from lingualign.commands.evaluate import compare, evaluate
-from lingualign.commands.mining import encode, filter_, mine
+from lingualign.commands.mining import align, encode, filter_, mine
 from lingualign.commands.train import quickstart, train
 from lingualign.errors import InputError, SharedInputError
 
@@ -32,6 +32,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "encode": encode,
     "mine": mine,
     "filter": filter_,
+    "align": align,
     "data fetch": fetch,
     "data inspect": inspect_,
     "data prepare": prepare,

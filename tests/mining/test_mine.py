@@ -180,13 +180,16 @@ def test_calibration_plants_known_pairs_and_takes_them_out_again(minilm, tatoeba
     paths = [str(tmp_path / name) for name in ("en", "fr")]
     report = mine_pairs(
         minilm, *paths, tmp_path / "o.parquet",
-        calibrate_on=str(tmp_path / "known.en-fr.tsv"), progress=True,
+        calibrate_on=str(tmp_path / "known.en-fr.tsv"), plot=tmp_path / "curves.svg", progress=True,
     )  # fmt: skip
     found = report.calibration
     assert found.planted == 50
     assert report.threshold == found.threshold[found.best]
     assert found.f1[found.best] == found.f1.max() > 0.2
     assert "50 planted pairs" in capsys.readouterr().out
+    drawn = (tmp_path / "curves.svg").read_text()
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    assert f"threshold {report.threshold:.4f}" in drawn
     rows = pq.read_table(tmp_path / "o.parquet").to_pylist()
     assert {row["source"] for row in rows} <= set(english[:80])
     assert {row["target"] for row in rows} <= set(french[:80])
@@ -199,6 +202,8 @@ def test_calibration_plants_known_pairs_and_takes_them_out_again(minilm, tatoeba
     [
         ({"threshold": 99.0}, r"threshold 99 keeps none of 3 pairs: their scores are from \d\.\d+ to \d\.\d+; give a"),
         ({"threshold": 1.0, "calibrate_on": "x"}, "threshold and calibrate are both given"),
+        ({"plot": "p.svg"}, "there is nothing to plot without calibrate"),
+        ({"plot": "p.txt", "calibrate_on": "x"}, r"plot 'p\.txt': not a known kind of file; give \.svg"),
         ({"margin": "ratios"}, "margin 'ratios' is unknown: expected one of absolute, ratio, distance"),
         ({"retrieval": "both"}, "retrieval 'both' is unknown: expected one of max, intersect, forward, backward"),
         ({"k": 0}, "k = 0 is not a number of neighbours"),

@@ -1,4 +1,4 @@
-"""Use a model: encode, mine and filter."""
+"""Use a model: encode, mine, filter and align."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ def mine(
     retrieval: Literal["max", "intersect", "forward", "backward"] = "max",
     threshold: float | None = None,
     calibrate: str | None = None,
+    plot: str | None = None,
     candidates: bool = False,
     column: str | None = None,
     prompt: str | None = None,
@@ -100,6 +101,8 @@ def mine(
     calibrate
         Known pairs to plant in the texts, sentence1 in the source's language: the threshold that finds them with
         the best F1 is taken.
+    plot
+        File for precision and recall by threshold, .svg, .png or .pdf, with --calibrate.
     candidates
         Write every neighbour, not only the best.
     column
@@ -128,6 +131,7 @@ def mine(
         retrieval=retrieval,
         threshold=threshold,
         calibrate_on=calibrate,
+        plot=plot,
         candidates=candidates,
         column=column,
         prompt=prompt,
@@ -213,3 +217,66 @@ def filter_(
         f"{report.pairs:,} pairs, {report.blank:,} of them with a blank side; margins from {low:.4f} to {high:.4f}"
     )
     print(f"{report.kept:,} pairs in {output}")
+
+
+def align(
+    model: str,
+    source: str,
+    target: str,
+    output: str,
+    most: int = 2,
+    skip: float = 0.4,
+    column: str | None = None,
+    prompt: str | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    overwrite: bool = False,
+) -> None:
+    """Align the sentences of documents that follow the same order in two languages.
+
+    Parameters
+    ----------
+    model
+        Hub id, folder, or minilm.
+    source
+        Text, one sentence a line, or a folder of texts.
+    target
+        The same in the other language: a text, or a folder of texts with the same names.
+    output
+        File for the links: .tsv, .jsonl (.gz, .xz and .zst too), .parquet, or aligned.en-fr.tmx.
+    most
+        Sentences of each side that one link may join.
+    skip
+        How much more leaving out two sentences costs than linking them typically does, where linking random ones
+        costs 1; lower leaves out more.
+    column
+        Of an input with columns, the one to take; sentence, text or the only one by default.
+    prompt
+        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    device
+        Where the model runs, such as cpu or cuda:1; the best there is by default.
+    precision
+        Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
+    overwrite
+        Replace the output.
+    """
+    from lingualign.mining import align_documents
+
+    report = align_documents(
+        model,
+        source,
+        target,
+        output,
+        most=most,
+        skip=skip,
+        column=column,
+        prompt=prompt,
+        device=device,
+        precision=precision,
+        overwrite=overwrite,
+        progress=True,
+    )
+    for name, (lines, blank, alone) in ((source, report.source), (target, report.target)):
+        print(f"{name}: {lines:,} lines, {blank:,} blank lines, {alone:,} sentences without a partner")
+    documents = f" of {report.documents:,} documents" if report.documents > 1 else ""
+    print(f"{report.links:,} links{documents} in {output}")

@@ -1,11 +1,13 @@
-"""Use a model on whole corpora: encode them, mine translation pairs from them, score pairs that exist.
+"""Use a model on whole corpora: encode them, mine translation pairs from them, score pairs, align documents.
 
 `encode_text` writes vectors to disk in shards under a manifest, `mine_pairs` finds the sentences of two texts that
-translate each other, `filter_pairs` keeps the best of given pairs. All three go on from where a killed call stopped.
+translate each other, `filter_pairs` keeps the best of given pairs, `align_documents` links the sentences of documents
+that follow the same order. All of them go on from where a killed call stopped.
 """
 
 from __future__ import annotations
 
+from lingualign.mining.alignment import AlignReport, Links, align_documents, align_vectors
 from lingualign.mining.encode import EncodeReport, encode_text
 from lingualign.mining.encoded import EncodedText
 from lingualign.mining.filter import FilterReport, filter_pairs
@@ -13,11 +15,15 @@ from lingualign.mining.mine import MineReport, mine_pairs
 from lingualign.neighbours.retrieval import Retrieval, retrieve
 
 __all__ = [
+    "AlignReport",
     "EncodeReport",
     "EncodedText",
     "FilterReport",
+    "Links",
     "MineReport",
     "Retrieval",
+    "align_documents",
+    "align_vectors",
     "encode_text",
     "filter_pairs",
     "mine_pairs",

@@ -13,6 +13,7 @@ import pyarrow as pa
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.calibration import calibrate, print_calibration
+from lingualign.mining.calibration_plot import check_plot, plot_calibration
 from lingualign.mining.corpus import Corpus, check_filled, open_text
 from lingualign.mining.encode import TextEncoder
 from lingualign.mining.output import check_output, write_pairs
@@ -68,6 +69,7 @@ def mine_pairs(
     retrieval: Retrieval = "max",
     threshold: float | None = None,
     calibrate_on: str | None = None,
+    plot: str | os.PathLike[str] | None = None,
     candidates: bool = False,
     column: str | None = None,
     prompt: str | None = None,
@@ -102,6 +104,8 @@ def mine_pairs(
     calibrate_on
         Known pairs (see `lingualign.pairs.read_source`), ``sentence1`` in the language of the source: they are
         planted in the texts, and the threshold that finds them with the best F1 is taken.
+    plot
+        Where to draw the calibration, ``.svg``, ``.png`` or ``.pdf``; needs matplotlib.
     column
         Of files with columns, the one to take.
     prompt, device, precision
@@ -128,6 +132,13 @@ def mine_pairs(
         raise InputError(
             "threshold and calibrate are both given, but calibration chooses the threshold: leave out one"
         )
+    if plot is not None:
+        if calibrate_on is None:
+            raise InputError(
+                "plot is given, but there is nothing to plot without calibrate; give known pairs to it"
+            )
+        plot = Path(plot)
+        check_plot(plot, overwrite=overwrite)
     for side in (source, target):
         if side != "-" and not Path(side).exists():
             raise InputError(
@@ -167,6 +178,8 @@ def mine_pairs(
     kept = pairs if threshold is None else pairs[pairs.score >= threshold]
     _check_some(kept, pairs, threshold)
     write_pairs(kept, corpora[0], corpora[1], output)
+    if calibration is not None and plot is not None:
+        plot_calibration(calibration, Path(plot))
     shutil.rmtree(parts)
     counts = [(corpus.lines, int(corpus.in_text.sum()), corpus.blank) for corpus in corpora]
     return MineReport(len(kept), len(pairs) - len(kept), threshold, counts[0], counts[1], calibration)
@@ -213,7 +226,7 @@ def _search(
 
 def check_parts(parts: Path) -> None:
     """Refuse a folder of that name that a mining did not leave, since it is removed at the end."""
-    known = {"source", "target", "search", ".search.tmp"}
+    known = {"source", "target", "runs", "search", ".search.tmp"}
     if parts.exists() and (not parts.is_dir() or {path.name for path in parts.iterdir()} - known):
         raise InputError(
             f"{str(parts)!r} is in the way: it is needed for vectors and is not from an interrupted call"

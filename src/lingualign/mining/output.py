@@ -38,7 +38,7 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 def output_files(output: Path) -> list[Path]:
     """List the files that are written: two for Moses text."""
     if _kind(output) == "moses":
-        return [output.with_name(f"{output.name}.{language}") for language in _languages(output)]
+        return [output.with_name(f"{output.name}.{language}") for language in languages_of(output)]
     return [output]
 
 
@@ -57,7 +57,7 @@ def write_pairs(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -> N
     if kind == "parquet":
         _write_parquet(pairs, source, target, output)
     elif kind == "tmx":
-        write_atomically(output, tmx(_scored(pairs, sides, _languages(output))))
+        write_atomically(output, tmx(_scored(pairs, sides, languages_of(output))))
     elif kind == "moses":
         for path, side in zip(output_files(output), sides, strict=True):
             write_atomically(path, _text(one_line(side)))
@@ -77,7 +77,8 @@ def _kind(output: Path) -> str | None:
     return "moses" if len(languages) == 2 and all(map(is_language, languages)) else None
 
 
-def _languages(output: Path) -> list[str]:
+def languages_of(output: Path) -> list[str]:
+    """Read the two languages off the name of TMX or Moses text."""
     return output.name.removesuffix(".tmx").rpartition(".")[2].split("-")
 
 

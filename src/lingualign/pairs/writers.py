@@ -149,6 +149,8 @@ def _kind(output: Path) -> str:
 def _cells(column: pa.ChunkedArray) -> list[str]:
     if pa.types.is_floating(column.type):
         return [f"{value:.6f}" for value in column.to_pylist()]
+    if pa.types.is_list(column.type):
+        return [",".join(map(str, values)) for values in column.to_pylist()]
     return [str(cell) for cell in one_line(column.cast(pa.large_string())).to_pylist()]
 
 

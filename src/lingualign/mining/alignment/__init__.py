@@ -1,0 +1,13 @@
+"""Sentence alignment of documents that follow the same order (Thompson and Koehn, 2019, "Vecalign").
+
+`align_documents` goes from two files, or two folders of files, to one file of links; `align_vectors` is the search
+alone. `costs.py` says what a link costs, `path.py` finds the cheapest path through a band, `coarse_to_fine.py` where
+the band lies.
+"""
+
+from __future__ import annotations
+
+from lingualign.mining.alignment.align import AlignReport, align_documents
+from lingualign.mining.alignment.coarse_to_fine import Links, align_vectors
+
+__all__ = ["AlignReport", "Links", "align_documents", "align_vectors"]

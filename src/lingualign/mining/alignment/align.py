@@ -1,0 +1,136 @@
+"""Align the sentences of documents: the recipe."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lingualign.embedding.progress import progress_bar
+from lingualign.errors import InputError
+from lingualign.mining.alignment.coarse_to_fine import SKIP, align_vectors, check_skip
+from lingualign.mining.alignment.documents import read_documents
+from lingualign.mining.alignment.output import check_links_output, write_links
+from lingualign.mining.corpus import encode_chunks
+from lingualign.mining.encode import TextEncoder
+from lingualign.mining.encoded import StackedRows
+from lingualign.mining.mine import check_parts, make_parts
+from lingualign.mining.sentences import chunks
+
+if TYPE_CHECKING:
+    import os
+
+    from sentence_transformers import SentenceTransformer
+
+    from lingualign.embedding.encode import Precision
+    from lingualign.mining.alignment.documents import Document
+
+MOST = 2
+_LARGEST_MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class AlignReport:
+    """What became of the sentences."""
+
+    documents: int
+    links: int
+    """With sentences on both sides"""
+    source: tuple[int, int, int]
+    """Lines, blank ones among them, sentences that were left without a partner"""
+    target: tuple[int, int, int]
+
+
+def align_documents(
+    model: str | SentenceTransformer,
+    source: str,
+    target: str,
+    output: str | os.PathLike[str],
+    *,
+    most: int = MOST,
+    skip: float = SKIP,
+    column: str | None = None,
+    prompt: str | None = None,
+    device: str | None = None,
+    precision: Precision = "auto",
+    overwrite: bool = False,
+    progress: bool = False,
+) -> AlignReport:
+    """Link the sentences of two documents that follow the same order, and write every sentence in its link.
+
+    While it works, a folder ``OUTPUT.parts`` holds vectors; an interrupted call leaves it, and the same call goes on
+    from it.
+
+    Parameters
+    ----------
+    model
+        A hub id, a folder, ``minilm``, or a loaded model.
+    source, target
+        Two files, or two folders of files with the same names: see
+        `lingualign.mining.alignment.documents.read_documents`. Blank lines are counted and take no part.
+    output
+        See `lingualign.mining.alignment.output.write_links`.
+    most
+        Sentences that may be linked on each side.
+    skip
+        How much more leaving out two sentences costs than linking them typically does, where a random link costs 1:
+        lower leaves out more.
+    column
+        Of files with columns, the one to take.
+    prompt, device, precision
+        Of the encoding.
+    overwrite
+        Replace the output.
+    progress
+        Whether to show progress bars.
+
+    Raises
+    ------
+    InputError
+        If anything given cannot be used.
+    """
+    if not 1 <= most <= _LARGEST_MOST:
+        raise InputError(f"most is {most}; it must be a number of sentences from 1 to {_LARGEST_MOST}")
+    check_skip(skip)
+    output = Path(output)
+    check_links_output(output, overwrite=overwrite)
+    documents = read_documents(source, target, column)
+
+    parts = output.with_name(f"{output.name}.parts")
+    check_parts(parts)
+    encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
+    make_parts(parts)
+    place: dict[str, int] = {}
+    for pair in documents:
+        for document in (pair.source, pair.target):
+            for sentences in range(1, most + 1):
+                for run in document.runs(sentences):
+                    place.setdefault(run, len(place))
+    with progress_bar("Encoding", len(place), enabled=progress) as advance:
+        text = encode_chunks(encoder, chunks(place), parts / "runs", advance)
+
+    def vectors(document: Document) -> list[StackedRows]:
+        runs = (document.runs(sentences) for sentences in range(1, most + 1))
+        return [StackedRows(text.vectors, np.array([place[run] for run in each], np.int64)) for each in runs]
+
+    links = []
+    with progress_bar("Aligning", sum(pair.source.lines for pair in documents), enabled=progress) as advance:
+        for pair in documents:
+            links.append(align_vectors(vectors(pair.source), vectors(pair.target), skip=skip))
+            advance(pair.source.lines)
+    write_links(documents, links, output)
+    shutil.rmtree(parts)
+    both = [(each.source_count > 0) & (each.target_count > 0) for each in links]
+    alone = [
+        sum(int(count[~paired].sum()) for count, paired in zip(counts, both, strict=True))
+        for counts in ([each.source_count for each in links], [each.target_count for each in links])
+    ]
+    sides = [[pair.source for pair in documents], [pair.target for pair in documents]]
+    told = [
+        (sum(each.lines for each in side), sum(each.lines - len(each.sentences) for each in side), left)
+        for side, left in zip(sides, alone, strict=True)
+    ]
+    return AlignReport(len(documents), sum(int(paired.sum()) for paired in both), told[0], told[1])

@@ -1,0 +1,149 @@
+"""What it costs to link some sentences of one document with some of the other, or to leave one out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lingualign.errors import InputError
+from lingualign.neighbours import Rows, cosines, unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    _Some = slice | npt.NDArray[np.int64]
+
+_BLOCK_ROWS = 4_096
+_SAMPLE = 256
+# Equal vectors have a cosine of 1 up to rounding. A distance below it would decide between 1-1 twice and 2-2.
+_ROUNDING = 1e-5
+
+
+class Costs:
+    r"""Costs of links between two documents.
+
+    Linking a sentences x with b sentences y costs ``2 a b (1 - cos(x, y)) / (r(x) + r(y))``, where r(x) is the mean of
+    1 - cos(x, y') over all sentences y' of the other document, so that what is near everything gains nothing by it
+    (Thompson and Koehn, 2019, Eq. 1, who take the mean over a random sample: over all of them it is one product with
+    the mean vector). A random pair costs about 1.
+
+    Leaving out a sentence of each document costs ``skip`` more than linking two that translate each other typically
+    does: half of that each. Typical is the median of the sentences' cheapest 1-1 links, in the document where it is
+    lower, for that has more partners. The paper takes a quantile of the costs of random pairs, which is hardly less
+    than 1 whatever the model; then a sentence without a partner nearly always joins its neighbour's link.
+
+    Parameters
+    ----------
+    source, target
+        Vectors of all runs of 1, 2, ... sentences in a row: of n sentences n vectors, n - 1, and so on, (rows, d)
+        each. They need not be of length 1.
+    skip
+        At least 0.
+
+    Raises
+    ------
+    InputError
+        If a vector holds NaN or infinite values.
+    """
+
+    def __init__(self, source: Sequence[Rows], target: Sequence[Rows], skip: float) -> None:
+        self.shape = source[0].shape[0], target[0].shape[0]
+        self._source, self._target = source, target
+        means = [_mean_unit(side[0], name) for side, name in ((source, "source"), (target, "target"))]
+        self._source_mean = [_distances(rows, means[1], "source") for rows in source]
+        self._target_mean = [_distances(rows, means[0], "target") for rows in target]
+        self.skip = (self._typical() + skip) / 2
+
+    def tile(
+        self, rows: tuple[int, int], columns: tuple[int, int], move: tuple[int, int]
+    ) -> npt.NDArray[np.float32]:
+        """Cost of each move that ends at a node of a tile; infinite where it would begin before a document.
+
+        Parameters
+        ----------
+        rows, columns
+            First node and the one after the last: node (i, j) has i source and j target sentences before it.
+        move
+            Sentences linked, (a, b).
+        """
+        costs = np.full((rows[1] - rows[0], columns[1] - columns[0]), np.inf, np.float32)
+        a, b = move
+        top, left = max(rows[0], a), max(columns[0], b)
+        if top >= rows[1] or left >= columns[1]:
+            return costs
+        here, there = slice(top - a, rows[1] - a), slice(left - b, columns[1] - b)
+        costs[top - rows[0] :, left - columns[0] :] = self._grid(here, there, move)
+        return costs
+
+    def of(
+        self, source: npt.NDArray[np.int64], target: npt.NDArray[np.int64], move: tuple[int, int]
+    ) -> npt.NDArray[np.float64]:
+        """Cost of single links of one kind, given where each begins: (links,)."""
+        a, b = move
+        costs = np.empty(len(source))
+        for some in _slices(len(source)):
+            i, j = source[some], target[some]
+            cosine = cosines(self._source[a - 1][i], self._target[b - 1][j])
+            means = self._source_mean[a - 1][i], self._target_mean[b - 1][j]
+            costs[some] = _costs(cosine, *means, a * b)
+        return costs
+
+    def _typical(self) -> float:
+        rows, columns = self.shape
+        random = np.random.default_rng(0)
+        source, target = (random.permutation(count)[:_SAMPLE] for count in self.shape)
+        cheapest = (
+            [self._grid(source, some, (1, 1)).min(axis=1) for some in _slices(columns)],
+            [self._grid(some, target, (1, 1)).min(axis=0) for some in _slices(rows)],
+        )
+        return min(float(np.median(np.min(each, axis=0))) for each in cheapest)
+
+    def _grid(self, source: _Some, target: _Some, move: tuple[int, int]) -> npt.NDArray[np.floating]:
+        a, b = move
+        cosine = unit_rows(self._source[a - 1][source]) @ unit_rows(self._target[b - 1][target]).T
+        means = self._source_mean[a - 1][source, None], self._target_mean[b - 1][None, target]
+        return _costs(cosine, *means, a * b)
+
+
+def _costs(
+    cosine: npt.NDArray[np.floating],
+    source_mean: npt.NDArray[np.float32],
+    target_mean: npt.NDArray[np.float32],
+    sentences: int,
+) -> npt.NDArray[np.floating]:
+    distance = 1 - cosine
+    distance[distance < _ROUNDING] = 0
+    distance *= 2 * sentences
+    costs: npt.NDArray[np.floating] = distance / np.maximum(source_mean + target_mean, _ROUNDING)
+    return costs
+
+
+def _slices(count: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK_ROWS) for start in range(0, count, _BLOCK_ROWS))
+
+
+def _blocks(rows: Rows, name: str) -> Iterator[npt.NDArray[np.float32]]:
+    for some in _slices(rows.shape[0]):
+        block = unit_rows(rows[some])
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            raise InputError(
+                f"{name}, row {some.start + int(finite.argmin()) + 1}: NaN or infinite values, which are near "
+                "nothing; encode it again"
+            )
+        yield block
+
+
+def _mean_unit(rows: Rows, name: str) -> npt.NDArray[np.float32]:
+    total = np.zeros(rows.shape[1])
+    for block in _blocks(rows, name):
+        total += block.sum(axis=0, dtype=np.float64)
+    return (total / rows.shape[0]).astype(np.float32)
+
+
+def _distances(rows: Rows, mean: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
+    distances = [1 - block @ mean for block in _blocks(rows, name)]
+    return np.concatenate(distances) if distances else np.empty(0, np.float32)
