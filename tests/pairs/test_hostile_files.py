@@ -17,7 +17,7 @@ import zstandard
 
 from lingualign.errors import InputError
 from lingualign.pairs import prepare_pairs, read_source
-from lingualign.pairs.compression import read_blocks
+from lingualign.pairs.formats.compression import read_blocks
 
 TSV = "sentence1\tsentence2\nhé\tà bientôt, été\n"
 LONGER = TSV + "".join(f"Où est l'hôtel {i} ?\tLa forêt est très âgée, déjà {i}.\n" for i in range(40))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hub_server import serving
 
+from hub_server import serving
 from lingualign.errors import InputError
 from lingualign.pairs.discovery import HubDataset, find_pairs
 from lingualign.pairs.readers import read_pairs

@@ -138,9 +138,9 @@ def test_shards_hold_what_is_prepared_in_memory(
     )
     expected = in_memory(config, filters=[WithoutDigits(), SeenBefore()])
     # Many seams: between chunks, row groups, shards and parts of the records.
-    monkeypatch.setattr("lingualign.pairs.tabular.CHUNK_ROWS", chunk)
-    monkeypatch.setattr("lingualign.pairs.compression._TEXT_BYTES", chunk * 10)
-    monkeypatch.setattr("lingualign.pairs.compression._BLOCK_BYTES", chunk * 3)
+    monkeypatch.setattr("lingualign.pairs.formats.tabular.CHUNK_ROWS", chunk)
+    monkeypatch.setattr("lingualign.pairs.formats.compression._TEXT_BYTES", chunk * 10)
+    monkeypatch.setattr("lingualign.pairs.formats.compression._BLOCK_BYTES", chunk * 3)
     monkeypatch.setattr(shards, "_GROUP_ROWS", chunk)
     monkeypatch.setattr(shards, "_SHARD_ROWS", 3 * chunk)
     out = tmp_path / "out"
@@ -184,9 +184,9 @@ def test_chunks_make_no_difference_to_what_is_read(corpora: Path, monkeypatch: p
     whole = read_source(corpora)[0]
     assert [row["sentence1"] for row in whole[-1].table.to_pylist()] == ["a", "", "é" * 5000, ""]
     for chunk in (1, 5):
-        monkeypatch.setattr("lingualign.pairs.tabular.CHUNK_ROWS", chunk)
-        monkeypatch.setattr("lingualign.pairs.compression._TEXT_BYTES", chunk)
-        monkeypatch.setattr("lingualign.pairs.compression._BLOCK_BYTES", chunk)
+        monkeypatch.setattr("lingualign.pairs.formats.tabular.CHUNK_ROWS", chunk)
+        monkeypatch.setattr("lingualign.pairs.formats.compression._TEXT_BYTES", chunk)
+        monkeypatch.setattr("lingualign.pairs.formats.compression._BLOCK_BYTES", chunk)
         for file, other in zip(read_source(corpora)[0], whole, strict=True):
             assert (file.file, file.table.to_pylist()) == (other.file, other.table.to_pylist())
 
@@ -208,9 +208,9 @@ def test_errors_name_the_row_wherever_the_chunk_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    monkeypatch.setattr("lingualign.pairs.tabular.CHUNK_ROWS", 3)
-    monkeypatch.setattr("lingualign.pairs.compression._TEXT_BYTES", 9)
-    monkeypatch.setattr("lingualign.pairs.compression._BLOCK_BYTES", 4)
+    monkeypatch.setattr("lingualign.pairs.formats.tabular.CHUNK_ROWS", 3)
+    monkeypatch.setattr("lingualign.pairs.formats.compression._TEXT_BYTES", 9)
+    monkeypatch.setattr("lingualign.pairs.formats.compression._BLOCK_BYTES", 4)
     with pytest.raises(InputError, match=message):
         prepare_pairs(tmp_path / name)
 

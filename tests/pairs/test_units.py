@@ -12,8 +12,8 @@ import pytest
 
 from lingualign.errors import InputError
 from lingualign.pairs import PAIR_SCHEMA, prepare_pairs, read_source
-from lingualign.pairs.tmx import stream_tmx
-from lingualign.pairs.xliff import stream_xliff
+from lingualign.pairs.formats.tmx import stream_tmx
+from lingualign.pairs.formats.xliff import stream_xliff
 
 TMX = """<?xml version="1.0"?>
 <!DOCTYPE tmx SYSTEM "tmx14.dtd">

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from lingualign.errors import InputError
 from lingualign.pairs import PAIR_SCHEMA, read_source
-from lingualign.pairs.compression import COMPRESSIONS
+from lingualign.pairs.formats.compression import COMPRESSIONS
+from lingualign.pairs.formats.writers import check_output, write_pairs
 from lingualign.pairs.table import pair_tables
-from lingualign.pairs.writers import check_output, write_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path

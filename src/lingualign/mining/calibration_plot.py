@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
-from lingualign.pairs.writers import check_place
+from lingualign.pairs.formats.writers import check_place
 
 if TYPE_CHECKING:
     from pathlib import Path

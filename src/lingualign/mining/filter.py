@@ -26,8 +26,8 @@ from lingualign.neighbours import (
     nearest_neighbours,
 )
 from lingualign.pairs.decontamination import blank
+from lingualign.pairs.formats.writers import check_output, write_pairs
 from lingualign.pairs.readers import read_source
-from lingualign.pairs.writers import check_output, write_pairs
 
 if TYPE_CHECKING:
     import os
@@ -83,7 +83,7 @@ def filter_pairs(
         A folder, a file or a hub data set id: see `lingualign.pairs.read_source`.
     output
         ``.parquet``, ``.tsv``, ``.jsonl`` or ``.tmx`` (text also compressed): the columns of a pair table with
-        ``cosine`` and ``margin`` beside; see `lingualign.pairs.writers.write_pairs`.
+        ``cosine`` and ``margin`` beside; see `lingualign.pairs.formats.writers.write_pairs`.
     threshold, best
         Least margin of a pair that is kept, or how many of the largest margins are; with neither, all are, with
         their scores.

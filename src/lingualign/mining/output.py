@@ -11,9 +11,9 @@ from lingualign.errors import InputError
 from lingualign.files import write_atomically
 from lingualign.languages import is_language
 from lingualign.neighbours.retrieval import FOUND_BY
-from lingualign.pairs.compression import without_compression
 from lingualign.pairs.discovery import language_pair
-from lingualign.pairs.writers import check_place, compressed, one_line, tmx, tsv, write_parquet
+from lingualign.pairs.formats.compression import without_compression
+from lingualign.pairs.formats.writers import check_place, compressed, one_line, tmx, tsv, write_parquet
 
 if TYPE_CHECKING:
     from lingualign.mining.corpus import Corpus

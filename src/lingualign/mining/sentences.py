@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.pairs.compression import read_blocks
-from lingualign.pairs.tabular import DAMAGED, is_tabular, read_table, text_columns
+from lingualign.pairs.formats.compression import read_blocks
+from lingualign.pairs.formats.tabular import DAMAGED, is_tabular, read_table, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

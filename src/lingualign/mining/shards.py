@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
-from lingualign.pairs.writers import write_parquet
+from lingualign.pairs.formats.writers import write_parquet
 from lingualign.teacher.files import write_array
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lingualign.pairs.cleaning import Filter, cleaning_filters
-    from lingualign.pairs.counts import pair_counts, print_pair_counts
     from lingualign.pairs.discovery import Skipped
-    from lingualign.pairs.inspection import Inspection, inspect_pairs
-    from lingualign.pairs.inspection_page import inspection_page
-    from lingualign.pairs.inspection_text import print_inspection
+    from lingualign.pairs.inspection.counts import pair_counts, print_pair_counts
+    from lingualign.pairs.inspection.inspect import Inspection, inspect_pairs
+    from lingualign.pairs.inspection.page import inspection_page
+    from lingualign.pairs.inspection.text import print_inspection
     from lingualign.pairs.manifest import Manifest
     from lingualign.pairs.near_leaks import NearLeaks, near_leak_filter
     from lingualign.pairs.normalisation import normalise, sentence_keys
@@ -55,12 +55,12 @@ __all__ = [
 
 _MODULES = {
     "cleaning": ("Filter", "cleaning_filters"),
-    "counts": ("pair_counts", "print_pair_counts"),
+    "inspection.counts": ("pair_counts", "print_pair_counts"),
     "discovery": ("Skipped",),
     "manifest": ("Manifest",),
-    "inspection": ("Inspection", "inspect_pairs"),
-    "inspection_page": ("inspection_page",),
-    "inspection_text": ("print_inspection",),
+    "inspection.inspect": ("Inspection", "inspect_pairs"),
+    "inspection.page": ("inspection_page",),
+    "inspection.text": ("print_inspection",),
     "near_leaks": ("NearLeaks", "near_leak_filter"),
     "normalisation": ("normalise", "sentence_keys"),
     "prepare": ("PreparedPairs", "prepare_pairs"),

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from lingualign.errors import InputError
 from lingualign.languages import is_language_column, language_columns
 from lingualign.pairs.discovery import Skipped, tabular_files
+from lingualign.pairs.formats.tabular import is_tabular, read_table
 from lingualign.pairs.normalisation import Keys, sentence_keys
-from lingualign.pairs.tabular import is_tabular, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.languages import is_language, language_code
-from lingualign.pairs.archives import ARCHIVE, archive_of, members
-from lingualign.pairs.compression import COMPRESSIONS, without_compression
+from lingualign.pairs.formats.archives import ARCHIVE, archive_of, members
+from lingualign.pairs.formats.compression import COMPRESSIONS, without_compression
+from lingualign.pairs.formats.saved import is_saved_dataset
+from lingualign.pairs.formats.tabular import is_tabular
+from lingualign.pairs.formats.units import is_unit_file
 from lingualign.pairs.opus.catalogue import Bitext
-from lingualign.pairs.saved import is_saved_dataset
-from lingualign.pairs.tabular import is_tabular
-from lingualign.pairs.units import is_unit_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

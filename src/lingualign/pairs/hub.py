@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lingualign.errors import InputError
 from lingualign.languages import is_language, language_code
-from lingualign.pairs.tabular import Choice, text_columns
+from lingualign.pairs.formats.tabular import Choice, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 
 from lingualign.errors import InputError
 from lingualign.languages import is_language, language_code, language_columns
-from lingualign.pairs.compression import text_blocks, without_compression
 from lingualign.pairs.discovery import (
     HubDataset,
     MosesFiles,
@@ -27,14 +26,15 @@ from lingualign.pairs.discovery import (
     find_pairs,
     language_pair,
 )
-from lingualign.pairs.encodings import check_encoding
+from lingualign.pairs.formats.compression import text_blocks, without_compression
+from lingualign.pairs.formats.encodings import check_encoding
+from lingualign.pairs.formats.saved import stream_saved
+from lingualign.pairs.formats.tabular import Choice, stream_table, text_lines
+from lingualign.pairs.formats.units import stream_units
 from lingualign.pairs.hub import part_pair, stream_hub
 from lingualign.pairs.opus.catalogue import Bitext
 from lingualign.pairs.opus.source import stream_bitext
-from lingualign.pairs.saved import stream_saved
 from lingualign.pairs.table import PAIR_SCHEMA, check_sentences
-from lingualign.pairs.tabular import Choice, stream_table, text_lines
-from lingualign.pairs.units import stream_units
 
 if TYPE_CHECKING:
     import os

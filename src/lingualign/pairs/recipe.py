@@ -12,7 +12,7 @@ from lingualign.errors import InputError
 from lingualign.languages import language_code
 from lingualign.pairs.decontamination import SuiteSentences, read_suites
 from lingualign.pairs.discovery import Listing, PairFile, Skipped, check_columns, find_pairs
-from lingualign.pairs.encodings import check_encoding
+from lingualign.pairs.formats.encodings import check_encoding
 from lingualign.pairs.manifest import Manifest
 from lingualign.pairs.readers import stream_pairs
 from lingualign.pairs.selection import parse_patterns, resolve_priority

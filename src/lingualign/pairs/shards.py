@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.languages import language_code
-from lingualign.pairs.archives import archive_of
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
 from lingualign.pairs.discovery import MosesFiles, SavedDataset, TableFile
+from lingualign.pairs.formats.archives import archive_of
 from lingualign.pairs.manifest import MANIFEST, File, Manifest
 from lingualign.pairs.recipe import Recipe, gather
 from lingualign.pairs.table import PAIR_SCHEMA

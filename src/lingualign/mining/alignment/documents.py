@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lingualign.errors import InputError
 from lingualign.mining.sentences import STANDARD_INPUT, read_sentences
 from lingualign.mining.shards import MANIFEST
-from lingualign.pairs.compression import without_compression
+from lingualign.pairs.formats.compression import without_compression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from lingualign.errors import InputError
 from lingualign.mining.alignment.documents import joined
 from lingualign.mining.output import languages_of
 from lingualign.pairs.discovery import language_pair
-from lingualign.pairs.writers import check_output, write_pairs
+from lingualign.pairs.formats.writers import check_output, write_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

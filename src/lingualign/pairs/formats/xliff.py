@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
-from lingualign.pairs.markup import UnitReader
+from lingualign.pairs.formats.markup import UnitReader
 from lingualign.pairs.table import pair_tables
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lingualign.languages import looks_like_language
-from lingualign.pairs.compression import without_compression
+from lingualign.pairs.formats.compression import without_compression
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -46,14 +46,14 @@ def stream_units(
     languages = named[1:] if named else None
     kind = _kind(path)
     if kind == ".tmx":
-        from lingualign.pairs.tmx import stream_tmx
+        from lingualign.pairs.formats.tmx import stream_tmx
 
         return stream_tmx(path, corpus=corpus, encoding=encoding, left_out=left_out)
     if kind == ".po":
-        from lingualign.pairs.po import stream_po
+        from lingualign.pairs.formats.po import stream_po
 
         return stream_po(path, corpus=corpus, languages=languages, encoding=encoding, left_out=left_out)
-    from lingualign.pairs.xliff import stream_xliff
+    from lingualign.pairs.formats.xliff import stream_xliff
 
     return stream_xliff(path, corpus=corpus, languages=languages, encoding=encoding, left_out=left_out)
 

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from lingualign.languages import is_language, language_code
-from lingualign.pairs.markup import UnitReader
+from lingualign.pairs.formats.markup import UnitReader
 from lingualign.pairs.table import pair_tables
 
 if TYPE_CHECKING:

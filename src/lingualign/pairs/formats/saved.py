@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lingualign.errors import InputError
-from lingualign.pairs.tabular import DAMAGED, Choice, text_columns
+from lingualign.pairs.formats.tabular import DAMAGED, Choice, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from xml.parsers import expat
 
 from lingualign.errors import InputError
 from lingualign.languages import language_code
-from lingualign.pairs.compression import read_blocks
-from lingualign.pairs.encodings import utf8_blocks
+from lingualign.pairs.formats.compression import read_blocks
+from lingualign.pairs.formats.encodings import utf8_blocks
 from lingualign.pairs.table import LONGEST_SENTENCE
 
 if TYPE_CHECKING:

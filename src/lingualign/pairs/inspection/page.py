@@ -6,12 +6,12 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
-from lingualign.pairs.inspection import COSINE_EDGES, LENGTH_EDGES
+from lingualign.pairs.inspection.inspect import COSINE_EDGES, LENGTH_EDGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lingualign.pairs.inspection import Inspected, Inspection
+    from lingualign.pairs.inspection.inspect import Inspected, Inspection
 
 _STYLE = """
 :root { color-scheme: light dark; --text: #1c1d20; --faint: #63666d; --line: #d9dbe0; --page: #fff; --one: #2f6fb0;

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.pairs.compression import text_blocks, without_compression
+from lingualign.pairs.formats.compression import text_blocks, without_compression
 
 _BUFFER_BYTES = 1 << 20
 CHUNK_ROWS = 1 << 16
@@ -41,7 +41,7 @@ def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Ta
     ``.parquet``; ``.csv`` (comma, RFC 4180 quotes, header); ``.tsv`` (tab, header, no quoting: a quote is a
     character like any other and no field holds a tab or a line break); ``.jsonl`` (one object a line; a key
     that a line lacks is null; blank lines are passed over). The text kinds also compressed:
-    see `lingualign.pairs.compression`.
+    see `lingualign.pairs.formats.compression`.
 
     Parameters
     ----------

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.languages import language_code, looks_like_language
-from lingualign.pairs.compression import read_blocks
-from lingualign.pairs.encodings import utf8_blocks
+from lingualign.pairs.formats.compression import read_blocks
+from lingualign.pairs.formats.encodings import utf8_blocks
 from lingualign.pairs.table import pair_tables
 
 if TYPE_CHECKING:

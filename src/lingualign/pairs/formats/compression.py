@@ -8,8 +8,8 @@ import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
-from lingualign.pairs.archives import ARCHIVE, archive_of, open_member
-from lingualign.pairs.encodings import utf8_blocks
+from lingualign.pairs.formats.archives import ARCHIVE, archive_of, open_member
+from lingualign.pairs.formats.encodings import utf8_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

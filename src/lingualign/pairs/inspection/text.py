@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lingualign.pairs.inspection import Inspection
+    from lingualign.pairs.inspection.inspect import Inspection
 
 _LONGEST = 160
 

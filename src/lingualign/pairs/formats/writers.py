@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
-from lingualign.pairs.archives import ARCHIVE
-from lingualign.pairs.compression import without_compression
+from lingualign.pairs.formats.archives import ARCHIVE
+from lingualign.pairs.formats.compression import without_compression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

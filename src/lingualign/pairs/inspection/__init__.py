@@ -1,0 +1,1 @@
+"""What pairs look like: figures, and how they are told as text and as a page."""
