@@ -30,7 +30,7 @@ def print_comparison(comparison: dict[str, Any], console: Console | None = None)
     from rich.text import Text
 
     console = console or Console()
-    table = Table(title=Text("Comparison, x 100", style="bold"), title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title=Text("Comparison (× 100)", style="bold"), title_justify="left", box=SIMPLE_HEAD)
     table.add_column("on", overflow="fold")
     table.add_column("rows", justify="right", no_wrap=True)
     for label in comparison["models"]:
