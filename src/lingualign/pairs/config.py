@@ -16,8 +16,8 @@ class PairsConfig:
     Parameters
     ----------
     sources
-        Folders (read recursively), files, hub data set ids, or ``opus:CORPUS``. To train: or one folder of lingualign
-        data prepare.
+        Folders (read recursively), files, hub data set ids, or ``opus:CORPUS``; to train on, also the one folder that
+        ``lingualign data prepare`` has made.
     languages
         The languages to keep; all where absent.
     select
