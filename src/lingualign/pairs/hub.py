@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lingualign.errors import InputError
 from lingualign.languages import is_language, language_code
-from lingualign.pairs.formats.tabular import Choice, text_columns
+from lingualign.pairs.formats.tabular import Choice, flat_columns, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,18 +77,12 @@ def stream_hub(dataset: HubDataset, choose: Choice) -> Iterator[pa.Table]:
     table: pa.Table | None = first
     before = 0
     while table is not None:
-        flat = _flat(table)
+        flat = flat_columns(table)
         names = names or list(choose(flat.column_names))
         yield text_columns(flat.select(names), names, dataset.name, before=before)
         before += table.num_rows
         with _explaining(dataset.name):
             table = next(tables, None)
-
-
-def _flat(table: pa.Table) -> pa.Table:
-    while any(pa.types.is_struct(kind) for kind in table.schema.types):
-        table = table.flatten()
-    return table
 
 
 def _folders(dataset_id: str) -> list[str]:

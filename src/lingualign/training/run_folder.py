@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ from lingualign.training.checkpoints import (
 from lingualign.training.processes import is_first
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
@@ -197,15 +198,8 @@ class RunFolder:
 
     def save_start(self, model: SentenceTransformer) -> None:
         """Keep the student that a run begins with, where it takes long to make."""
-        if not is_first():
-            return
-        with explained(
-            f"the student cannot be written to {self.checkpoints}",
-            lambda: "Make room, or give another folder",
-        ):
-            # A damaged one is in the way.
-            shutil.rmtree(self.checkpoints / _START, ignore_errors=True)
-            with writing(self.checkpoints / _START) as unfinished:
+        if is_first():
+            with self._keeping(_START, "the student") as unfinished:
                 model.save_pretrained(str(unfinished), create_model_card=False)
 
     def start(self) -> Path | None:
@@ -215,14 +209,8 @@ class RunFolder:
 
     def save_hard_negatives(self, negatives: Mapping[str, NDArray[np.int64]]) -> None:
         """Keep what took long to mine: ``(n, count)`` sentence numbers of each language pair."""
-        if not is_first():
-            return
-        with explained(
-            f"the hard negatives cannot be written to {self.checkpoints}",
-            lambda: "Make room, or give another folder",
-        ):
-            shutil.rmtree(self.checkpoints / _NEGATIVES, ignore_errors=True)
-            with writing(self.checkpoints / _NEGATIVES) as unfinished:
+        if is_first():
+            with self._keeping(_NEGATIVES, "the hard negatives") as unfinished:
                 for name, numbers in negatives.items():
                     np.save(unfinished / f"{name}.npy", numbers, allow_pickle=False)
 
@@ -232,6 +220,17 @@ class RunFolder:
         if damage_of(folder) is not None:
             return None
         return {path.stem: np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
+
+    @contextmanager
+    def _keeping(self, name: str, what: str) -> Iterator[Path]:
+        """Give a folder to write what took long to make, beside the checkpoints, whole or not at all."""
+        with explained(
+            f"{what} cannot be written to {self.checkpoints}", lambda: "Make room, or give another folder"
+        ):
+            # A damaged one is in the way.
+            shutil.rmtree(self.checkpoints / name, ignore_errors=True)
+            with writing(self.checkpoints / name) as unfinished:
+                yield unfinished
 
     def check_same_report(self, report: Any) -> None:
         """Refuse to go on with other pairs than those that the run began with."""

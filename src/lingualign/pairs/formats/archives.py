@@ -27,6 +27,11 @@ _DAMAGED = (
 _LEAVES_THE_FOLDER = re.compile(r"/|[A-Za-z]:|.*\\|(.*/)?\.\.(/|$)", re.DOTALL)
 
 
+def leaves_the_folder(name: str) -> bool:
+    """Whether a member's name would lead out of the folder that an archive is unpacked in, on any system."""
+    return _LEAVES_THE_FOLDER.match(name) is not None
+
+
 def archive_of(path: Path) -> Path | None:
     """Name the archive that a path leads into, or is."""
     if path.suffix.lower() == ARCHIVE and path.is_file():
@@ -92,7 +97,7 @@ def _names(archive: Path, opened: zipfile.ZipFile) -> list[str]:
     infos = [info for info in opened.infolist() if not info.is_dir()]
     names = [info.filename for info in infos]
     for info in infos:
-        if _LEAVES_THE_FOLDER.match(info.filename):
+        if leaves_the_folder(info.filename):
             raise InputError(
                 f"{archive}: holds a file named {info.filename!r}, which would leave the folder that it is unpacked "
                 "in; nothing of such an archive is read"

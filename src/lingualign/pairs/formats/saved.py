@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lingualign.errors import InputError
-from lingualign.pairs.formats.tabular import DAMAGED, Choice, text_columns
+from lingualign.pairs.formats.tabular import DAMAGED, Choice, flat_columns, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +56,9 @@ def stream_saved(folder: Path, choose: Choice) -> Iterator[pa.Table]:
         path = folder / str(name)
         try:
             with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
-                wanted = choose(_flat(reader.schema.empty_table()).column_names)
+                wanted = choose(flat_columns(reader.schema.empty_table()).column_names)
                 for table in chain([reader.schema.empty_table()], map(_sound, reader)):
-                    yield text_columns(_flat(table), wanted, folder, before=before)
+                    yield text_columns(flat_columns(table), wanted, folder, before=before)
                     before += table.num_rows
         except (*DAMAGED, OSError, KeyError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -70,12 +70,6 @@ def stream_saved(folder: Path, choose: Choice) -> Iterator[pa.Table]:
 def _sound(batch: pa.RecordBatch) -> pa.Table:
     batch.validate(full=True)
     return pa.table(batch)
-
-
-def _flat(table: pa.Table) -> pa.Table:
-    while any(pa.types.is_struct(field.type) for field in table.schema):
-        table = table.flatten()
-    return table
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -100,6 +100,13 @@ def text_columns(table: pa.Table, names: Sequence[str], origin: object, before: 
     return pa.table(columns, names=list(names))
 
 
+def flat_columns(table: pa.Table) -> pa.Table:
+    """Make the fields of nested columns columns of their own: ``translation.en``."""
+    while any(pa.types.is_struct(kind) for kind in table.schema.types):
+        table = table.flatten()
+    return table
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind)

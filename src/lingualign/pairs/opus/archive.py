@@ -7,14 +7,14 @@ import io
 import random
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 
 from lingualign.errors import InputError
+from lingualign.pairs.formats.archives import leaves_the_folder
 from lingualign.pairs.table import LONGEST_SENTENCE, PAIR_SCHEMA
 
 if TYPE_CHECKING:
@@ -46,16 +46,30 @@ def open_archive(bitext: Bitext) -> Iterator[Iterator[Line]]:
     """
     path = bitext.archive
     try:
-        with zipfile.ZipFile(path) as archive:
-            sides = _sides(archive, bitext)
-            with archive.open(sides[0]) as first, archive.open(sides[1]) as second:
-                yield _together(_lines(first, bitext), _lines(second, bitext), bitext)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        with ExitStack() as opened:
+            with _reading():
+                archive = opened.enter_context(zipfile.ZipFile(path))
+                first, second = (opened.enter_context(archive.open(side)) for side in _sides(archive, bitext))
+            yield _together(_lines(first, bitext), _lines(second, bitext), bitext)
+    except _DamagedError as error:
         path.unlink(missing_ok=True)
         raise InputError(
             f"{bitext.url}: a damaged archive ({error}); it was removed from the cache, run the same command again to "
             "fetch it anew"
         ) from None
+
+
+class _DamagedError(Exception):
+    """An archive cannot be read."""
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Tell what an archive's reader raises from what is raised by those who take its lines."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise _DamagedError(error) from None
 
 
 def batches(lines: Iterable[Line], bitext: Bitext) -> Iterator[pa.Table]:
@@ -94,8 +108,7 @@ def sample(lines: Iterable[Line], size: int, seed: str) -> tuple[list[Line], int
 def _sides(archive: zipfile.ZipFile, bitext: Bitext) -> tuple[zipfile.ZipInfo, zipfile.ZipInfo]:
     members = archive.infolist()
     for member in members:
-        posix, windows = PurePosixPath(member.filename), PureWindowsPath(member.filename)
-        if posix.is_absolute() or windows.drive or windows.root or ".." in (*posix.parts, *windows.parts):
+        if leaves_the_folder(member.filename):
             raise InputError(
                 f"{bitext.url}: the archive holds {member.filename!r}, a path that leaves the folder; it is refused"
             )
@@ -134,7 +147,8 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        block = self._stream.read(len(buffer))
+        with _reading():
+            block = self._stream.read(len(buffer))
         buffer[: len(block)] = block
         last = block.rfind(b"\n")
         self._run = self._run + len(block) if last < 0 else len(block) - last - 1
