@@ -2,7 +2,7 @@
 
 Each tile of products serves its rows and its columns. A product only nominates: a pair whose score comes within
 the product's rounding error of the k-th best so far is scored anew in double precision, and these scores alone
-decide. The outcome is therefore the same for every size of tile, in single precision and in bf16.
+decide. The outcome is therefore the same for every size of tile, in single precision and in bf16, on every device.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
     from lingualign.embedding.encode import Precision
     from lingualign.neighbours.checkpoint import SearchCheckpoint
+    from lingualign.neighbours.tiles import Block, Products
     from lingualign.neighbours.vectors import Rows
 
 TILE_ROWS = 1_024
 TILE_COLUMNS = 2_048
-"""A tile of 8 MiB: large enough for a fast product, small enough for the processor's cache."""
-GROUP = 8
-"""Scores of a tile that are first looked at by their maximum alone."""
+"""A tile of 4 or 8 MiB: large enough for a fast product, small enough for the processor's cache."""
+GPU_TILE = 16
+"""On a GPU a tile has so many times as many rows, and columns: its product hides what a step costs beside."""
 MEMORY = 1 << 30
 
 
@@ -57,6 +58,7 @@ def nearest_neighbours(
     *,
     memory: int = MEMORY,
     precision: Precision = "fp32",
+    device: str = "cpu",
     checkpoint: SearchCheckpoint | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[Neighbours, Neighbours]:
@@ -76,8 +78,10 @@ def nearest_neighbours(
     memory
         Bytes to stay within, beside the vectors themselves and the outcome.
     precision
-        Of the matrix product: ``fp32``, ``bf16``, or ``auto`` for bf16 where the processor has instructions
+        Of the matrix product: ``fp32``, ``bf16``, or ``auto`` for bf16 where the device has instructions
         for it. It moves the time, not the outcome.
+    device
+        Of torch, where the products are computed; nor does it move the outcome.
     checkpoint
         Where the search keeps how far it is, and goes on from.
     advance
@@ -104,9 +108,13 @@ def nearest_neighbours(
     columns = rows if target is source else distinct_rows(target, "target vectors")
     forward = _Best(len(rows.first), len(columns.first), k)
     backward = forward if columns is rows else _Best(len(columns.first), len(rows.first), k)
-    plan = plan_tiles(len(rows.first), len(columns.first), source.shape[1], k, memory)
+    plan = plan_tiles(len(rows.first), len(columns.first), source.shape[1], k, memory, device)
     if len(rows.first) and len(columns.first):
-        _scan(rows, columns, forward, backward, plan, _Product(precision), checkpoint, advance)
+        from lingualign.neighbours.tiles import Products, exact_sums
+
+        products = Products(precision, device, plan.rows, plan.columns, source.shape[1])
+        with exact_sums():
+            _scan(rows, columns, forward, backward, plan, products, checkpoint, advance)
     found = _restore(forward, rows, columns, k)
     return found, found if columns is rows else _restore(backward, columns, rows, k)
 
@@ -120,7 +128,9 @@ class Plan:
     columns: int
 
 
-def plan_tiles(sources: int, targets: int, width: int, k: int, memory: int) -> Plan:
+def plan_tiles(
+    sources: int, targets: int, width: int, k: int, memory: int, device: str = "cpu"
+) -> Plan:
     """Choose the tiles: as many source rows at once as fit, for target rows are read anew for each panel.
 
     Raises
@@ -128,7 +138,8 @@ def plan_tiles(sources: int, targets: int, width: int, k: int, memory: int) -> P
     InputError
         If not even one tile fits.
     """
-    rows, columns = min(TILE_ROWS, max(1, sources)), min(TILE_COLUMNS, max(1, targets))
+    times = 1 if device == "cpu" else GPU_TILE
+    rows, columns = min(times * TILE_ROWS, max(1, sources)), min(times * TILE_COLUMNS, max(1, targets))
     kept = (sources + targets) * (12 * k + 24)
     # The tile with its maxima, and at worst every score of it nominated; a block of targets in two precisions.
     tile = rows * columns * 8 + columns * width * 12 + (1 << 24)
@@ -148,7 +159,7 @@ def _scan(
     forward: _Best,
     backward: _Best,
     plan: Plan,
-    product: _Product,
+    products: Products,
     checkpoint: SearchCheckpoint | None,
     advance: Callable[[int], None],
 ) -> None:
@@ -156,91 +167,38 @@ def _scan(
     itself = columns is rows
     # A tile of a set with itself lies above the diagonal, on it, or below it, where nothing is new.
     width = plan.columns // plan.rows * plan.rows if itself else plan.columns
-    slack = product.error(rows.rows.shape[1])
-    scores = np.empty(plan.rows * plan.columns, np.float32)
     arrays: list[npt.NDArray[Any]] = [forward.cosine, forward.index, backward.cosine, backward.index]
     done = checkpoint.resume(plan, arrays) if checkpoint else 0
     advance(done)
     passed = 0
     for top in range(0, sources, plan.panel):
         bottom = min(top + plan.panel, sources)
-        panel: list[tuple[int, npt.NDArray[np.float32], Any]] = []
+        panel: list[tuple[int, Block]] = []
         for left in range(0, targets, width):
             right = min(left + width, targets)
             passed += (bottom - top) * (right - left)
             if passed <= done:
                 continue
-            if not panel:
-                for start in range(top, bottom, plan.rows):
-                    block = rows.unit(start, min(start + plan.rows, bottom))
-                    panel.append((start, block, product.operand(block)))
-            across = columns.unit(left, right)
-            operand = product.operand(across)
-            for start, down, left_operand in panel:
+            panel = panel or [
+                (start, products.block(rows.unit(start, min(start + plan.rows, bottom))))
+                for start in range(top, bottom, plan.rows)
+            ]
+            across = products.block(columns.unit(left, right))
+            for start, down in panel:
                 if itself and start >= right:
                     break
-                tile = scores[: len(down) * len(across)].reshape(len(down), len(across))
-                product(left_operand, operand, tile)
+                tile = products.tile(down, across)
                 for best, axis in ((forward, 0), (backward, 1)):
                     if axis == 1 and itself and start >= left:
                         continue
                     own = slice(start, start + len(down)) if axis == 0 else slice(left, right)
-                    row, column = nominate(tile, axis, best.cosine[own, -1], best.k, slack)
-                    cosine = dot_pairs(down, row, across, column).astype(np.float32)
+                    row, column = tile.nominate(axis, best.cosine[own, -1], best.k)
+                    cosine = dot_pairs(down.unit, row, across.unit, column).astype(np.float32)
                     each = (row + start, column + left)
                     best.add(each[axis], each[1 - axis], cosine)
-                advance(tile.size * (2 if itself and start < left else 1))
+                advance(len(down) * len(across) * (2 if itself and start < left else 1))
             if checkpoint:
                 checkpoint.save(plan, arrays, passed)
-
-
-def nominate(
-    tile: npt.NDArray[np.float32], axis: int, worst: npt.NDArray[np.float32], k: int, slack: float
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Name the scores of a tile that may belong to the k best of their row (``axis`` 0) or column (1).
-
-    Parameters
-    ----------
-    tile
-        (r, c) scores, each wrong by less than ``slack``.
-    axis
-        Whose best are sought.
-    worst
-        (r,) or (c,), the exact k-th best score known so far, -inf where there are fewer.
-    k, slack
-        See above.
-
-    Returns
-    -------
-    row, column : ndarray of int64, shape (nominated,)
-    """
-    # Groups of far-apart scores: their maxima are taken slice by slice, which the processor does fastest.
-    other = tile.shape[1 - axis]
-    group = GROUP if other % GROUP == 0 else 1
-    groups = other // group
-    if axis == 0:
-        maxima = tile.reshape(-1, group, groups).max(axis=1) if group > 1 else tile
-    else:
-        maxima = tile.reshape(group, groups, -1).max(axis=0) if group > 1 else tile
-    along = (slice(None), None) if axis == 0 else (None, slice(None))
-    floor = worst - np.float32(slack)
-    passing = np.flatnonzero(maxima >= floor[along])
-    if len(passing) > 4 * k * len(worst) and groups > k:
-        # Too many: the k-th best maximum of the tile itself is a floor too, one error below for each of the two.
-        kth = np.partition(maxima, groups - k, axis=1 - axis).take(groups - k, axis=1 - axis)
-        floor = np.maximum(floor, kth - np.float32(2 * slack))
-        passing = np.flatnonzero(maxima >= floor[along])
-    row, column = np.divmod(passing, maxima.shape[1])
-    if group > 1:
-        members = np.arange(group) * groups
-        row, column = (
-            np.broadcast_arrays(row[:, None], column[:, None] + members)
-            if axis == 0
-            else np.broadcast_arrays(row[:, None] + members, column[:, None])
-        )
-        kept = tile[row, column] >= floor[row if axis == 0 else column]
-        row, column = row[kept], column[kept]
-    return row, column
 
 
 class _Best:
@@ -257,7 +215,10 @@ class _Best:
         """Let new candidates compete; each comes once."""
         better = cosine >= self.cosine[query, -1]
         query, candidate, cosine = query[better], candidate[better], cosine[better]
-        touched = np.unique(query)
+        if not len(query):
+            return
+        low = query.min()
+        touched = np.flatnonzero(np.bincount(query - low)) + low
         queries = np.concatenate([np.repeat(touched, self.k), query])
         candidates = np.concatenate([self.index[touched].ravel(), candidate])
         scores = np.concatenate([self.cosine[touched].ravel(), cosine])
@@ -269,8 +230,18 @@ class _Best:
 def best_first(
     group: npt.NDArray[np.int64], score: npt.NDArray[Any], position: npt.NDArray[np.int64], k: int
 ) -> npt.NDArray[np.int64]:
-    """Order by group, then score, the best first, then position; and keep the k first of each group."""
-    order = np.lexsort((position, -score, group))
+    """Order by group, then score, the best first, then position; and keep the k first of each group.
+
+    Groups are numbers below 2**31.
+    """
+    # Both in one number, the score's bits turned into a whole number that falls as the score rises: one fast sort.
+    bits = score.view(np.int32)
+    falling = bits ^ ((bits >> 31) & 0x7FFFFFFF) ^ 0x7FFFFFFF
+    key = group << 32 | falling.view(np.uint32)
+    order = np.argsort(key)
+    ordered = key[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        order = np.lexsort((position, key))
     group = group[order]
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     rank = np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
@@ -297,40 +268,3 @@ def _restore(best: _Best, queries: Distinct, candidates: Distinct, k: int) -> Ne
     if queries.repeated:
         cosine, index = cosine[queries.place], index[queries.place]
     return Neighbours(cosine, index)
-
-
-class _Product:
-    """The matrix product in one precision, with a bound on its error."""
-
-    def __init__(self, precision: Precision) -> None:
-        self.half = precision != "fp32"
-        if self.half:
-            import torch
-
-            from lingualign.embedding.encode import resolve_precision
-
-            self.half = resolve_precision(precision, torch.device("cpu")) == "bf16"
-
-    def operand(self, rows: npt.NDArray[np.float32]) -> Any:
-        if not self.half:
-            return rows
-        import torch
-
-        return torch.from_numpy(rows).bfloat16()
-
-    def __call__(self, rows: Any, columns: Any, out: npt.NDArray[np.float32]) -> None:
-        if not self.half:
-            np.matmul(rows, columns.T, out=out)
-            return
-        import torch
-
-        torch.from_numpy(out).copy_(rows @ columns.T)
-
-    def error(self, width: int) -> float:
-        """Bound the error of a product of unit vectors: sums of absolute products are 1 at most.
-
-        In single precision each of ``width`` sums, and the exact score itself, is rounded by 2**-24 at most; in
-        bf16 both factors and the outcome are rounded by 2**-9 beside.
-        """
-        single = (width + 4) * 2.0**-24 * 1.01
-        return single + 3.1 * 2.0**-9 if self.half else single

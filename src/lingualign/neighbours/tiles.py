@@ -1,0 +1,225 @@
+"""Tiles of the table of all products: computed fast and roughly, and searched for what may be a neighbour.
+
+Scores are looked at as whole numbers of the same bits, which sort as the scores do and which a processor compares
+several times as fast.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from lingualign.embedding.encode import Precision
+
+GROUP = 8
+"""Scores of a tile that are first looked at by their maximum alone."""
+_PAIRS = 1 << 18
+"""Pairs that a GPU scores anew at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some rows of one side, ready to be multiplied."""
+
+    unit: npt.NDArray[np.float32]
+    """(n, d), of length 1"""
+    single: torch.Tensor
+    """The same on the device"""
+    factor: torch.Tensor
+    """The same in the precision of the product"""
+    error: torch.Tensor
+    """(n,) float32, a bound on the distance of the two"""
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+
+class Products:
+    """Matrix products of blocks, in one precision on one device.
+
+    Parameters
+    ----------
+    precision
+        ``fp32``, ``bf16``, or ``auto`` for bf16 where the device has instructions for it.
+    device
+        Of torch.
+    rows, columns
+        Of the largest tile.
+    width
+        Of the vectors.
+    """
+
+    def __init__(
+        self, precision: Precision, device: str, rows: int, columns: int, width: int
+    ) -> None:
+        from lingualign.embedding.encode import resolve_precision
+
+        self.device = torch.device(device)
+        self._half = resolve_precision(precision, self.device) == "bf16"
+        kind, whole = (torch.bfloat16, torch.int16) if self._half else (torch.float32, torch.int32)
+        self._scores = torch.empty(rows * columns, dtype=kind, device=self.device)
+        self._whole = whole
+        # Each of ``width`` sums of products, whose absolute values sum to 1 at most, and the exact score itself, are
+        # rounded by 2**-24 at most.
+        self.rounding = (width + 4) * 2.0**-24 * 1.01
+
+    def block(self, unit: npt.NDArray[np.float32]) -> Block:
+        """Prepare rows of length 1."""
+        single = torch.from_numpy(unit).to(self.device)
+        if not self._half:
+            return Block(unit, single, single, torch.zeros(len(unit), device=self.device))
+        factor = single.bfloat16()
+        # The square root of a sum of squares, each of them rounded.
+        error = torch.linalg.vector_norm(single - factor, dim=1) * (1 + 2.0**-12)
+        return Block(unit, single, factor, error)
+
+    def tile(self, rows: Block, columns: Block) -> Tile:
+        """Multiply; the tile is good until the next one."""
+        out = self._scores[: len(rows) * len(columns)].view(len(rows), len(columns))
+        if self.device.type == "cpu" and not self._half:
+            # Numpy's product is up to twice as fast as torch's on some processors, and hardly slower on any.
+            np.matmul(rows.factor.numpy(), columns.factor.numpy().T, out=out.numpy())
+        else:
+            torch.mm(rows.factor, columns.factor.T, out=out)
+        return Tile(out.view(self._whole), rows, columns, self.rounding)
+
+
+@contextmanager
+def exact_sums() -> Iterator[None]:
+    """Have a GPU sum the products of a matrix product in single precision, whatever the process allows elsewhere."""
+    of = torch.backends.cuda.matmul
+    before = of.allow_tf32, of.allow_bf16_reduced_precision_reduction
+    of.allow_tf32, of.allow_bf16_reduced_precision_reduction = False, False
+    try:
+        yield
+    finally:
+        of.allow_tf32, of.allow_bf16_reduced_precision_reduction = before
+
+
+class Tile:
+    """The scores of a block of rows with a block of columns, each wrong by its two vectors' errors and ``rounding``."""
+
+    def __init__(self, scores: torch.Tensor, rows: Block, columns: Block, rounding: float) -> None:
+        self._scores = scores
+        self._blocks = rows, columns
+        self._rounding = rounding
+        self._sorted = False
+
+    def sort_as_numbers(self) -> None:
+        """Make negative scores sort rightly too; as their bits are, -1 would be the largest of them."""
+        if not self._sorted:
+            _flip(self._scores)
+            self._sorted = True
+
+    def nominate(
+        self, axis: int, worst: npt.NDArray[np.float32], k: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Name the scores that may belong to the k best of their row (``axis`` 0) or column (1).
+
+        Parameters
+        ----------
+        axis
+            Whose best are sought.
+        worst
+            (rows,) or (columns,), the exact k-th best score known so far, -inf where there are fewer.
+        k
+            How many are sought.
+
+        Returns
+        -------
+        row, column : ndarray of int64, shape (nominated,)
+        """
+        own, other = self._blocks[axis], self._blocks[1 - axis]
+        # The error of a product is that of one factor times the length of the other, for both, which are 1 or rounded.
+        slack = (own.error + other.error.max()) * (1 + 2.0**-7) + self._rounding
+        least = torch.from_numpy(worst).to(slack.device)
+        floor = least - slack
+        if not self._sorted and bool((floor <= 0).any()):
+            self.sort_as_numbers()
+        # Groups of far-apart scores: their maxima are taken slice by slice, which the processor does fastest.
+        rows, columns = self._scores.shape
+        across = self._scores.shape[1 - axis]
+        group = GROUP if across % GROUP == 0 else 1
+        groups = across // group
+        if axis == 0:
+            maxima, apart = self._scores.view(rows, group, groups).amax(1), groups
+        else:
+            maxima, apart = self._scores.view(group, groups, columns).amax(0), groups * columns
+        keys = self._keys(floor)
+        passing = maxima >= _along(keys, axis)
+        if groups > k and int(passing.sum()) > 4 * k * len(worst):
+            # Too many: the k-th best maximum of the tile itself is a floor too, one error below for each of the two.
+            kth = self._values(maxima.topk(k, dim=1 - axis, sorted=False).values.amin(1 - axis))
+            keys = torch.maximum(keys, self._keys(kth - 2 * slack - kth.abs() * self._step))
+            passing = maxima >= _along(keys, axis)
+        first = _positions(passing)
+        if axis == 0:
+            first = first + first // groups * (columns - groups)  # from a position among maxima to one in the tile
+        each = (first[:, None] + torch.arange(group, device=first.device) * apart).view(-1)
+        owners = each // columns if axis == 0 else each % columns
+        each = each[self._scores.view(-1).take(each) >= keys.take(owners)]
+        row, column = each // columns, each % columns
+        if self._scores.device.type != "cpu":
+            row, column = self._closer(row, column, least, axis)
+        return row.cpu().numpy(), column.cpu().numpy()
+
+    @property
+    def _step(self) -> float:
+        """By how much of itself a score was rounded last."""
+        return 2.0**-8 if self._scores.dtype == torch.int16 else 0.0
+
+    def _closer(
+        self, row: torch.Tensor, column: torch.Tensor, least: torch.Tensor, axis: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Look at nominated scores again in single precision, on a GPU, which spares the processor some of them."""
+        kept = torch.empty(len(row), dtype=torch.bool, device=row.device)
+        for start in range(0, len(row), _PAIRS):
+            some = slice(start, start + _PAIRS)
+            one, two = self._blocks[0].single[row[some]], self._blocks[1].single[column[some]]
+            kept[some] = one.mul_(two).sum(1) >= least[(row, column)[axis][some]] - self._rounding
+        return row[kept], column[kept]
+
+    def _keys(self, values: torch.Tensor) -> torch.Tensor:
+        """Turn bounds into whole numbers that no score at or above its bound is below."""
+        keys = values.view(torch.int32).clone()
+        if not self._sorted:
+            keys.clamp_(min=0)  # negative scores are negative numbers, below any bound above 0
+        else:
+            _flip(keys)
+        if self._scores.dtype == torch.int32:
+            return keys
+        # Of a positive number the upper half of its bits is the next bf16 below it, of a negative one the next above.
+        return ((keys >> 16) - (keys < 0).to(torch.int32)).to(torch.int16)
+
+    def _values(self, keys: torch.Tensor) -> torch.Tensor:
+        """Turn whole numbers back into the scores they stand for, in single precision."""
+        keys = keys.clone()
+        if self._sorted:
+            _flip(keys)
+        return keys.view(torch.bfloat16 if keys.dtype == torch.int16 else torch.float32).float()
+
+
+def _flip(bits: torch.Tensor) -> None:
+    """Turn, in place, the bits of floating-point numbers into whole numbers of their order, and back."""
+    size = torch.iinfo(bits.dtype)
+    bits ^= (bits >> (size.bits - 1)) & size.max
+
+
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    """Find what is true, in the order of the elements."""
+    if mask.device.type == "cpu":  # where numpy finds it many times as fast
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.view(-1).nonzero().squeeze(1)
+
+
+def _along(bounds: torch.Tensor, axis: int) -> torch.Tensor:
+    return bounds[:, None] if axis == 0 else bounds[None, :]
