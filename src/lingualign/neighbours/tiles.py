@@ -155,18 +155,17 @@ class Tile:
         else:
             maxima, apart = self._scores.view(group, groups, columns).amax(0), groups * columns
         keys = self._keys(floor)
-        passing = maxima >= _along(keys, axis)
-        if groups > k and int(passing.sum()) > 4 * k * len(worst):
+        first = _positions(maxima >= _along(keys, axis))
+        if groups > k and len(first) > 4 * k * len(worst):
             # Too many: the k-th best maximum of the tile itself is a floor too, one error below for each of the two.
             kth = self._values(maxima.topk(k, dim=1 - axis, sorted=False).values.amin(1 - axis))
             keys = torch.maximum(keys, self._keys(kth - 2 * slack - kth.abs() * self._step))
-            passing = maxima >= _along(keys, axis)
-        first = _positions(passing)
-        if axis == 0:
-            first = first + first // groups * (columns - groups)  # from a position among maxima to one in the tile
+            first = _positions(maxima >= _along(keys, axis))
+        # From a position among the maxima to its owner, and to the positions in the tile of the group's members.
+        owner = first // groups if axis == 0 else first % columns
+        first = first + owner * (columns - groups) if axis == 0 else first
         each = (first[:, None] + torch.arange(group, device=first.device) * apart).view(-1)
-        owners = each // columns if axis == 0 else each % columns
-        each = each[self._scores.view(-1).take(each) >= keys.take(owners)]
+        each = each[self._scores.view(-1).take(each) >= keys.take(owner).repeat_interleave(group)]
         row, column = each // columns, each % columns
         if self._scores.device.type != "cpu":
             row, column = self._closer(row, column, least, axis)
