@@ -7,6 +7,7 @@ their scores by known pairs.
 
 from __future__ import annotations
 
+from lingualign.neighbours.approximate import approximate_neighbours
 from lingualign.neighbours.checkpoint import SearchCheckpoint
 from lingualign.neighbours.margin import NEIGHBOURHOOD, Margin, check_margin, margin_scores
 from lingualign.neighbours.retrieval import Pairs, retrieve
@@ -21,6 +22,7 @@ __all__ = [
     "Pairs",
     "Rows",
     "SearchCheckpoint",
+    "approximate_neighbours",
     "check_margin",
     "check_neighbourhood",
     "cosines",

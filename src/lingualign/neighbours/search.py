@@ -51,6 +51,15 @@ def check_neighbourhood(k: int) -> None:
         )
 
 
+def check_widths(source: Rows, target: Rows) -> None:
+    """Refuse two sides that cannot be multiplied."""
+    if source.shape[1] != target.shape[1]:
+        raise InputError(
+            f"source vectors have {source.shape[1]} dimensions, target vectors {target.shape[1]}: "
+            "encode both sides with the same model"
+        )
+
+
 def nearest_neighbours(
     source: Rows,
     target: Rows,
@@ -99,11 +108,7 @@ def nearest_neighbours(
         suffice; it says the least that does.
     """
     check_neighbourhood(k)
-    if source.shape[1] != target.shape[1]:
-        raise InputError(
-            f"source vectors have {source.shape[1]} dimensions, target vectors {target.shape[1]}: "
-            "encode both sides with the same model"
-        )
+    check_widths(source, target)
     rows = distinct_rows(source, "source vectors")
     columns = rows if target is source else distinct_rows(target, "target vectors")
     forward = _Best(len(rows.first), len(columns.first), k)
@@ -115,8 +120,8 @@ def nearest_neighbours(
         products = Products(precision, device, plan.rows, plan.columns, source.shape[1])
         with exact_sums():
             _scan(rows, columns, forward, backward, plan, products, checkpoint, advance)
-    found = _restore(forward, rows, columns, k)
-    return found, found if columns is rows else _restore(backward, columns, rows, k)
+    found = restore(forward.cosine, forward.index, rows, columns, k)
+    return found, found if columns is rows else restore(backward.cosine, backward.index, columns, rows, k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +133,7 @@ class Plan:
     columns: int
 
 
-def plan_tiles(
-    sources: int, targets: int, width: int, k: int, memory: int, device: str = "cpu"
-) -> Plan:
+def plan_tiles(sources: int, targets: int, width: int, k: int, memory: int, device: str = "cpu") -> Plan:
     """Choose the tiles: as many source rows at once as fit, for target rows are read anew for each panel.
 
     Raises
@@ -248,9 +251,14 @@ def best_first(
     return order[rank < k]
 
 
-def _restore(best: _Best, queries: Distinct, candidates: Distinct, k: int) -> Neighbours:
-    """Give back the copies of rows that were searched once."""
-    cosine, index = best.cosine, best.index
+def restore(
+    cosine: npt.NDArray[np.float32],
+    index: npt.NDArray[np.int64],
+    queries: Distinct,
+    candidates: Distinct,
+    k: int,
+) -> Neighbours:
+    """Give back the copies of rows that were searched once: (distinct, k) in, (n, k) out."""
     k = min(k, len(candidates.place))
     if not index.size:
         shape = (len(queries.place), k)

@@ -58,9 +58,7 @@ class Products:
         Of the vectors.
     """
 
-    def __init__(
-        self, precision: Precision, device: str, rows: int, columns: int, width: int
-    ) -> None:
+    def __init__(self, precision: Precision, device: str, rows: int, columns: int, width: int) -> None:
         from lingualign.embedding.encode import resolve_precision
 
         self.device = torch.device(device)

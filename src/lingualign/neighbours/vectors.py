@@ -80,6 +80,10 @@ class Distinct:
         """Give some of the distinct rows, scaled to length 1."""
         return unit_rows(self.rows[self.first[start:stop]] if self.repeated else self.rows[start:stop])
 
+    def taken(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Give chosen ones of the distinct rows, scaled to length 1."""
+        return unit_rows(self.rows[self.first[chosen]])
+
 
 def distinct_rows(rows: Rows, name: str) -> Distinct:
     """Find the distinct rows, reading a block at a time.
