@@ -77,15 +77,13 @@ def encode_text(
     output = Path(output)
     engine = engine or Here()
     check_engine(engine, model)
-    to_one_file = output.suffix in (".npy", ".parquet")
-    if to_one_file and (part is not None or not isinstance(engine, Here)):
-        raise InputError(
-            f"output {str(output)!r} is one file, which one process writes; give a folder to several"
-        )
+    if part is not None or not isinstance(engine, Here):
+        _check_several_files(output)
     if part is not None:
-        check_part(source, overwrite=overwrite)
+        _check_kept(overwrite=overwrite)
+        check_readable_by_several(source)
     with _writing(output):
-        if to_one_file:
+        if _is_one_file(output):
             if output.is_dir() or (output.exists() and not overwrite):
                 raise InputError(f"output {str(output)!r} exists; give another name, or --overwrite it")
             _make_folder(output.parent)
@@ -114,14 +112,43 @@ def check_engine(engine: Engine, model: str | SentenceTransformer) -> None:
         )
 
 
-def check_part(*sources: str, overwrite: bool) -> None:
-    """Refuse what several calls cannot share."""
-    if STANDARD_INPUT in sources:
-        raise InputError("standard input cannot be read by several calls; give a file")
+def check_shared(source: str, output: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuse what several calls cannot encode together.
+
+    Raises
+    ------
+    InputError
+        What it is, and the cure.
+    """
+    _check_several_files(Path(output))
+    _check_kept(overwrite=overwrite)
+    check_readable_by_several(source)
+    if not Path(source).is_file():
+        raise InputError(f"{source!r}: no such file; give a text file, one sentence a line")
+
+
+def _check_several_files(output: Path) -> None:
+    if _is_one_file(output):
+        raise InputError(
+            f"output {str(output)!r} is one file, which one process writes; give a folder to several"
+        )
+
+
+def _check_kept(*, overwrite: bool) -> None:
     if overwrite:
         raise InputError(
-            "overwrite would remove what the other parts write; delete the output beforehand instead"
+            "overwrite would remove what the other calls write; delete the output before instead"
         )
+
+
+def check_readable_by_several(*sources: str) -> None:
+    """Refuse standard input, which is gone once it was read."""
+    if STANDARD_INPUT in sources:
+        raise InputError("standard input cannot be read by several calls; give a file")
+
+
+def _is_one_file(output: Path) -> bool:
+    return output.suffix in (".npy", ".parquet")
 
 
 def _encode_to_npy(

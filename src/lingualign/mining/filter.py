@@ -14,7 +14,7 @@ from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
 from lingualign.mining.engines import Here
-from lingualign.mining.mine import MEMORY, check_parts, make_parts
+from lingualign.mining.mine import MEMORY, check_parts, make_parts, parts_of
 from lingualign.mining.sentences import chunks
 from lingualign.mining.text_encoder import EncodeJob, describe
 from lingualign.neighbours import (
@@ -114,7 +114,7 @@ def filter_pairs(
     if not scored.num_rows:
         raise InputError(f"{pairs!r}: there is no pair in it with two sides")
 
-    parts = output.with_name(f"{output.name}.parts")
+    parts = parts_of(output)
     check_parts(parts)
     corpora, identity = [], [str(k)]
     with Here().start(EncodeJob(model, prompt, device=device, precision=precision)) as workers:

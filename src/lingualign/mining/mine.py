@@ -15,7 +15,7 @@ from lingualign.errors import InputError
 from lingualign.mining.calibration import calibrate, print_calibration
 from lingualign.mining.calibration_plot import check_plot, plot_calibration
 from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_text
-from lingualign.mining.encode import check_engine
+from lingualign.mining.encode import check_engine, check_readable_by_several
 from lingualign.mining.engines import Here
 from lingualign.mining.output import check_output, write_pairs
 from lingualign.mining.sentences import STANDARD_INPUT, chunks
@@ -151,7 +151,7 @@ def mine_pairs(
         check_plot(plot, overwrite=overwrite)
     _check_sides(source, target)
     known = _known_pairs(calibrate_on) if calibrate_on is not None else None
-    parts = output.with_name(f"{output.name}.parts")
+    parts = parts_of(output)
     check_parts(parts)
     job = EncodeJob(model, prompt, device=device, precision=precision)
     corpora = _encode_sides(engine, job, (source, target), known, column, parts, progress)
@@ -214,7 +214,7 @@ def plan_mining(
     check_neighbourhood(k)
     _check_sides(source, target)
     known = _known_pairs(calibrate_on) if calibrate_on is not None else None
-    parts = Path(output).with_name(f"{Path(output).name}.parts")
+    parts = parts_of(output)
     check_parts(parts)
     job = EncodeJob(model, prompt, device=device, precision=precision)
     corpora = _encode_sides(Here(), job, (source, target), known, column, parts, progress)
@@ -233,7 +233,7 @@ def search_part(output: str | os.PathLike[str], part: Part, *, progress: bool = 
     InputError
         If nothing is planned for this output.
     """
-    folder = Path(output).with_name(f"{Path(output).name}.parts") / TILES
+    folder = parts_of(output) / TILES
     plan = TilePlan.read(folder)
     if plan is None:
         raise InputError(
@@ -246,6 +246,25 @@ def search_part(output: str | os.PathLike[str], part: Part, *, progress: bool = 
     ):
         run_tiles(workers, tiles, advance)
     return len(tiles)
+
+
+def parts_of(output: str | os.PathLike[str]) -> Path:
+    """Name the folder of what is there while an output is made."""
+    return Path(output).with_name(f"{Path(output).name}.parts")
+
+
+def check_shared_mining(source: str, target: str, output: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuse what several calls cannot mine together.
+
+    Raises
+    ------
+    InputError
+        If a side is missing or is standard input, or the output cannot be written.
+    """
+    check_output(Path(output), overwrite=overwrite)
+    check_readable_by_several(source, target)
+    _check_sides(source, target)
+    check_parts(parts_of(output))
 
 
 def _check_sides(*sides: str) -> None:

@@ -17,7 +17,7 @@ from lingualign.mining.alignment.output import check_links_output, write_links
 from lingualign.mining.corpus import encode_chunks
 from lingualign.mining.encoded import StackedRows
 from lingualign.mining.engines import Here
-from lingualign.mining.mine import check_parts, make_parts
+from lingualign.mining.mine import check_parts, make_parts, parts_of
 from lingualign.mining.sentences import chunks
 from lingualign.mining.text_encoder import EncodeJob, describe
 
@@ -100,7 +100,7 @@ def align_documents(
     check_links_output(output, overwrite=overwrite)
     documents = read_documents(source, target, column)
 
-    parts = output.with_name(f"{output.name}.parts")
+    parts = parts_of(output)
     check_parts(parts)
     place: dict[str, int] = {}
     for pair in documents:

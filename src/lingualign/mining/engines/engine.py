@@ -97,7 +97,7 @@ def open_engine(name: EngineName, workers: int | None = None, address: str | Non
     Raises
     ------
     InputError
-        If they do not go together, or Ray is not installed.
+        If they do not go together, Ray is not installed, or no cluster answers at the address.
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}; it must be a number of processes, at least 1")

@@ -43,7 +43,7 @@ class Ray:
     Raises
     ------
     InputError
-        If Ray is not installed.
+        If Ray is not installed, or none answers at the address.
     """
 
     name: EngineName = "ray"
@@ -55,6 +55,8 @@ class Ray:
             raise InputError("engine 'ray' needs Ray: pip install 'lingualign[ray]'") from None
         self._workers = workers
         self._address = address or os.environ.get("RAY_ADDRESS")
+        if self._address is not None:
+            check_address(self._address)
 
     @contextmanager
     def start(self, job: Job[TaskT]) -> Iterator[Workers[TaskT]]:
@@ -86,7 +88,6 @@ class Ray:
                 logging_level=logging.ERROR,
             )
             return
-        check_address(self._address)
         try:
             ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError) as error:
