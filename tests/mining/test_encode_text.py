@@ -92,15 +92,15 @@ def test_a_killed_process_is_gone_on_from_to_the_same_bytes(static, tmp_path, mo
     out = tmp_path / "killed"
     code = f"""
 import os
-from lingualign.mining import encode, encode_text, sentences
+from lingualign.mining import encode_text, sentences, text_encoder
 sentences.CHUNK_ROWS = 4
-whole = encode.write_shard
+whole = text_encoder.write_shard
 def killed(folder, number, *rest):
-    whole(folder, number, *rest)
+    written = whole(folder, number, *rest)
     if number == 2:
         os._exit(9)
-    return whole(folder, number, *rest)
-encode.write_shard = killed
+    return written
+text_encoder.write_shard = killed
 encode_text({str(tmp_path / "model")!r}, {source!r}, {str(out)!r}, precision="fp32")
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9

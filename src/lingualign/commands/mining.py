@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import inspect
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def encode(
@@ -14,6 +18,10 @@ def encode(
     pooling: Literal["mean", "cls", "last"] | None = None,
     device: str | None = None,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
+    engine: Literal["here", "processes", "ray", "slurm"] = "here",
+    workers: int | None = None,
+    address: str | None = None,
+    part: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Encode a text to vectors on disk; the same command goes on from where an interrupted one stopped.
@@ -36,11 +44,25 @@ def encode(
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     precision
         Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
+    engine
+        Where it runs: in this process, in several, on a Ray cluster; slurm prints a script to submit instead.
+    workers
+        How many, on Slurm the tasks of an array; by default one for each GPU or four processors, and 8 on Slurm.
+    address
+        Of the Ray cluster, head:6379; without it Ray is started on this machine.
+    part
+        Encode only what falls to one of several calls, such as 3/8; one without it then completes the output.
     overwrite
         Replace the output.
     """
+    given = dict(locals())
     from lingualign.mining import encode_text
+    from lingualign.mining.engines import open_engine
+    from lingualign.mining.engines.part import parse_part
 
+    if engine == "slurm":
+        print(_encode_script(given), end="")
+        return
     report = encode_text(
         model,
         input,
@@ -50,11 +72,14 @@ def encode(
         pooling=pooling,
         device=device,
         precision=precision,
+        engine=open_engine(engine, workers, address),
+        part=parse_part(part) if part else None,
         overwrite=overwrite,
         progress=True,
     )
     before = f", {report.kept:,} of them before" if report.kept else ""
-    print(f"{report.rows:,} sentences encoded to {output}{before}")
+    of = f" of part {part}" if part else ""
+    print(f"{report.rows:,} sentences{of} encoded to {output}{before}")
 
 
 def mine(
@@ -74,6 +99,10 @@ def mine(
     device: str | None = None,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     memory: str = "4GiB",
+    engine: Literal["here", "processes", "ray", "slurm"] = "here",
+    workers: int | None = None,
+    address: str | None = None,
+    part: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Find the sentences of two texts that translate each other.
@@ -114,13 +143,30 @@ def mine(
     precision
         Of the arithmetic; auto is bf16 where the processor has instructions for it.
     memory
-        What the search may take, beside sentences and vectors.
+        What the search may take, in each worker, beside sentences and vectors.
+    engine
+        Where it runs: in this process, in several, on a Ray cluster; slurm prints a script to submit instead.
+    workers
+        How many, on Slurm the tasks of an array; by default one for each GPU or four processors, and 8 on Slurm.
+    address
+        Of the Ray cluster, head:6379; without it Ray is started on this machine.
+    part
+        Do one step of several: plan, which encodes and cuts the search into tiles, or such as 3/8, which searches those
+        that fall to one of eight calls; a call without it then ends the work.
     overwrite
         Replace the output.
     """
+    given = dict(locals())
     from lingualign.mining import mine_pairs
+    from lingualign.mining.engines import open_engine
     from lingualign.mining.memory import parse_memory
 
+    if engine == "slurm":
+        print(_mine_script(given), end="")
+        return
+    if part is not None:
+        print(_mine_part(given))
+        return
     report = mine_pairs(
         model,
         source,
@@ -138,6 +184,7 @@ def mine(
         device=device,
         precision=precision,
         memory=parse_memory(memory),
+        engine=open_engine(engine, workers, address),
         overwrite=overwrite,
         progress=True,
     )
@@ -280,3 +327,75 @@ def align(
         print(f"{name}: {lines:,} lines, {blank:,} blank lines, {alone:,} sentences without a partner")
     documents = f" of {report.documents:,} documents" if report.documents > 1 else ""
     print(f"{report.links:,} links{documents} in {output}")
+
+
+def _encode_script(given: dict[str, Any]) -> str:
+    from lingualign.mining.encode import check_shared
+    from lingualign.mining.engines.slurm import PARTS, Step, submission
+
+    check_shared(given["input"], given["output"], overwrite=given["overwrite"])
+    command = ["encode", given["model"], given["input"], given["output"], *_options(encode, given)]
+    return submission([Step("encode", [command], given["workers"] or PARTS), Step("encoded", [command])])
+
+
+def _mine_script(given: dict[str, Any]) -> str:
+    from pathlib import Path
+
+    from lingualign.mining.engines.slurm import PARTS, Step, submission
+    from lingualign.mining.mine import check_shared_mining, parts_of
+
+    sides = {"source": given["source"], "target": given["target"]}
+    check_shared_mining(given["source"], given["target"], given["output"], overwrite=given["overwrite"])
+    parts = given["workers"] or PARTS
+    folder = parts_of(given["output"])
+    shared = {name: given[name] for name in ("column", "prompt", "device", "precision")}
+    encodings = [
+        ["encode", given["model"], side, str(folder / name), *_options(encode, shared)]
+        for name, side in sides.items()
+        if not Path(side).is_dir()
+    ]
+    command = ["mine", given["model"], *sides.values(), given["output"], *_options(mine, given)]
+    return submission(
+        [
+            *([Step("encode", encodings, parts)] if encodings else []),
+            Step("plan", [[*command, "--part=plan", f"--workers={parts}"]]),
+            Step("search", [command], parts),
+            Step("mined", [command]),
+        ]
+    )
+
+
+def _mine_part(given: dict[str, Any]) -> str:
+    from lingualign.errors import InputError
+    from lingualign.mining.engines.part import parse_part
+    from lingualign.mining.engines.slurm import PARTS
+    from lingualign.mining.memory import parse_memory
+    from lingualign.mining.mine import plan_mining, search_part
+
+    if given["engine"] != "here":
+        raise InputError(
+            f"part is {given['part']!r}, which is done here; leave out engine {given['engine']!r}"
+        )
+    if given["part"] != "plan":
+        tiles = search_part(given["output"], parse_part(given["part"]), progress=True)
+        return f"{tiles:,} tiles of part {given['part']} searched"
+    names = ("model", "source", "target", "output", "k", "column", "prompt", "device", "precision")
+    tiles = plan_mining(
+        **{name: given[name] for name in names},
+        calibrate_on=given["calibrate"],
+        memory=parse_memory(given["memory"]),
+        workers=given["workers"] or PARTS,
+        progress=True,
+    )
+    return f"{tiles:,} tiles planned"
+
+
+def _options(command: Callable[..., None], given: dict[str, Any]) -> list[str]:
+    """Write the options of a command that differ from their defaults, those apart that say where it runs."""
+    options = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if parameter.default is inspect.Parameter.empty or name in ("engine", "workers", "address", "part"):
+            continue
+        if (value := given.get(name, parameter.default)) != parameter.default:
+            options.append(f"--{name}" if value is True else f"--{name}={value}")
+    return options

@@ -8,7 +8,8 @@ that follow the same order. All of them go on from where a killed call stopped.
 from __future__ import annotations
 
 from lingualign.mining.alignment import AlignReport, Links, align_documents, align_vectors
-from lingualign.mining.encode import EncodeReport, encode_text
+from lingualign.mining.encode import encode_text
+from lingualign.mining.encode_folder import EncodeReport
 from lingualign.mining.encoded import EncodedText
 from lingualign.mining.filter import FilterReport, filter_pairs
 from lingualign.mining.mine import MineReport, mine_pairs

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
-from lingualign.mining.encode import encode_to_folder
+from lingualign.mining.encode_folder import encode_to_folder
 from lingualign.mining.encoded import EncodedText, StackedRows
 from lingualign.mining.sentences import read_sentences
+from lingualign.mining.text_encoder import describe
 from lingualign.pairs.decontamination import blank
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lingualign.mining.encode import TextEncoder
+    from lingualign.mining.engines import Workers
+    from lingualign.mining.text_encoder import Chunk, Describe
 
 
 class Corpus:
@@ -31,21 +33,16 @@ class Corpus:
     text
         The sentences with their vectors.
     planted
-        More sentences, which stand on no line of the text, with vectors of the same encoder.
+        More sentences, which stand on no line of the text, encoded by the same encoder.
     """
 
-    def __init__(
-        self,
-        text: EncodedText,
-        planted: tuple[list[str], npt.NDArray[np.float16]] | None = None,
-    ) -> None:
+    def __init__(self, text: EncodedText, planted: EncodedText | None = None) -> None:
         own = text.sentences()
         self.lines = len(own)
-        column, arrays = own, list(text.vectors)
+        self.texts = [text] if planted is None else [text, planted]
+        column = own
         if planted is not None:
-            added = pa.chunked_array([pa.array(planted[0], pa.large_string())])
-            column = pa.chunked_array([*own.chunks, *added.chunks], pa.large_string())
-            arrays.append(planted[1])
+            column = pa.chunked_array([*own.chunks, *planted.sentences().chunks], pa.large_string())
         encoded = column.combine_chunks().dictionary_encode() if len(column) else None
         codes = np.empty(0, np.int64) if encoded is None else encoded.indices.to_numpy().astype(np.int64)
         filled = ~blank(column).to_numpy(zero_copy_only=False)
@@ -53,7 +50,9 @@ class Corpus:
         first = np.flatnonzero(filled)[first]
         self.sentences: pa.Array = column.take(pa.array(first)).combine_chunks()
         """(distinct,), in order of appearance"""
-        self.vectors = StackedRows(arrays, first)
+        self.first = first
+        """(distinct,), where each stands for the first time"""
+        self.vectors = StackedRows([array for each in self.texts for array in each.vectors], first)
         self.blank = int(self.lines - filled[: self.lines].sum())
         self.place = np.full(len(codes), -1, np.int64)
         """Which of the distinct sentences each line holds, those planted after the last; -1 for a blank one"""
@@ -80,7 +79,11 @@ class Corpus:
 
 
 def open_text(
-    encoder: TextEncoder, source: str, folder: Path, column: str | None, advance: Callable[[int], None]
+    workers: Workers[Chunk | Describe],
+    source: str,
+    folder: Path,
+    column: str | None,
+    advance: Callable[[int], None],
 ) -> EncodedText:
     """Open encoded text, or encode a text into a folder first.
 
@@ -91,20 +94,23 @@ def open_text(
     """
     if Path(source).is_dir():
         text = EncodedText(Path(source))
-        if difference := text.encoder.differs(encoder.encoder):
+        if difference := text.encoder.differs(describe(workers)):
             raise InputError(
                 f"{source}: encoded with another encoder than the one given: {difference}; "
                 "give that one, or encode again"
             )
         return text
-    return encode_chunks(encoder, read_sentences(source, column), folder, advance)
+    return encode_chunks(workers, read_sentences(source, column), folder, advance)
 
 
 def encode_chunks(
-    encoder: TextEncoder, chunks: Iterable[list[str]], folder: Path, advance: Callable[[int], None]
+    workers: Workers[Chunk | Describe],
+    chunks: Iterable[list[str]],
+    folder: Path,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> EncodedText:
     """Encode sentences into a folder and open it."""
-    encode_to_folder(encoder, chunks, folder, advance)
+    encode_to_folder(workers, chunks, folder, advance)
     return EncodedText(folder)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,69 +14,21 @@ import pyarrow.parquet as pq
 
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
-from lingualign.mining.sentences import read_sentences
-from lingualign.mining.shards import MANIFEST, Encoder, Manifest, text_digest, write_shard
+from lingualign.mining.encode_folder import EncodeReport, encode_part, encode_to_folder
+from lingualign.mining.engines import Here
+from lingualign.mining.sentences import STANDARD_INPUT, read_sentences
+from lingualign.mining.shards import MANIFEST
+from lingualign.mining.text_encoder import EncodeJob, TextEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
-    import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.encode import Precision
     from lingualign.embedding.encoders.protocol import Pooling
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EncodeReport:
-    """What became of the sentences: ``rows`` in all, of which ``kept`` had their vectors already."""
-
-    rows: int
-    kept: int
-
-
-class TextEncoder:
-    """A model with everything that decides its vectors.
-
-    Parameters
-    ----------
-    model, prompt, pooling, device, precision
-        As in `lingualign.embedding.encoders.open_encoder`.
-    """
-
-    def __init__(
-        self,
-        model: str | SentenceTransformer,
-        *,
-        prompt: str | None = None,
-        pooling: Pooling | None = None,
-        device: str | None = None,
-        precision: Precision = "auto",
-    ) -> None:
-        from lingualign.embedding.encoders import open_encoder
-
-        self.model = opened = open_encoder(
-            model, prompt=prompt, pooling=pooling, device=device, precision=precision
-        )
-        self.encoder = Encoder(
-            opened.name, opened.fingerprint, opened.prompt, opened.dimensions, opened.precision
-        )
-
-    def __call__(
-        self, sentences: list[str], advance: Callable[[int], None] = lambda _: None
-    ) -> npt.NDArray[np.float16]:
-        """Encode sentences to vectors of length 1, (sentences, dimensions), each distinct one once."""
-        place: dict[str, int] = {}
-        rows = [place.setdefault(sentence, len(place)) for sentence in sentences]
-        vectors = np.empty((len(place), self.encoder.dimensions), np.float16)
-        # The repeats are counted as done with their first.
-        advance(len(sentences) - len(place))
-        for indices, batch in self.model.batches(list(place)):
-            vectors[indices] = batch
-            advance(len(indices))
-        return vectors if len(place) == len(sentences) else vectors[rows]
+    from lingualign.mining.engines import Engine
+    from lingualign.mining.engines.part import Part
 
 
 def encode_text(
@@ -91,6 +41,8 @@ def encode_text(
     pooling: Pooling | None = None,
     device: str | None = None,
     precision: Precision = "auto",
+    engine: Engine | None = None,
+    part: Part | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> EncodeReport:
@@ -106,6 +58,11 @@ def encode_text(
         By its ending ``.npy``, one float16 array (sentences, dimensions); ``.parquet``, columns ``sentence`` and
         ``vector``; anything else is a folder of shards with a manifest, which `mine_pairs` reads and which an
         interrupted call goes on with.
+    engine
+        Where it runs, see `lingualign.mining.engines.open_engine`; here by default. Others write folders of shards and
+        take models by name; the shards do not depend on the engine.
+    part
+        Encode only the shards that fall to one of several calls; one without ``part`` then completes the folder.
     overwrite
         Replace what ``output`` names; for a folder, the encoded text in it.
     progress
@@ -118,8 +75,15 @@ def encode_text(
         prompt or text.
     """
     output = Path(output)
+    engine = engine or Here()
+    check_engine(engine, model)
+    if part is not None or not isinstance(engine, Here):
+        _check_several_files(output)
+    if part is not None:
+        _check_kept(overwrite=overwrite)
+        check_readable_by_several(source)
     with _writing(output):
-        if output.suffix in (".npy", ".parquet"):
+        if _is_one_file(output):
             if output.is_dir() or (output.exists() and not overwrite):
                 raise InputError(f"output {str(output)!r} exists; give another name, or --overwrite it")
             _make_folder(output.parent)
@@ -132,66 +96,59 @@ def encode_text(
         if overwrite:
             _clear(output)
         _check_folder(output)
-        encoder = TextEncoder(model, prompt=prompt, pooling=pooling, device=device, precision=precision)
-        with progress_bar("Encoding", None, enabled=progress) as advance:
-            return encode_to_folder(encoder, read_sentences(source, column), output, advance)
+        job = EncodeJob(model, prompt, pooling, device, precision)
+        with engine.start(job) as workers, progress_bar("Encoding", None, enabled=progress) as advance:
+            sentences = read_sentences(source, column)
+            if part is not None:
+                return encode_part(workers, sentences, output, part, advance)
+            return encode_to_folder(workers, sentences, output, advance)
 
 
-def encode_to_folder(
-    encoder: TextEncoder,
-    chunks: Iterable[list[str]],
-    folder: Path,
-    advance: Callable[[int], None] = lambda _: None,
-) -> EncodeReport:
-    """Encode chunks of sentences to the shards of a folder; those that lie there already are kept.
+def check_engine(engine: Engine, model: str | SentenceTransformer) -> None:
+    """Refuse a loaded model where other processes would have to load it."""
+    if not isinstance(model, str) and not isinstance(engine, Here):
+        raise InputError(
+            f"engine {engine.name!r} needs a model that its workers can load: give its folder or hub id"
+        )
+
+
+def check_shared(source: str, output: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuse what several calls cannot encode together.
 
     Raises
     ------
     InputError
-        If the folder holds vectors of another model, prompt or text, or another process writes to it.
+        What it is, and the cure.
     """
-    from filelock import FileLock, Timeout
+    _check_several_files(Path(output))
+    _check_kept(overwrite=overwrite)
+    check_readable_by_several(source)
+    if not Path(source).is_file():
+        raise InputError(f"{source!r}: no such file; give a text file, one sentence a line")
 
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+
+def _check_several_files(output: Path) -> None:
+    if _is_one_file(output):
         raise InputError(
-            f"{folder}: another process encodes into it; wait for it, or give another folder"
-        ) from None
-    with lock:
-        manifest = Manifest.read(folder) or Manifest(encoder.encoder)
-        if difference := manifest.encoder.differs(encoder.encoder):
-            raise InputError(
-                f"{folder}: begun with another encoder: {difference}; give another folder, or delete it"
-            )
-        kept = rows = number = 0
-        for number, sentences in enumerate(chunks, start=1):
-            known = manifest.shards[number - 1] if number <= len(manifest.shards) else None
-            if known is not None and known.text_sha256 != text_digest(sentences):
-                raise _other_text(folder, f"shard {known.number} holds other sentences")
-            fault = known.fault(folder) if known else None
-            if fault:
-                logger.warning("%s: encoded anew", fault)
-            if known is None or fault:
-                shard = write_shard(folder, number - 1, sentences, encoder(sentences, advance))
-                others = manifest.shards[: number - 1], manifest.shards[number:]
-                manifest = replace(manifest, shards=(*others[0], shard, *others[1]))
-                manifest.write(folder)
-            else:
-                kept += known.rows
-                advance(known.rows)
-            rows += len(sentences)
-        if number < len(manifest.shards):
-            raise _other_text(folder, f"it has {manifest.rows:,} sentences and the input {rows:,}")
-        if not manifest.complete:
-            replace(manifest, complete=True).write(folder)
-    return EncodeReport(rows, kept)
+            f"output {str(output)!r} is one file, which one process writes; give a folder to several"
+        )
 
 
-def _other_text(folder: Path, how: str) -> InputError:
-    return InputError(f"{folder}: the encoding of another text ({how}); give another folder, or delete it")
+def _check_kept(*, overwrite: bool) -> None:
+    if overwrite:
+        raise InputError(
+            "overwrite would remove what the other calls write; delete the output before instead"
+        )
+
+
+def check_readable_by_several(*sources: str) -> None:
+    """Refuse standard input, which is gone once it was read."""
+    if STANDARD_INPUT in sources:
+        raise InputError("standard input cannot be read by several calls; give a file")
+
+
+def _is_one_file(output: Path) -> bool:
+    return output.suffix in (".npy", ".parquet")
 
 
 def _encode_to_npy(

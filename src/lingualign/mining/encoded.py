@@ -92,26 +92,35 @@ class EncodedText:
             [manifest.encoder.fingerprint, *(shard.vectors_sha256 for shard in manifest.shards)]
         )
         """Differs for other sentences or vectors"""
-        self._files = [shard.files(folder) for shard in manifest.shards]
-        self.vectors = [
-            self._map(vectors, manifest, shard.rows)
-            for shard, (_, vectors) in zip(manifest.shards, self._files, strict=True)
-        ]
+        self._manifest = manifest
+        self.vectors = map_vectors(folder, manifest)
 
-    @staticmethod
-    def _map(path: Path, manifest: Manifest, rows: int) -> npt.NDArray[Any]:
+    def sentences(self) -> pa.ChunkedArray:
+        """Read all sentences, in their order."""
+        files = (shard.files(self.folder)[0] for shard in self._manifest.shards)
+        columns = [pq.read_table(path)["sentence"].cast(pa.large_string()) for path in files]
+        return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.large_string())
+
+
+def map_vectors(folder: Path, manifest: Manifest) -> list[npt.NDArray[Any]]:
+    """Map the vectors of all shards, (rows, dimensions) each, without reading them.
+
+    Raises
+    ------
+    InputError
+        If one is not what the manifest says, by its shape.
+    """
+    mapped = []
+    for shard in manifest.shards:
+        path = shard.files(folder)[1]
         try:
             array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
             raise InputError(f"encoded text: {path} is damaged ({error}): encode into a new folder") from None
-        if array.shape != (rows, manifest.encoder.dimensions) or array.dtype != np.float16:
+        if array.shape != (shard.rows, manifest.encoder.dimensions) or array.dtype != np.float16:
             raise InputError(
                 f"encoded text: {path} holds {array.dtype} of shape {array.shape} and not float16 of shape "
-                f"{(rows, manifest.encoder.dimensions)}: encode into a new folder"
+                f"{(shard.rows, manifest.encoder.dimensions)}: encode into a new folder"
             )
-        return array
-
-    def sentences(self) -> pa.ChunkedArray:
-        """Read all sentences, in their order."""
-        columns = [pq.read_table(path)["sentence"].cast(pa.large_string()) for path, _ in self._files]
-        return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.large_string())
+        mapped.append(array)
+    return mapped

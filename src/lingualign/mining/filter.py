@@ -13,9 +13,10 @@ import pyarrow as pa
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
-from lingualign.mining.encode import TextEncoder
-from lingualign.mining.mine import MEMORY, check_parts, make_parts
+from lingualign.mining.engines import Here
+from lingualign.mining.mine import MEMORY, check_parts, make_parts, parts_of
 from lingualign.mining.sentences import chunks
+from lingualign.mining.text_encoder import EncodeJob, describe
 from lingualign.neighbours import (
     NEIGHBOURHOOD,
     SearchCheckpoint,
@@ -113,17 +114,18 @@ def filter_pairs(
     if not scored.num_rows:
         raise InputError(f"{pairs!r}: there is no pair in it with two sides")
 
-    parts = output.with_name(f"{output.name}.parts")
+    parts = parts_of(output)
     check_parts(parts)
-    encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
-    make_parts(parts)
     corpora, identity = [], [str(k)]
-    for column, name in (("sentence1", "source"), ("sentence2", "target")):
-        with progress_bar(f"Encoding {column}", None, enabled=progress) as advance:
-            distinct = scored[column].unique().to_pylist()
-            text = encode_chunks(encoder, chunks(distinct), parts / name, advance)
-        corpora.append(Corpus(text))
-        identity.append(text.identity)
+    with Here().start(EncodeJob(model, prompt, device=device, precision=precision)) as workers:
+        describe(workers)
+        make_parts(parts)
+        for column, name in (("sentence1", "source"), ("sentence2", "target")):
+            with progress_bar(f"Encoding {column}", None, enabled=progress) as advance:
+                distinct = scored[column].unique().to_pylist()
+                text = encode_chunks(workers, chunks(distinct), parts / name, advance)
+            corpora.append(Corpus(text))
+            identity.append(text.identity)
     source, target = corpora
     checkpoint = SearchCheckpoint(parts / "search", "".join(identity))
     total = source.vectors.shape[0] * target.vectors.shape[0]

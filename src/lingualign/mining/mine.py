@@ -14,9 +14,13 @@ from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.calibration import calibrate, print_calibration
 from lingualign.mining.calibration_plot import check_plot, plot_calibration
-from lingualign.mining.corpus import Corpus, check_filled, open_text
-from lingualign.mining.encode import TextEncoder
+from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_text
+from lingualign.mining.encode import check_engine, check_readable_by_several
+from lingualign.mining.engines import Here
 from lingualign.mining.output import check_output, write_pairs
+from lingualign.mining.sentences import STANDARD_INPUT, chunks
+from lingualign.mining.text_encoder import EncodeJob, describe
+from lingualign.mining.tiles import SIDES, TileJob, TilePlan, merge_tiles, plan_tiles, run_tiles
 from lingualign.neighbours import (
     NEIGHBOURHOOD,
     SearchCheckpoint,
@@ -30,17 +34,17 @@ from lingualign.pairs.readers import read_source
 if TYPE_CHECKING:
     import os
 
-    import numpy as np
-    import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.encode import Precision
-    from lingualign.mining.encoded import EncodedText
+    from lingualign.mining.engines import Engine
+    from lingualign.mining.engines.part import Part
     from lingualign.neighbours import Margin, Neighbours
     from lingualign.neighbours.retrieval import Pairs, Retrieval
     from lingualign.neighbours.threshold import Calibration
 
 MEMORY = 4 << 30
+TILES = "tiles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ def mine_pairs(
     device: str | None = None,
     precision: Precision = "auto",
     memory: int = MEMORY,
+    engine: Engine | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> MineReport:
@@ -111,7 +116,10 @@ def mine_pairs(
     prompt, device, precision
         Of the encoding; the precision is that of the search too.
     memory
-        Bytes for the search, beside the sentences and the vectors mapped from disk.
+        Bytes for the search, of each worker, beside the sentences and the vectors mapped from disk.
+    engine
+        Where encoding and search run, see `lingualign.mining.engines.open_engine`; here by default. It moves the time,
+        not the outcome. What another engine began is gone on with.
     overwrite
         Replace the output.
     progress
@@ -126,6 +134,8 @@ def mine_pairs(
     check_margin(margin)
     check_retrieval(retrieval)
     check_neighbourhood(k)
+    engine = engine or Here()
+    check_engine(engine, model)
     output = Path(output)
     check_output(output, overwrite=overwrite)
     if threshold is not None and calibrate_on is not None:
@@ -139,28 +149,13 @@ def mine_pairs(
             )
         plot = Path(plot)
         check_plot(plot, overwrite=overwrite)
-    for side in (source, target):
-        if side != "-" and not Path(side).exists():
-            raise InputError(
-                f"{side!r}: no such file or folder; give a text, or a folder made by lingualign encode"
-            )
+    _check_sides(source, target)
     known = _known_pairs(calibrate_on) if calibrate_on is not None else None
-
-    parts = output.with_name(f"{output.name}.parts")
+    parts = parts_of(output)
     check_parts(parts)
-    encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
-    make_parts(parts)
-    sides = []
-    for side, name in ((source, "source"), (target, "target")):
-        with progress_bar(f"Encoding {name}", None, enabled=progress) as advance:
-            sides.append(open_text(encoder, side, parts / name, column, advance))
-    corpora = [
-        Corpus(side, _planted(encoder, known[number]) if known else None) for number, side in enumerate(sides)
-    ]
-    for corpus, name in zip(corpora, (source, target), strict=True):
-        check_filled(corpus, name)
-
-    forward, backward = _search(corpora, sides, k, known, parts, memory, precision, progress)
+    job = EncodeJob(model, prompt, device=device, precision=precision)
+    corpora = _encode_sides(engine, job, (source, target), known, column, parts, progress)
+    forward, backward = _search(engine, corpora, k, parts, memory, precision, progress)
     pairs = retrieve(forward, backward, margin=margin, retrieval=retrieval, candidates=candidates)
     calibration = None
     if known is not None:
@@ -185,6 +180,101 @@ def mine_pairs(
     return MineReport(len(kept), len(pairs) - len(kept), threshold, counts[0], counts[1], calibration)
 
 
+def plan_mining(
+    model: str,
+    source: str,
+    target: str,
+    output: str | os.PathLike[str],
+    *,
+    workers: int,
+    k: int = NEIGHBOURHOOD,
+    calibrate_on: str | None = None,
+    column: str | None = None,
+    prompt: str | None = None,
+    device: str | None = None,
+    precision: Precision = "auto",
+    memory: int = MEMORY,
+    progress: bool = False,
+) -> int:
+    """Do the first part of `mine_pairs`: have both sides encoded, and cut the search into tiles for several calls.
+
+    Then any number of `search_part` can search, and `mine_pairs` with the same parameters ends it. Parameters and
+    errors are those of `mine_pairs`.
+
+    Parameters
+    ----------
+    workers
+        How many will search.
+
+    Returns
+    -------
+    int
+        Tiles.
+    """
+    check_neighbourhood(k)
+    _check_sides(source, target)
+    known = _known_pairs(calibrate_on) if calibrate_on is not None else None
+    parts = parts_of(output)
+    check_parts(parts)
+    job = EncodeJob(model, prompt, device=device, precision=precision)
+    corpora = _encode_sides(Here(), job, (source, target), known, column, parts, progress)
+    folder = parts / TILES
+    plan = plan_tiles(
+        corpora, _key(corpora, k), k, folder, workers=workers, memory=memory, precision=precision
+    )
+    return len(plan.tiles(folder))
+
+
+def search_part(output: str | os.PathLike[str], part: Part, *, progress: bool = False) -> int:
+    """Search the tiles of a planned mining that fall to one of several calls; gives how many these are.
+
+    Raises
+    ------
+    InputError
+        If nothing is planned for this output.
+    """
+    folder = parts_of(output) / TILES
+    plan = TilePlan.read(folder)
+    if plan is None:
+        raise InputError(
+            f"output {str(output)!r}: no search is planned for it; run mine with --part plan before"
+        )
+    tiles = [tile for tile in plan.tiles(folder) if part.takes(tile.number)]
+    with (
+        Here().start(TileJob(folder)) as workers,
+        progress_bar("Searching", sum(tile.size for tile in tiles), enabled=progress) as advance,
+    ):
+        run_tiles(workers, tiles, advance)
+    return len(tiles)
+
+
+def parts_of(output: str | os.PathLike[str]) -> Path:
+    """Name the folder of what is there while an output is made."""
+    return Path(output).with_name(f"{Path(output).name}.parts")
+
+
+def check_shared_mining(source: str, target: str, output: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuse what several calls cannot mine together.
+
+    Raises
+    ------
+    InputError
+        If a side is missing or is standard input, or the output cannot be written.
+    """
+    check_output(Path(output), overwrite=overwrite)
+    check_readable_by_several(source, target)
+    _check_sides(source, target)
+    check_parts(parts_of(output))
+
+
+def _check_sides(*sides: str) -> None:
+    for side in sides:
+        if side != STANDARD_INPUT and not Path(side).exists():
+            raise InputError(
+                f"{side!r}: no such file or folder; give a text, or a folder made by lingualign encode"
+            )
+
+
 def _known_pairs(source: str) -> tuple[list[str], list[str]]:
     tables = [read.table for read in read_source(source)[0]]
     table = pa.concat_tables(tables).select(["sentence1", "sentence2"])
@@ -198,35 +288,69 @@ def _known_pairs(source: str) -> tuple[list[str], list[str]]:
     return [one for one, _ in rows], [two for _, two in rows]
 
 
-def _planted(encoder: TextEncoder, sentences: list[str]) -> tuple[list[str], npt.NDArray[np.float16]]:
-    distinct = list(dict.fromkeys(sentences))
-    return distinct, encoder(distinct)
+def _encode_sides(
+    engine: Engine,
+    job: EncodeJob,
+    sources: tuple[str, str],
+    known: tuple[list[str], list[str]] | None,
+    column: str | None,
+    parts: Path,
+    progress: bool,
+) -> list[Corpus]:
+    corpora = []
+    with engine.start(job) as workers:
+        describe(workers)
+        make_parts(parts)
+        for number, (source, name) in enumerate(zip(sources, SIDES, strict=True)):
+            with progress_bar(f"Encoding {name}", None, enabled=progress) as advance:
+                text = open_text(workers, source, parts / name, column, advance)
+            planted = None
+            if known is not None:
+                distinct = list(dict.fromkeys(known[number]))
+                planted = encode_chunks(workers, chunks(distinct), parts / f"planted-{name}")
+            corpora.append(Corpus(text, planted))
+            check_filled(corpora[-1], source)
+    return corpora
 
 
 def _search(
+    engine: Engine,
     corpora: list[Corpus],
-    sides: list[EncodedText],
     k: int,
-    known: tuple[list[str], list[str]] | None,
     parts: Path,
     memory: int,
     precision: Precision,
     progress: bool,
 ) -> tuple[Neighbours, Neighbours]:
-    digest = hashlib.sha256(f"{k} {known}".encode())
-    for side in sides:
-        digest.update(side.identity.encode())
-    checkpoint = SearchCheckpoint(parts / "search", digest.hexdigest())
+    key, folder = _key(corpora, k), parts / TILES
     source, target = (corpus.vectors for corpus in corpora)
+    begun = TilePlan.read(folder)
     with progress_bar("Searching", source.shape[0] * target.shape[0], enabled=progress) as advance:
-        return nearest_neighbours(
-            source, target, k, memory=memory, precision=precision, checkpoint=checkpoint, advance=advance
-        )
+        if isinstance(engine, Here) and (begun is None or begun.key != key):
+            checkpoint = SearchCheckpoint(parts / "search", key)
+            return nearest_neighbours(
+                source, target, k, memory=memory, precision=precision, checkpoint=checkpoint, advance=advance
+            )
+        with engine.start(TileJob(folder)) as workers:
+            plan = plan_tiles(
+                corpora, key, k, folder, workers=workers.count, memory=memory, precision=precision
+            )
+            run_tiles(workers, plan.tiles(folder), advance)
+        return merge_tiles(plan, folder)
+
+
+def _key(corpora: list[Corpus], k: int) -> str:
+    digest = hashlib.sha256(f"{k}".encode())
+    for corpus in corpora:
+        for text in corpus.texts:
+            digest.update(text.identity.encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
 
 
 def check_parts(parts: Path) -> None:
     """Refuse a folder of that name that a mining did not leave, since it is removed at the end."""
-    known = {"source", "target", "runs", "search", ".search.tmp"}
+    known = {*SIDES, *(f"planted-{side}" for side in SIDES), TILES, "runs", "search", ".search.tmp"}
     if parts.exists() and (not parts.is_dir() or {path.name for path in parts.iterdir()} - known):
         raise InputError(
             f"{str(parts)!r} is in the way: it is needed for vectors and is not from an interrupted call"

@@ -1,7 +1,8 @@
 """Encoded text on disk: shards of sentences with their vectors, and the manifest that names them.
 
 The manifest is what others may rely on: a shard is a pair of files named by its number, sentences in their order
-and one vector each, complete once the manifest lists it.
+and one vector each. While a text is encoded, each shard that is whole has a record beside it, which says the same of
+it as the manifest will; whoever encodes, wherever it runs, needs no more than the folder.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+_RECORDS = f"shard-{'[0-9]' * 6}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Shard:
     # Made from the number and not read from the manifest, so that a manifest cannot point outside its folder.
     def files(self, folder: Path) -> tuple[Path, Path]:
         """Give the files of the sentences (parquet) and of the vectors (float16, (rows, dimensions))."""
-        name = f"shard-{self.number:06d}"
+        name = _name(self.number)
         return folder / f"{name}.sentences.parquet", folder / f"{name}.vectors.npy"
 
     def fault(self, folder: Path) -> str | None:
@@ -139,6 +141,46 @@ class Manifest:
         """Put this manifest in the place of the last one, in one step."""
         content = {"format": FORMAT, **asdict(self)}
         write_atomically(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A shard that is whole, and what encoded it."""
+
+    encoder: Encoder
+    shard: Shard
+
+    @staticmethod
+    def read(folder: Path, number: int) -> Record | None:
+        """Read the record of a shard; None where there is none, or none that can be read."""
+        try:
+            content = json.loads((folder / f"{_name(number)}.json").read_text(encoding="utf-8"))
+            encoder, shard = _build(Encoder, content["encoder"]), _build(Shard, content["shard"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return Record(encoder, shard) if content.get("format") == FORMAT and shard.number == number else None
+
+    def write(self, folder: Path) -> None:
+        """Write it, which makes the shard count."""
+        content = {"format": FORMAT, **asdict(self)}
+        write_atomically(
+            folder / f"{_name(self.shard.number)}.json",
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n",
+        )
+
+    @staticmethod
+    def remove(folder: Path, number: int) -> None:
+        """Remove the record of a shard, if there is one."""
+        (folder / f"{_name(number)}.json").unlink(missing_ok=True)
+
+
+def recorded(folder: Path) -> list[int]:
+    """List the numbers of the shards that have a record, in ascending order."""
+    return sorted(int(path.stem.removeprefix("shard-")) for path in folder.glob(_RECORDS))
+
+
+def _name(number: int) -> str:
+    return f"shard-{number:06d}"
 
 
 def _build(kind: type[Any], values: dict[str, Any]) -> Any:

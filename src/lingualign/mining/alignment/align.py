@@ -15,10 +15,11 @@ from lingualign.mining.alignment.coarse_to_fine import SKIP, align_vectors, chec
 from lingualign.mining.alignment.documents import read_documents
 from lingualign.mining.alignment.output import check_links_output, write_links
 from lingualign.mining.corpus import encode_chunks
-from lingualign.mining.encode import TextEncoder
 from lingualign.mining.encoded import StackedRows
-from lingualign.mining.mine import check_parts, make_parts
+from lingualign.mining.engines import Here
+from lingualign.mining.mine import check_parts, make_parts, parts_of
 from lingualign.mining.sentences import chunks
+from lingualign.mining.text_encoder import EncodeJob, describe
 
 if TYPE_CHECKING:
     import os
@@ -99,18 +100,19 @@ def align_documents(
     check_links_output(output, overwrite=overwrite)
     documents = read_documents(source, target, column)
 
-    parts = output.with_name(f"{output.name}.parts")
+    parts = parts_of(output)
     check_parts(parts)
-    encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
-    make_parts(parts)
     place: dict[str, int] = {}
     for pair in documents:
         for document in (pair.source, pair.target):
             for sentences in range(1, most + 1):
                 for run in document.runs(sentences):
                     place.setdefault(run, len(place))
-    with progress_bar("Encoding", len(place), enabled=progress) as advance:
-        text = encode_chunks(encoder, chunks(place), parts / "runs", advance)
+    with Here().start(EncodeJob(model, prompt, device=device, precision=precision)) as workers:
+        describe(workers)
+        make_parts(parts)
+        with progress_bar("Encoding", len(place), enabled=progress) as advance:
+            text = encode_chunks(workers, chunks(place), parts / "runs", advance)
 
     def vectors(document: Document) -> list[StackedRows]:
         runs = (document.runs(sentences) for sentences in range(1, most + 1))

@@ -1,0 +1,162 @@
+"""Encode a text to the shards of a folder: by any engine, and going on from whatever lies there."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lingualign.errors import InputError
+from lingualign.mining.shards import Manifest, Record, recorded, text_digest
+from lingualign.mining.text_encoder import Chunk, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from lingualign.mining.engines.engine import Workers
+    from lingualign.mining.engines.part import Part
+    from lingualign.mining.shards import Encoder, Shard
+    from lingualign.mining.text_encoder import Describe
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeReport:
+    """What became of the sentences: ``rows`` in all, of which ``kept`` had their vectors already."""
+
+    rows: int
+    kept: int
+
+
+def encode_to_folder(
+    workers: Workers[Chunk | Describe],
+    chunks: Iterable[list[str]],
+    folder: Path,
+    advance: Callable[[int], None] = lambda _: None,
+) -> EncodeReport:
+    """Encode chunks of sentences to the shards of a folder; those that are whole already are kept.
+
+    Raises
+    ------
+    InputError
+        If the folder holds vectors of another model, prompt or text, or another process writes to it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, ".lock"):
+        shelf = _Shelf(folder, describe(workers))
+        if not shelf.begun:
+            shelf.manifest.write(folder)
+        for shard in workers.run(shelf.missing(chunks, advance), advance):
+            shelf.whole[shard.number] = shard
+        if beyond := sum(shards[0].rows for number, shards in shelf.known.items() if number >= shelf.chunks):
+            raise _other_text(
+                folder, f"it has {shelf.rows + beyond:,} sentences and the input {shelf.rows:,}"
+            )
+        shards = tuple(shelf.whole[number] for number in range(shelf.chunks))
+        complete = Manifest(shelf.manifest.encoder, True, shards)
+        if complete != shelf.manifest:
+            complete.write(folder)
+        for number in recorded(folder):
+            Record.remove(folder, number)
+    return EncodeReport(shelf.rows, shelf.kept)
+
+
+def encode_part(
+    workers: Workers[Chunk | Describe],
+    chunks: Iterable[list[str]],
+    folder: Path,
+    part: Part,
+    advance: Callable[[int], None] = lambda _: None,
+) -> EncodeReport:
+    """Encode the chunks that fall to one of several calls which share a folder; the report is of these.
+
+    What they leave is a text that is not complete: `encode_to_folder` goes on from it, and completes it.
+
+    Raises
+    ------
+    InputError
+        As `encode_to_folder` does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, f".lock-{part.number}-of-{part.of}"):
+        shelf = _Shelf(folder, describe(workers), part)
+        for _ in workers.run(shelf.missing(chunks, advance), advance):
+            pass
+    return EncodeReport(shelf.rows, shelf.kept)
+
+
+class _Shelf:
+    """The shards that lie in a folder, or of them those of a part, and what is found out about them."""
+
+    def __init__(self, folder: Path, encoder: Encoder, part: Part | None = None) -> None:
+        self._folder, self._part = folder, part
+        manifest = Manifest.read(folder)
+        if manifest is not None:
+            self._check(encoder, manifest.encoder)
+        self.begun = manifest is not None
+        self.manifest = manifest or Manifest(encoder)
+        self.known: dict[int, list[Shard]] = {}
+        """By number, what was told of each: first by its record, which is the younger, then by the manifest"""
+        for number in recorded(folder):
+            if not self._takes(number) or (record := Record.read(folder, number)) is None:
+                continue
+            self._check(encoder, record.encoder)
+            self.known[number] = [record.shard]
+        for shard in self.manifest.shards:
+            self.known.setdefault(shard.number, []).append(shard)
+        self.whole: dict[int, Shard] = {}
+        self.chunks = self.rows = self.kept = 0
+
+    def missing(self, chunks: Iterable[list[str]], advance: Callable[[int], None]) -> Iterator[Chunk]:
+        """Go through the chunks of the text and give those whose shards are not whole."""
+        for number, sentences in enumerate(chunks):
+            self.chunks += 1
+            if not self._takes(number):
+                continue
+            self.rows += len(sentences)
+            known = self.known.get(number, [])
+            if known and {shard.text_sha256 for shard in known} != {text_digest(sentences)}:
+                raise _other_text(self._folder, f"shard {number} holds other sentences")
+            faults = [shard.fault(self._folder) for shard in known]
+            if None in faults:
+                self.whole[number] = known[faults.index(None)]
+                self.kept += len(sentences)
+                advance(len(sentences))
+                continue
+            if known:
+                logger.warning("%s: encoded anew", faults[0])
+                Record.remove(self._folder, number)
+            yield Chunk(self._folder, number, sentences)
+
+    def _takes(self, number: int) -> bool:
+        return self._part is None or self._part.takes(number)
+
+    def _check(self, encoder: Encoder, begun: Encoder) -> None:
+        if difference := begun.differs(encoder):
+            raise InputError(
+                f"{self._folder}: begun with another encoder: {difference}; give another folder, or delete it"
+            )
+
+
+def _other_text(folder: Path, how: str) -> InputError:
+    return InputError(f"{folder}: the encoding of another text ({how}); give another folder, or delete it")
+
+
+@contextmanager
+def _alone(folder: Path, name: str) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"{folder}: another process encodes into it; wait for it, or give another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,301 @@
+"""The search of a mining cut into tiles on disk, for any number of workers: a file for each tile, merged at the end.
+
+A tile is a block of source rows by a block of target rows, and its file holds the best of both directions within it.
+The plan, a file beside them, says what is searched and how it is cut; a worker needs no more than their folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from lingualign.embedding.encode import Precision
+from lingualign.errors import InputError
+from lingualign.files import write_atomically
+from lingualign.mining.encoded import StackedRows, map_vectors
+from lingualign.mining.shards import Manifest
+from lingualign.neighbours import Neighbours, nearest_neighbours
+from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
+from lingualign.teacher.files import write_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from lingualign.mining.corpus import Corpus
+    from lingualign.mining.engines import Workers
+
+PLAN = "plan.json"
+FORMAT = 1
+SIDES = ("source", "target")
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """What is searched, and how it is cut."""
+
+    key: str
+    """Names the vectors and k"""
+    k: int
+    precision: Precision
+    memory: int
+    """Bytes of each worker"""
+    edge: int
+    """Rows of a block, on both sides"""
+    sources: int
+    targets: int
+    source_texts: list[str]
+    """Folders of encoded text, one below the other; `source.npy` says which of their rows are searched"""
+    target_texts: list[str]
+
+    @staticmethod
+    def read(folder: Path) -> TilePlan | None:
+        """Read the plan of a folder; None where there is none.
+
+        Raises
+        ------
+        InputError
+            If it is not a plan of this format.
+        """
+        path = folder / PLAN
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ValueError(f"format {content['format']!r}")
+            plan = TilePlan(**{field.name: content[field.name] for field in fields(TilePlan)})
+            numbers = (plan.k, plan.memory, plan.edge, plan.sources, plan.targets)
+            names = [plan.key, *plan.source_texts, *plan.target_texts]
+            if not all(type(number) is int and number > 0 for number in numbers):
+                raise ValueError("a number is none")
+            if not all(type(name) is str for name in names) or plan.precision not in get_args(Precision):
+                raise ValueError("a name is none")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not the plan of a search ({error}); delete {folder}") from None
+        return plan
+
+    def write(self, folder: Path) -> None:
+        """Put it in its place."""
+        write_atomically(folder / PLAN, json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")
+
+    def tiles(self, folder: Path) -> list[Tile]:
+        """List all tiles, those of a source block one after the other."""
+        source_blocks, target_blocks = blocks(self.sources, self.edge), blocks(self.targets, self.edge)
+        return [
+            Tile(folder, self.key, self.k, number, *source_block, *target_block)
+            for number, (source_block, target_block) in enumerate(
+                (one, other) for one in source_blocks for other in target_blocks
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """The task of finding the best of both directions within one tile."""
+
+    folder: Path
+    key: str
+    k: int
+    number: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def size(self) -> int:
+        """Products."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    @property
+    def holds(self) -> int:
+        """The source block."""
+        return self.top
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.folder / f"tile-{self.number:07d}"
+
+    def read(self) -> tuple[Neighbours, Neighbours] | None:
+        """Read what was found, positions within the blocks; None if its file is not whole or of another search."""
+        rows, columns = self.bottom - self.top, self.right - self.left
+        shapes = ((rows, min(self.k, columns)), (columns, min(self.k, rows)))
+        try:
+            with self.path.open("rb") as file:
+                head = json.loads(file.readline(1 << 12))
+                body = file.read()
+        except (OSError, ValueError):
+            return None
+        if head != _head(self.key, [body]) or len(body) != sum(8 * one * other for one, other in shapes):
+            return None
+        found, place = [], 0
+        for one, other in shapes:
+            count = one * other
+            cosine = np.frombuffer(body, np.float32, count, place).reshape(one, other)
+            index = np.frombuffer(body, np.uint32, count, place + 4 * count).reshape(one, other)
+            found.append(Neighbours(cosine, index.astype(np.int64)))
+            place += 8 * count
+        return found[0], found[1]
+
+    def write(self, found: tuple[Neighbours, Neighbours]) -> None:
+        """Write what was found, which makes the tile count."""
+        arrays = [array for each in found for array in (each.cosine, each.index.astype(np.uint32))]
+        parts = [np.ascontiguousarray(array).view(np.uint8).data.cast("B") for array in arrays]
+        write_atomically(self.path, json.dumps(_head(self.key, parts)) + "\n", *parts)
+
+    def __str__(self) -> str:
+        return f"source rows {self.top + 1:,} to {self.bottom:,} by target rows {self.left + 1:,} to {self.right:,}"
+
+
+def _head(key: str, parts: list[Any]) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return {"search": key, "sha256": digest.hexdigest()}
+
+
+@dataclass(frozen=True, slots=True)
+class TileJob:
+    """The search of a plan; the processor alone does it."""
+
+    folder: Path
+    gpu = False
+
+    def open(self, _: str | None) -> _Blocks:
+        """Map the vectors."""
+        return _Blocks(self.folder)
+
+    def work(self, opened: _Blocks, tile: Tile, advance: Callable[[int], None]) -> None:
+        """Search a tile, unless a worker that died just afterwards did."""
+        if tile.read() is not None:
+            advance(tile.size)
+            return
+        plan = opened.plan
+        try:
+            found = nearest_neighbours(
+                opened.source_block(tile.top, tile.bottom),
+                opened.target[tile.left : tile.right],
+                tile.k,
+                memory=plan.memory,
+                precision=plan.precision,
+                advance=advance,
+            )
+        except InputError as error:
+            raise InputError(f"{tile}, counted from there: {error}") from None
+        tile.write(found)
+
+
+class _Blocks:
+    """Both sides of a plan, of which one source block is kept in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        plan = TilePlan.read(folder)
+        if plan is None:
+            raise InputError(
+                f"{folder}: there is no plan of a search in it; run the step that makes it first"
+            )
+        self.plan = plan
+        self._source = _rows(folder / "source.npy", plan.source_texts)
+        self.target = _rows(folder / "target.npy", plan.target_texts)
+        self._top = -1
+        self._held: npt.NDArray[Any]
+
+    def source_block(self, top: int, bottom: int) -> npt.NDArray[Any]:
+        if top != self._top:
+            self._held, self._top = self._source[top:bottom], top
+        return self._held
+
+
+def _rows(first: Path, texts: list[str]) -> StackedRows:
+    arrays: list[npt.NDArray[Any]] = []
+    for text in texts:
+        manifest = Manifest.read(Path(text))
+        if manifest is None:
+            raise InputError(f"{text}: the encoded text that is searched is no longer there; encode it again")
+        arrays += map_vectors(Path(text), manifest)
+    return StackedRows(arrays, np.load(first, mmap_mode="r", allow_pickle=False))
+
+
+def plan_tiles(
+    corpora: list[Corpus],
+    key: str,
+    k: int,
+    folder: Path,
+    *,
+    workers: int,
+    memory: int,
+    precision: Precision,
+) -> TilePlan:
+    """Plan a search for a number of workers, or find the plan that was made for it before.
+
+    Parameters
+    ----------
+    corpora
+        The two sides.
+    key
+        Names the vectors and k. What is left of another search is removed.
+    folder
+        Where plan and tiles lie.
+    workers, memory, precision
+        How many workers there are, and what each may take; they move the time, not the outcome.
+    """
+    texts = [[str(text.folder.resolve()) for text in corpus.texts] for corpus in corpora]
+    if (known := TilePlan.read(folder)) is not None and known.key == key:
+        plan = replace(known, source_texts=texts[0], target_texts=texts[1])
+        if plan != known:
+            plan.write(folder)  # they have moved
+        return plan
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    (sources, width), (targets, _) = (corpus.vectors.shape for corpus in corpora)
+    edge = block_rows(sources, targets, width, workers, memory)
+    plan = TilePlan(key, k, precision, memory, edge, sources, targets, *texts)
+    for corpus, name in zip(corpora, SIDES, strict=True):
+        write_array(folder / f"{name}.npy", corpus.first)
+    plan.write(folder)
+    return plan
+
+
+def run_tiles(
+    workers: Workers[Tile], tiles: list[Tile], advance: Callable[[int], None] = lambda _: None
+) -> None:
+    """Search those tiles that are not there yet."""
+    # A name that was looked for in vain may be remembered as missing by the client of a network's file system.
+    there = {path.name for path in tiles[0].folder.iterdir()} if tiles else set()
+    missing = []
+    for tile in tiles:
+        if tile.path.name in there and tile.read() is not None:
+            advance(tile.size)
+        else:
+            missing.append(tile)
+    for _ in workers.run(missing, advance):
+        pass
+
+
+def merge_tiles(plan: TilePlan, folder: Path) -> tuple[Neighbours, Neighbours]:
+    """Merge all tiles into the nearest neighbours of both sides.
+
+    Raises
+    ------
+    InputError
+        If one is missing or damaged.
+    """
+    forward = BestSoFar(plan.sources, plan.targets, plan.k)
+    backward = BestSoFar(plan.targets, plan.sources, plan.k)
+    for tile in plan.tiles(folder):
+        found = tile.read()
+        if found is None:
+            raise InputError(f"{tile.path}: missing or damaged; run the same command again to make it anew")
+        forward.add(tile.top, found[0], tile.left)
+        backward.add(tile.left, found[1], tile.top)
+    return forward.neighbours, backward.neighbours
