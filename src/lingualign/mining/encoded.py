@@ -43,6 +43,11 @@ class StackedRows:
         count = int(self._bounds[-1]) if self._taken is None else len(self._taken)
         return count, self._arrays[0].shape[1]
 
+    def between(self, start: int, stop: int) -> StackedRows:
+        """Give some rows that follow each other, without reading them."""
+        taken = np.arange(start, stop) if self._taken is None else self._taken[start:stop]
+        return StackedRows(self._arrays, taken)
+
     def __getitem__(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Read some rows."""
         if self._taken is not None:

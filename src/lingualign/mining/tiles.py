@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from lingualign.mining.corpus import Corpus
     from lingualign.mining.engines import Workers
+    from lingualign.neighbours import Rows
 
 PLAN = "plan.json"
 FORMAT = 1
@@ -183,7 +184,7 @@ class TileJob:
         try:
             found = nearest_neighbours(
                 opened.source_block(tile.top, tile.bottom),
-                opened.target[tile.left : tile.right],
+                opened.target.between(tile.left, tile.right),
                 tile.k,
                 memory=plan.memory,
                 precision=plan.precision,
@@ -195,7 +196,7 @@ class TileJob:
 
 
 class _Blocks:
-    """Both sides of a plan, of which one source block is kept in memory."""
+    """Both sides of a plan, mapped; a source block of no more than half the memory is held in it."""
 
     def __init__(self, folder: Path) -> None:
         plan = TilePlan.read(folder)
@@ -207,11 +208,13 @@ class _Blocks:
         self._source = _rows(folder / "source.npy", plan.source_texts)
         self.target = _rows(folder / "target.npy", plan.target_texts)
         self._top = -1
-        self._held: npt.NDArray[Any]
+        self._held: Rows
 
-    def source_block(self, top: int, bottom: int) -> npt.NDArray[Any]:
+    def source_block(self, top: int, bottom: int) -> Rows:
         if top != self._top:
-            self._held, self._top = self._source[top:bottom], top
+            block = self._source.between(top, bottom)
+            fits = (bottom - top) * block.shape[1] * 2 <= self.plan.memory // 2
+            self._held, self._top = block[:] if fits else block, top
         return self._held
 
 
@@ -257,8 +260,8 @@ def plan_tiles(
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()
-    (sources, width), (targets, _) = (corpus.vectors.shape for corpus in corpora)
-    edge = block_rows(sources, targets, width, workers, memory)
+    sources, targets = (corpus.vectors.shape[0] for corpus in corpora)
+    edge = block_rows(sources, targets, workers)
     plan = TilePlan(key, k, precision, memory, edge, sources, targets, *texts)
     for corpus, name in zip(corpora, SIDES, strict=True):
         write_array(folder / f"{name}.npy", corpus.first)

@@ -16,14 +16,12 @@ from lingualign.neighbours.search import TILE_COLUMNS, Neighbours
 _BLOCKS_PER_WORKER = 8
 """Tiles for each worker: so many that all end at about the same time, and that little is lost with one."""
 _MOST_ROWS = 1 << 22
-_SHARE = 8
-"""Which part of the memory a block's vectors may take, in half precision."""
+"""Of a block: what is lost with a worker is some hours of one processor."""
 
 
-def block_rows(sources: int, targets: int, width: int, workers: int, memory: int) -> int:
-    """Choose how many rows a block has, on both sides: some tiles for each worker, of vectors that fit its memory."""
-    rows = math.isqrt(sources * targets // (_BLOCKS_PER_WORKER * workers)) + 1
-    rows = min(rows, _MOST_ROWS, max(1, memory // (_SHARE * 2 * width)))
+def block_rows(sources: int, targets: int, workers: int) -> int:
+    """Choose how many rows a block has, on both sides: few, since every tile keeps k neighbours of all its rows."""
+    rows = min(math.isqrt(sources * targets // (_BLOCKS_PER_WORKER * workers)) + 1, _MOST_ROWS)
     return -(-rows // TILE_COLUMNS) * TILE_COLUMNS if rows > TILE_COLUMNS else rows
 
 
@@ -60,10 +58,12 @@ class BestSoFar:
         candidates
             The first of these candidates; blocks of candidates are added in their order.
         """
-        own = slice(start, start + len(found.cosine))
         k = self._cosine.shape[1]
-        cosine = np.concatenate([self._cosine[own], found.cosine], axis=1)
-        index = np.concatenate([self._index[own], found.index + candidates], axis=1)
+        # Of equal scores the earlier position stays, so that most queries have nothing to gain.
+        gaining = np.flatnonzero(found.cosine[:, 0] > self._cosine[start : start + len(found.cosine), -1])
+        own = gaining + start
+        cosine = np.concatenate([self._cosine[own], found.cosine[gaining]], axis=1)
+        index = np.concatenate([self._index[own], found.index[gaining] + candidates], axis=1)
         # Both lists stand in the order of score and position, and all positions of the second are the larger ones:
         # a stable sort by score keeps that order.
         order = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
