@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+# How long an example takes says how busy the machine is, and no more.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 DATA = Path(os.environ.get("LINGUALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -11,6 +11,7 @@ import sys
 from itertools import chain
 from types import SimpleNamespace
 
+import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,7 +44,7 @@ def _vectors(folder):
 
 def test_every_output_holds_the_same_vectors_in_the_order_of_the_lines(static, tmp_path, small_chunks):
     source = _lines(tmp_path / "text")
-    for output in ("folder", "one.npy", "one.parquet"):
+    for output in ("folder", "one.npy", "one.parquet", "one.faiss"):
         assert encode_text(static, source, tmp_path / output) == EncodeReport(rows=8, kept=0)
     texts, vectors = _vectors(tmp_path / "folder")
     assert texts == TEXT
@@ -53,7 +54,16 @@ def test_every_output_holds_the_same_vectors_in_the_order_of_the_lines(static, t
     table = pq.read_table(tmp_path / "one.parquet")
     assert table["sentence"].to_pylist() == TEXT
     np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), np.float16), vectors)
-    assert {path.name for path in tmp_path.iterdir()} == {"text", "folder", "one.npy", "one.parquet"}
+    index = faiss.read_index(str(tmp_path / "one.faiss"))
+    np.testing.assert_array_equal(index.reconstruct_n(0, index.ntotal), vectors.astype(np.float32))
+    assert index.search(vectors[5:6].astype(np.float32), 1)[1].tolist() == [[5]]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "text",
+        "folder",
+        "one.npy",
+        "one.parquet",
+        "one.faiss",
+    }
 
 
 def test_every_input_gives_the_same_sentences(tmp_path, monkeypatch, small_chunks):
@@ -200,7 +210,7 @@ def test_an_output_in_the_way_is_left_alone(static, tmp_path):
     for output, message in (
         ("there.npy", "exists; give another name, or --overwrite it"),
         ("folder", r"holds other files \(thesis.tex\); give an empty or a new folder"),
-        ("text", "is a file; give a folder, or a name that ends in .npy or .parquet"),
+        ("text", "is a file; give a folder, or a name that ends in .npy, .parquet, .faiss"),
         ("text/below", "cannot be written: Not a directory"),
     ):
         with pytest.raises(InputError, match=message):

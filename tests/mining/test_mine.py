@@ -289,3 +289,17 @@ def test_memory_is_read_as_people_write_it(amount, read):
 def test_memory_that_is_none_is_refused():
     with pytest.raises(InputError, match="memory is 'much'; it must be an amount such as 4GiB"):
         parse_memory("much")
+
+
+def test_an_approximate_search_of_all_lists_mines_the_same(static, tmp_path):
+    random_texts = random.Random(3)
+    for name in ("source", "target"):
+        lines = [
+            " ".join(random_texts.choices(["dog", "chien", "eats", "mange", "bread", "pain"], k=9))
+            for _ in range(60)
+        ]
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in dict.fromkeys(lines)))
+    sides = str(tmp_path / "source"), str(tmp_path / "target")
+    mine_pairs(static, *sides, tmp_path / "exact.tsv")
+    mine_pairs(static, *sides, tmp_path / "lists.tsv", approximate=True)
+    assert (tmp_path / "lists.tsv").read_bytes() == (tmp_path / "exact.tsv").read_bytes()

@@ -33,7 +33,7 @@ def encode(
     input
         Text, one sentence a line (also compressed), - for standard input, or parquet, CSV, TSV, JSON lines.
     output
-        A folder for shards with a manifest; or a file, .npy or .parquet.
+        A folder for shards with a manifest; or a file, .npy, .parquet or .faiss (an index of FAISS).
     column
         Of an input with columns, the one to encode; sentence, text or the only one by default.
     prompt
@@ -99,6 +99,7 @@ def mine(
     device: str | None = None,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     memory: str = "4GiB",
+    approximate: bool = False,
     engine: Literal["here", "processes", "ray", "slurm"] = "here",
     workers: int | None = None,
     address: str | None = None,
@@ -144,6 +145,8 @@ def mine(
         Of the arithmetic; auto is bf16 where the processor has instructions for it.
     memory
         What the search may take, in each worker, beside sentences and vectors.
+    approximate
+        Search by inverted lists of FAISS, which miss some pairs: for many millions of sentences.
     engine
         Where it runs: in this process, in several, on a Ray cluster; slurm prints a script to submit instead.
     workers
@@ -184,6 +187,7 @@ def mine(
         device=device,
         precision=precision,
         memory=parse_memory(memory),
+        approximate=approximate,
         engine=open_engine(engine, workers, address),
         overwrite=overwrite,
         progress=True,
@@ -344,6 +348,7 @@ def _mine_script(given: dict[str, Any]) -> str:
     from lingualign.mining.engines.slurm import PARTS, Step, submission
     from lingualign.mining.mine import check_shared_mining, parts_of
 
+    _check_exact(given)
     sides = {"source": given["source"], "target": given["target"]}
     check_shared_mining(given["source"], given["target"], given["output"], overwrite=given["overwrite"])
     parts = given["workers"] or PARTS
@@ -376,8 +381,9 @@ def _mine_part(given: dict[str, Any]) -> str:
         raise InputError(
             f"part is {given['part']!r}, which is done here; leave out engine {given['engine']!r}"
         )
+    _check_exact(given)
     if given["part"] != "plan":
-        tiles = search_part(given["output"], parse_part(given["part"]), progress=True)
+        tiles = search_part(given["output"], parse_part(given["part"]), device=given["device"], progress=True)
         return f"{tiles:,} tiles of part {given['part']} searched"
     names = ("model", "source", "target", "output", "k", "column", "prompt", "device", "precision")
     tiles = plan_mining(
@@ -388,6 +394,13 @@ def _mine_part(given: dict[str, Any]) -> str:
         progress=True,
     )
     return f"{tiles:,} tiles planned"
+
+
+def _check_exact(given: dict[str, Any]) -> None:
+    from lingualign.errors import InputError
+
+    if given["approximate"]:
+        raise InputError("approximate search is not cut into parts: leave it out, or --engine and --part")
 
 
 def _options(command: Callable[..., None], given: dict[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from lingualign.mining.engines import Here
 from lingualign.mining.sentences import STANDARD_INPUT, read_sentences
 from lingualign.mining.shards import MANIFEST
 from lingualign.mining.text_encoder import EncodeJob, TextEncoder
+from lingualign.neighbours.approximate import import_faiss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,8 +57,8 @@ def encode_text(
         See `lingualign.mining.sentences.read_sentences`.
     output
         By its ending ``.npy``, one float16 array (sentences, dimensions); ``.parquet``, columns ``sentence`` and
-        ``vector``; anything else is a folder of shards with a manifest, which `mine_pairs` reads and which an
-        interrupted call goes on with.
+        ``vector``; ``.faiss``, an index of FAISS, whose vectors lie in memory while it is made; anything else is a
+        folder of shards with a manifest, which `mine_pairs` reads and which an interrupted call goes on with.
     engine
         Where it runs, see `lingualign.mining.engines.open_engine`; here by default. Others write folders of shards and
         take models by name; the shards do not depend on the engine.
@@ -87,8 +88,10 @@ def encode_text(
             if output.is_dir() or (output.exists() and not overwrite):
                 raise InputError(f"output {str(output)!r} exists; give another name, or --overwrite it")
             _make_folder(output.parent)
+            if output.suffix == ".faiss":
+                import_faiss()
             encoder = TextEncoder(model, prompt=prompt, pooling=pooling, device=device, precision=precision)
-            to_file = _encode_to_npy if output.suffix == ".npy" else _encode_to_parquet
+            to_file = _TO_FILE[output.suffix]
             with progress_bar("Encoding", None, enabled=progress) as advance:
                 rows = to_file(encoder, read_sentences(source, column), output, advance)
             return EncodeReport(rows, kept=0)
@@ -148,7 +151,7 @@ def check_readable_by_several(*sources: str) -> None:
 
 
 def _is_one_file(output: Path) -> bool:
-    return output.suffix in (".npy", ".parquet")
+    return output.suffix in _TO_FILE
 
 
 def _encode_to_npy(
@@ -200,6 +203,24 @@ def _encode_to_parquet(
     return rows
 
 
+def _encode_to_faiss(
+    encoder: TextEncoder, chunks: Iterator[list[str]], output: Path, advance: Callable[[int], None]
+) -> int:
+    faiss = import_faiss()
+    # The vectors as they are, in half precision, each looked at by every search: exact.
+    index = faiss.IndexScalarQuantizer(
+        encoder.encoder.dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+    for sentences in chunks:
+        index.add(encoder(sentences, advance).astype(np.float32))
+    with _whole(output) as temporary:
+        faiss.write_index(index, str(temporary))
+    return int(index.ntotal)
+
+
+_TO_FILE = {".npy": _encode_to_npy, ".parquet": _encode_to_parquet, ".faiss": _encode_to_faiss}
+
+
 @contextmanager
 def _whole(output: Path) -> Iterator[Path]:
     """Give a name to write to, and rename it once everything is written."""
@@ -228,7 +249,7 @@ def _writing(output: Path) -> Iterator[None]:
 def _make_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(
-            f"output {str(folder)!r} is a file; give a folder, or a name that ends in .npy or .parquet"
+            f"output {str(folder)!r} is a file; give a folder, or a name that ends in {', '.join(_TO_FILE)}"
         )
     folder.mkdir(parents=True, exist_ok=True)
 

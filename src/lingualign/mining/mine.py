@@ -24,6 +24,7 @@ from lingualign.mining.tiles import SIDES, TileJob, TilePlan, merge_tiles, plan_
 from lingualign.neighbours import (
     NEIGHBOURHOOD,
     SearchCheckpoint,
+    approximate_neighbours,
     check_margin,
     check_neighbourhood,
     nearest_neighbours,
@@ -80,6 +81,7 @@ def mine_pairs(
     device: str | None = None,
     precision: Precision = "auto",
     memory: int = MEMORY,
+    approximate: bool = False,
     engine: Engine | None = None,
     overwrite: bool = False,
     progress: bool = False,
@@ -114,9 +116,11 @@ def mine_pairs(
     column
         Of files with columns, the one to take.
     prompt, device, precision
-        Of the encoding; the precision is that of the search too.
+        Of the encoding, and of the search, whose outcome they do not move.
     memory
         Bytes for the search, of each worker, beside the sentences and the vectors mapped from disk.
+    approximate
+        Search by `lingualign.neighbours.approximate_neighbours`, which misses some: for many millions of sentences.
     engine
         Where encoding and search run, see `lingualign.mining.engines.open_engine`; here by default. It moves the time,
         not the outcome. What another engine began is gone on with.
@@ -136,6 +140,8 @@ def mine_pairs(
     check_neighbourhood(k)
     engine = engine or Here()
     check_engine(engine, model)
+    if approximate and not isinstance(engine, Here):
+        raise InputError(f"approximate search runs in one process: leave it out, or engine {engine.name!r}")
     output = Path(output)
     check_output(output, overwrite=overwrite)
     if threshold is not None and calibrate_on is not None:
@@ -155,7 +161,10 @@ def mine_pairs(
     check_parts(parts)
     job = EncodeJob(model, prompt, device=device, precision=precision)
     corpora = _encode_sides(engine, job, (source, target), known, column, parts, progress)
-    forward, backward = _search(engine, corpora, k, parts, memory, precision, progress)
+    if approximate:
+        forward, backward = _search_approximately(corpora, k, memory, progress)
+    else:
+        forward, backward = _search(engine, corpora, k, parts, memory, precision, device, progress)
     pairs = retrieve(forward, backward, margin=margin, retrieval=retrieval, candidates=candidates)
     calibration = None
     if known is not None:
@@ -225,7 +234,9 @@ def plan_mining(
     return len(plan.tiles(folder))
 
 
-def search_part(output: str | os.PathLike[str], part: Part, *, progress: bool = False) -> int:
+def search_part(
+    output: str | os.PathLike[str], part: Part, *, device: str | None = None, progress: bool = False
+) -> int:
     """Search the tiles of a planned mining that fall to one of several calls; gives how many these are.
 
     Raises
@@ -241,7 +252,7 @@ def search_part(output: str | os.PathLike[str], part: Part, *, progress: bool = 
         )
     tiles = [tile for tile in plan.tiles(folder) if part.takes(tile.number)]
     with (
-        Here().start(TileJob(folder)) as workers,
+        Here().start(TileJob(folder, device)) as workers,
         progress_bar("Searching", sum(tile.size for tile in tiles), enabled=progress) as advance,
     ):
         run_tiles(workers, tiles, advance)
@@ -320,6 +331,7 @@ def _search(
     parts: Path,
     memory: int,
     precision: Precision,
+    device: str | None,
     progress: bool,
 ) -> tuple[Neighbours, Neighbours]:
     key, folder = _key(corpora, k), parts / TILES
@@ -329,14 +341,29 @@ def _search(
         if isinstance(engine, Here) and (begun is None or begun.key != key):
             checkpoint = SearchCheckpoint(parts / "search", key)
             return nearest_neighbours(
-                source, target, k, memory=memory, precision=precision, checkpoint=checkpoint, advance=advance
+                source,
+                target,
+                k,
+                memory=memory,
+                precision=precision,
+                device=device,
+                checkpoint=checkpoint,
+                advance=advance,
             )
-        with engine.start(TileJob(folder)) as workers:
+        with engine.start(TileJob(folder, device)) as workers:
             plan = plan_tiles(
                 corpora, key, k, folder, workers=workers.count, memory=memory, precision=precision
             )
             run_tiles(workers, plan.tiles(folder), advance)
         return merge_tiles(plan, folder)
+
+
+def _search_approximately(
+    corpora: list[Corpus], k: int, memory: int, progress: bool
+) -> tuple[Neighbours, Neighbours]:
+    source, target = (corpus.vectors for corpus in corpora)
+    with progress_bar("Searching", source.shape[0] + target.shape[0], enabled=progress) as advance:
+        return approximate_neighbours(source, target, k, memory=memory, advance=advance)
 
 
 def _key(corpora: list[Corpus], k: int) -> str:

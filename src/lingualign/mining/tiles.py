@@ -166,14 +166,27 @@ def _head(key: str, parts: list[Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class TileJob:
-    """The search of a plan; the processor alone does it."""
+    """The search of a plan.
+
+    Parameters
+    ----------
+    folder
+        Of the plan.
+    device
+        As in `lingualign.neighbours.nearest_neighbours`.
+    """
 
     folder: Path
-    gpu = False
+    device: str | None = None
 
-    def open(self, _: str | None) -> _Blocks:
+    @property
+    def gpu(self) -> bool:
+        """Unless another device is asked for."""
+        return self.device in (None, "cuda")
+
+    def open(self, device: str | None) -> _Blocks:
         """Map the vectors."""
-        return _Blocks(self.folder)
+        return _Blocks(self.folder, device or self.device)
 
     def work(self, opened: _Blocks, tile: Tile, advance: Callable[[int], None]) -> None:
         """Search a tile, unless a worker that died just afterwards did."""
@@ -188,6 +201,7 @@ class TileJob:
                 tile.k,
                 memory=plan.memory,
                 precision=plan.precision,
+                device=opened.device,
                 advance=advance,
             )
         except InputError as error:
@@ -198,7 +212,8 @@ class TileJob:
 class _Blocks:
     """Both sides of a plan, mapped; a source block of no more than half the memory is held in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str | None) -> None:
+        self.device = device
         plan = TilePlan.read(folder)
         if plan is None:
             raise InputError(

@@ -74,7 +74,7 @@ def approximate_neighbours(
     """
     check_neighbourhood(k)
     check_widths(source, target)
-    faiss = _faiss()
+    faiss = import_faiss()
     rows, columns = distinct_rows(source, "source vectors"), distinct_rows(target, "target vectors")
     most = max(len(rows.first), len(columns.first))
     if memory < (least := most * (2 * source.shape[1] + 16) + (256 << 20)):
@@ -97,12 +97,19 @@ def approximate_neighbours(
     return found[0], found[1]
 
 
-def _faiss() -> Any:
+def import_faiss() -> Any:
+    """Import the package ``faiss``.
+
+    Raises
+    ------
+    InputError
+        If it is not installed.
+    """
     try:
         import faiss
     except ImportError:
         raise InputError(
-            "approximate search needs FAISS, which is not installed: pip install 'lingualign[faiss]'"
+            "this needs FAISS, which is not installed: pip install 'lingualign[faiss]'"
         ) from None
     return faiss
 

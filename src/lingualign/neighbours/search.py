@@ -67,7 +67,7 @@ def nearest_neighbours(
     *,
     memory: int = MEMORY,
     precision: Precision = "fp32",
-    device: str = "cpu",
+    device: str | None = "cpu",
     checkpoint: SearchCheckpoint | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[Neighbours, Neighbours]:
@@ -90,7 +90,8 @@ def nearest_neighbours(
         Of the matrix product: ``fp32``, ``bf16``, or ``auto`` for bf16 where the device has instructions
         for it. It moves the time, not the outcome.
     device
-        Of torch, where the products are computed; nor does it move the outcome.
+        Where the products are computed, such as ``cuda:1``: on CUDA or the processor. None takes a GPU if there is
+        one. Nor does it move the outcome.
     checkpoint
         Where the search keeps how far it is, and goes on from.
     advance
@@ -113,10 +114,11 @@ def nearest_neighbours(
     columns = rows if target is source else distinct_rows(target, "target vectors")
     forward = _Best(len(rows.first), len(columns.first), k)
     backward = forward if columns is rows else _Best(len(columns.first), len(rows.first), k)
-    plan = plan_tiles(len(rows.first), len(columns.first), source.shape[1], k, memory, device)
     if len(rows.first) and len(columns.first):
-        from lingualign.neighbours.tiles import Products, exact_sums
+        from lingualign.neighbours.tiles import Products, exact_sums, search_device
 
+        device = search_device(device)
+        plan = plan_tiles(len(rows.first), len(columns.first), source.shape[1], k, memory, device)
         products = Products(precision, device, plan.rows, plan.columns, source.shape[1])
         with exact_sums():
             _scan(rows, columns, forward, backward, plan, products, checkpoint, advance)

@@ -26,6 +26,13 @@ _PAIRS = 1 << 18
 """Pairs that a GPU scores anew at once."""
 
 
+def search_device(device: str | None) -> str:
+    """Choose where products are computed: as told, on the processor for what is no CUDA device; None takes the best."""
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device if device.startswith("cuda") else "cpu"
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Some rows of one side, ready to be multiplied."""
