@@ -118,7 +118,7 @@ def _autocast_dtype() -> torch.dtype | None:
 @cache
 def _have_onednn() -> bool:
     """Whether this build of torch has oneDNN's products, which it keeps for its compiler, and they are right here."""
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     generator = torch.Generator().manual_seed(0)
     one, two, three = (torch.randn(shape, generator=generator) for shape in ((70, 33), (17, 33), (17,)))
