@@ -101,8 +101,8 @@ def lookup_milliseconds(batch: int = 256, dimensions: int = 768, rows: int = 200
     """Time what the collator adds to a batch: looking 256 sentences up and reading their vectors."""
     import numpy as np
 
+    from lingualign.embedding.keys import keys_of
     from lingualign.teacher.files import write_array
-    from lingualign.teacher.index import keys_of
     from lingualign.teacher.manifest import Manifest, Segment, Settings
     from lingualign.teacher.store import TeacherStore
 

@@ -86,8 +86,12 @@ def test_default_prompt_of_the_model_is_taken_only_for_none(minilm):
     model = SentenceTransformer(
         modules=list(minilm), prompts={"query": "query: "}, default_prompt_name="query", device="cpu"
     )
-    np.testing.assert_allclose(encode(model, FIVE, prompt=None), model.encode(FIVE), atol=1e-5)
-    np.testing.assert_allclose(encode(model, FIVE), model.encode(FIVE, prompt=""), atol=1e-5)
+    np.testing.assert_allclose(
+        encode(model, FIVE, prompt=None, precision="fp32"), model.encode(FIVE), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        encode(model, FIVE, precision="fp32"), model.encode(FIVE, prompt=""), atol=1e-5
+    )
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -114,7 +118,7 @@ def test_each_distinct_sentence_reaches_the_model_once_within_the_token_budget(m
 
 def test_truncated_dimensions_are_normalised_after_the_cut(minilm):
     with minilm.truncate_embeddings(16):
-        ours = encode(minilm, FIVE)
+        ours = encode(minilm, FIVE, precision="fp32")
         theirs = minilm.encode(FIVE, normalize_embeddings=True)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 

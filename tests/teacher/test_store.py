@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingualign.embedding import encode
+from lingualign.embedding.keys import KEY
 from lingualign.errors import InputError
 from lingualign.teacher import AddReport, TeacherStore
-from lingualign.teacher.index import KEY, KeyIndex
+from lingualign.teacher.index import KeyIndex
 from lingualign.teacher.manifest import Manifest
 
 if TYPE_CHECKING:

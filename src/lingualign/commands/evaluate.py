@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lingualign.errors import InputError
+from lingualign.files import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +77,15 @@ def evaluate(
     elif teacher is not None:
         raise InputError("--teacher draws heatmaps into the folder of --errors: give both")
     suites = _suites(suite, languages)
-    measured = measure(model, suites, prompt=prompt, pooling=pooling, device=device, progress=True)
+    measured = measure(
+        model,
+        suites,
+        prompt=prompt,
+        pooling=pooling,
+        device=device,
+        kept=cache_folder("vectors"),
+        progress=True,
+    )
     scores = score(measured)
     print_scores(scores)
     if outcomes is not None:
@@ -212,7 +221,7 @@ def _outcomes(path: str, saved: Outcomes | None, suites: Sequence[Suite], device
     from lingualign.evaluation import measure
 
     if saved is None:
-        return measure(path, suites, device=device, progress=True)
+        return measure(path, suites, device=device, kept=cache_folder("vectors"), progress=True)
     if missing := [suite.name for suite in suites if suite.name not in saved.suites]:
         raise InputError(
             f"{path!r} has no outcomes on {missing[0]!r}, only on {', '.join(saved.suites)}: measure it anew with "

@@ -23,8 +23,9 @@ Precision = Literal["auto", "bf16", "fp32"]
 _CPU_BATCH_TOKENS = 2_048
 _ACCELERATOR_BATCH_TOKENS = 32_768
 
-# A chunk is tokenised at a time. Its characters count padded to the longest, which bounds the memory of one
-# long text among thousands of short ones.
+# A chunk is tokenised at a time: the larger, the more of its batches have sentences of one length. Its characters count
+# padded to the longest, which bounds the memory of one long text among thousands of short ones.
+_CHUNK_SENTENCES = 8_192
 _CHUNK_CHARACTERS = 1 << 20
 
 _PLAIN_BATCH = 32
@@ -118,11 +119,14 @@ def encode_batches(
     if prompt is None:
         prompt = model.prompts.get(model.default_prompt_name) if model.default_prompt_name else ""
     autocast = _autocast(model.device, precision)
+    from lingualign.embedding.cpu_kernels import cpu_kernels
+
+    kernels = cpu_kernels(model, model.device)
     with _evaluating(model):
-        for chunk in _chunks(sentences, max(1_024, batch_tokens // 2)):
+        for chunk in _chunks(sentences, max(_CHUNK_SENTENCES, batch_tokens // 2)):
             texts = [sentences[index] for index in chunk]
             # Once a chunk, not once a batch: on leaving, autocast forgets the weights it has cast.
-            with autocast:
+            with autocast, kernels:
                 batches = [
                     (rows, _forward(model, features, normalize))
                     for rows, features in _batches(model, texts, prompt or None, batch_tokens)
@@ -234,6 +238,10 @@ def _batches(
     while start < len(order):
         longest = max(1, int(lengths[order[start]]))
         rows = order[start : start + max(1, batch_tokens // longest)]
+        # Without padding where that leaves a batch of some size: no mask to be applied then.
+        equal = int(np.searchsorted(-lengths[rows], -longest, side="right"))
+        if equal * longest >= batch_tokens // 4:
+            rows = rows[:equal]
         columns = slice(width - longest, width) if padded_left else slice(0, longest)
         yield rows, {key: _cut(value, rows, columns, mask.shape) for key, value in features.items()}
         start += len(rows)

@@ -28,6 +28,7 @@ def evaluate(
     prompt: str | None = None,
     pooling: Pooling | None = None,
     device: str | None = None,
+    kept: Path | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Encode each distinct sentence of all suites once, and score every suite.
@@ -46,6 +47,9 @@ def evaluate(
         ``mean``, ``cls`` or ``last``, of a transformer without sentence-transformers modules; the mean by default.
     device
         Where the model runs, such as ``cpu`` or ``cuda:1``; by default where it is, or on the best there is.
+    kept
+        Folder of vectors by which a second evaluation encodes nothing that an earlier one has encoded by the same
+        weights and prompt; the command keeps them in the user's cache. None keeps nothing.
     progress
         Whether to show a progress bar while encoding.
 
@@ -79,7 +83,9 @@ def evaluate(
         If there are no suites or two of the same name, a suite's columns differ in length, the model cannot be
         loaded, or it gives NaN or infinite values.
     """
-    return score(measure(model, suites, prompt=prompt, pooling=pooling, device=device, progress=progress))
+    return score(
+        measure(model, suites, prompt=prompt, pooling=pooling, device=device, kept=kept, progress=progress)
+    )
 
 
 def save_scores(scores: dict[str, Any], path: str | Path) -> None:

@@ -20,6 +20,7 @@ from lingualign.neighbours import NEIGHBOURHOOD, Margin, cosines, nearest_neighb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
@@ -39,6 +40,7 @@ def measure(
     prompt: str | None = None,
     pooling: Pooling | None = None,
     device: str | None = None,
+    kept: Path | None = None,
     progress: bool = False,
 ) -> Outcomes:
     """Encode each distinct sentence of all suites once, and find the outcome of every row.
@@ -46,14 +48,17 @@ def measure(
     Parameters and errors are those of `evaluate`, whose figures `score` computes from the outcomes.
     """
     _check(suites)
-    from lingualign.embedding.encoders import encode_with, open_encoder
+    from lingualign.embedding.encoders import encode_kept, encode_with, open_encoder
 
     # In single precision whatever the processor offers, so that every machine gives the same figures.
     encoder = open_encoder(model, prompt=prompt, pooling=pooling, device=device, precision="fp32")
     place: dict[str, int] = {}
     columns = [_places(suite, place) for suite in suites]
     training = [_places(suite.training, place) if suite.training else None for suite in suites]
-    vectors = encode_with(encoder, list(place), progress=progress)
+    if kept is None:
+        vectors = encode_with(encoder, list(place), progress=progress)
+    else:
+        vectors = encode_kept(encoder, list(place), kept, progress=progress)
     outcomes = {}
     for suite, of_suite, of_training in zip(suites, columns, training, strict=True):
         outcomes[suite.name] = measure_suite(

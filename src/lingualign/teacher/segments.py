@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lingualign.embedding.keys import KEY
 from lingualign.errors import InputError
 from lingualign.teacher.files import check_digest, open_array
-from lingualign.teacher.index import KEY, KeyIndex
+from lingualign.teacher.index import KeyIndex
 
 if TYPE_CHECKING:
     from pathlib import Path

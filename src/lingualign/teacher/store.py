@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lingualign.embedding.keys import keys_of
 from lingualign.errors import InputError
-from lingualign.teacher.index import keys_of
 from lingualign.teacher.manifest import Manifest, Settings
 from lingualign.teacher.segments import Segments
 from lingualign.teacher.writer import SEGMENT_ROWS, AddReport, Writer

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lingualign.embedding.keys import keys_of
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.files import taking_turns
 from lingualign.teacher.files import write_array
-from lingualign.teacher.index import keys_of
 from lingualign.teacher.manifest import Manifest, Segment, Settings
 from lingualign.teacher.segments import FLOAT16, Segments
 

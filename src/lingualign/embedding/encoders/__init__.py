@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from lingualign.embedding.encoders.kept import encode_kept
 from lingualign.embedding.encoders.protocol import SentenceEncoder, encode_with, open_encoder
 
-__all__ = ["SentenceEncoder", "encode_with", "open_encoder"]
+__all__ = ["SentenceEncoder", "encode_kept", "encode_with", "open_encoder"]
