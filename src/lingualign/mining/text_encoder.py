@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.encode import Precision
-    from lingualign.embedding.encoders.protocol import Pooling
+    from lingualign.embedding.encoders.protocol import Pooling, SentenceEncoder
     from lingualign.mining.engines.engine import Workers
     from lingualign.mining.shards import Shard
 
@@ -33,7 +33,7 @@ class TextEncoder:
 
     def __init__(
         self,
-        model: str | SentenceTransformer,
+        model: str | SentenceTransformer | SentenceEncoder,
         *,
         prompt: str | None = None,
         pooling: Pooling | None = None,
@@ -68,7 +68,7 @@ class TextEncoder:
 class EncodeJob:
     """Encoding of texts with one model; the parameters are those of `TextEncoder`."""
 
-    model: str | SentenceTransformer
+    model: str | SentenceTransformer | SentenceEncoder
     prompt: str | None = None
     pooling: Pooling | None = None
     device: str | None = None
