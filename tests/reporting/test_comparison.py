@@ -49,6 +49,7 @@ def figure(place, values, **more):
 @pytest.fixture
 def comparison():
     model = {"name": HOSTILE, "fingerprint": "f" * 64, "dimensions": 8, "prompt": HOSTILE}
+    space = {"isotropy": 0.75, "isotropy_ci95": [0.7, 0.8]}
     return {
         "lingualign": "1.2.3",
         "level": 0.05,
@@ -59,6 +60,7 @@ def comparison():
             figure(HOSTILE, {"A": 0.5, HOSTILE: None}),
             figure("tatoeba", {"A": 0.1, HOSTILE: 0.3}, metric="xsim_margin", lower_is_better=True),
         ],
+        "spaces": {HOSTILE: {"A": [space], HOSTILE: [space, space]}},
         "verdicts": [f"A is ahead of {HOSTILE}."],
         "warnings": [f"{HOSTILE}, tatoeba: odd\nin two lines"],
     }
@@ -125,6 +127,8 @@ def test_the_page_is_self_contained_and_shows_text_as_text(comparison, tmp_path)
     marks = [len(minidom.parseString(plot).getElementsByTagName("circle")) for plot in plots]
     assert marks == [1, 1, 2, 1, 2, 2]
     assert "NaN" not in text
+    # Of two seeds, each.
+    assert text.count("0.750 <span class='quiet'>0.700 to 0.800</span>") == 3
 
 
 def test_an_unknown_ending_is_refused(comparison, tmp_path):

@@ -7,9 +7,10 @@ from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from lingualign.evaluation.comparison_table import LEVEL_MARK, cell, row_name
+from lingualign.evaluation.table import SPACE_FIGURES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 # Told apart by people of every colour vision, on white and on black (after Okabe and Ito).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -59,6 +60,8 @@ def comparison_page(comparison: dict[str, Any]) -> str:
         _difference_plots(comparison),
         "<h2>Tests</h2>",
         _test_table(comparison),
+        _heading("Spaces of vectors with their 95% intervals", comparison["spaces"])
+        + _space_table(comparison),
         "<h2>Models</h2>",
         _model_table(comparison),
         f"<p class='quiet'>lingualign {escape(comparison['lingualign'])}</p>",
@@ -72,7 +75,7 @@ def comparison_page(comparison: dict[str, Any]) -> str:
     )
 
 
-def _heading(text: str, content: Sequence[str]) -> str:
+def _heading(text: str, content: Collection[str]) -> str:
     return f"<h2>{escape(text)}</h2>" if content else ""
 
 
@@ -125,6 +128,25 @@ def _test_table(comparison: dict[str, Any]) -> str:
             rows.append([escape(row_name(figure)), two, *shown, ahead])
     head = ["on", "models", "difference", "95%", "test", "p", "q", "effect", "ahead"]
     return _table(head, rows)
+
+
+def _space_table(comparison: dict[str, Any]) -> str:
+    """Lay out the figures of the spaces, a line for each seed; nothing where no suite has any."""
+    labels = list(comparison["models"])
+    rows = []
+    for suite, of_model in comparison["spaces"].items():
+        for name, key in SPACE_FIGURES.items():
+            if key in of_model[labels[0]][0]:
+                cells = [
+                    "<br>".join(
+                        f"{seed[key]:.3f} <span class='quiet'>{low:.3f} to {high:.3f}</span>"
+                        for seed in of_model[label]
+                        for low, high in [seed[f"{key}_ci95"]]
+                    )
+                    for label in labels
+                ]
+                rows.append([escape(f"{suite}, {name}"), *cells])
+    return _table(["on", *map(escape, labels)], rows) if rows else ""
 
 
 def _model_table(comparison: dict[str, Any]) -> str:
