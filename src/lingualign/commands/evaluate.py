@@ -109,7 +109,7 @@ def compare(
     languages
         As of evaluate.
     output
-        Files to keep the comparison in, by ending: .json (everything), .md, .tex (booktabs), .html (with plots).
+        Files to keep the comparison in, by ending: .json (everything), .md, .tex (booktabs, graphicx), .html (plots).
     device
         Where the models run, such as cpu or cuda:1; the best there is by default.
     """
