@@ -26,8 +26,8 @@ WITH_INTERVAL = [
     *sorted(MEANS - {"accuracy", "f1"}),
 ]
 RETRIEVAL = {"accuracy", "ci95", *WITH_INTERVAL, *(f"{figure}_ci95" for figure in WITH_INTERVAL)}
-SPACE = {"alignment", "alignment_ci95", "uniformity", "isotropy", "hubness"}
-SPACE |= {"language_identifiability", "language_identifiability_ci95"}
+SPACE = {"alignment", "uniformity", "isotropy", "language_identifiability", "hubness"}
+SPACE |= {f"{figure}_ci95" for figure in SPACE}
 
 
 def suite(name, sentences, gold=None):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from lingualign.errors import InputError
-from lingualign.evaluation import load_outcomes, load_suites, measure, save_outcomes, score
+from lingualign.evaluation import load_outcomes, load_suites, measure, print_scores, save_outcomes, score
 from lingualign.neighbours import cosines
 
 PAIRS, ALONE = 12, 20
@@ -113,6 +115,19 @@ def test_pairs_are_retrieved_and_mined_as_a_plain_loop_does(
 
     kept = load_outcomes(save_outcomes(outcomes, tmp_path / "outcomes.parquet"))
     assert score(kept)["suites"] == score(outcomes)["suites"]
+
+    console = Console(file=io.StringIO(), width=80)
+    print_scores(score(outcomes), console)
+    assert f"{100 * found['f1']:.2f}" in console.file.getvalue()
+
+
+def test_pairs_mined_without_a_fault_are_not_certain(lookup_model, tmp_path) -> None:
+    table = {f"{side}{row}": np.eye(PAIRS)[row] for side in "ab" for row in range(PAIRS)}
+    rows = [{"sentence1": f"a{row}", "sentence2": f"b{row}", "gold": True} for row in range(PAIRS)]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = score(measure(lookup_model(table), load_suites(tmp_path)))["suites"]["x"]["mining"]
+    assert found["f1"] == found["ci95"][1] == 1
+    assert 0.5 < found["ci95"][0] < 0.9
 
 
 @pytest.mark.parametrize(

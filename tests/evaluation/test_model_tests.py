@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -54,6 +55,23 @@ def test_sign_flips_are_counted_exactly(differences):
     ]
     extreme = np.mean([abs(each) >= abs(sum(differences)) for each in sums])
     assert exact_sign_flip(differences) == pytest.approx(extreme)
+
+
+def test_clear_differences_have_their_exact_p_and_not_that_of_rounding():
+    """Whole numbers of any size, in Python's own, count what floating point might lose."""
+    random = np.random.default_rng(9)
+    differences = random.choice([-2, -1, 1, 2, 3], p=[0.03, 0.05, 0.3, 0.32, 0.3], size=400)
+    ways = {0: 1}
+    for size in np.abs(differences).tolist():
+        grown = dict.fromkeys([*(each + size for each in ways), *(each - size for each in ways)], 0)
+        for each, count in ways.items():
+            grown[each + size] += count
+            grown[each - size] += count
+        ways = grown
+    extreme = sum(count for each, count in ways.items() if abs(each) >= abs(differences.sum()))
+    exact = float(Fraction(extreme, 2**400))
+    assert exact < 1e-50
+    assert exact_sign_flip(differences) == pytest.approx(exact, rel=1e-9)
 
 
 def test_a_sign_flip_test_of_many_rows_is_near_the_normal_one_and_never_zero():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from xml.dom import minidom
 
@@ -11,6 +13,7 @@ import pytest
 from lingualign.errors import InputError
 from lingualign.reporting import save_comparison
 
+LONG = "sentence-transformers/models--org--paraphrase_multilingual é – ≈ #1 ^~"
 HOSTILE = "<script>alert('&')</script>_|$%\\{}"
 
 
@@ -49,6 +52,7 @@ def figure(place, values, **more):
 @pytest.fixture
 def comparison():
     model = {"name": HOSTILE, "fingerprint": "f" * 64, "dimensions": 8, "prompt": HOSTILE}
+    space = {"isotropy": 0.75, "isotropy_ci95": [0.7, 0.8]}
     return {
         "lingualign": "1.2.3",
         "level": 0.05,
@@ -59,6 +63,7 @@ def comparison():
             figure(HOSTILE, {"A": 0.5, HOSTILE: None}),
             figure("tatoeba", {"A": 0.1, HOSTILE: 0.3}, metric="xsim_margin", lower_is_better=True),
         ],
+        "spaces": {HOSTILE: {"A": [space], HOSTILE: [space, space]}},
         "verdicts": [f"A is ahead of {HOSTILE}."],
         "warnings": [f"{HOSTILE}, tatoeba: odd\nin two lines"],
     }
@@ -86,11 +91,25 @@ def test_markdown_is_a_table_whose_cells_no_text_breaks(comparison, tmp_path):
 def test_latex_escapes_every_sign_of_its_own(comparison, tmp_path):
     text = written(comparison, tmp_path / "c.tex")
     body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
-    assert r"tatoeba, accuracy & 1000 & \textbf{91.20} & 88.80 $\approx$ \\" in body
-    assert r"\_|\$\%\textbackslash{}\{\}" in body
+    assert r"tatoeba, accuracy & 1000 & \textbf{91.20} & 88.80\rlap{ $\approx$} \\" in body
+    assert r"\_\textbar{}\$\%\textbackslash{}\{\}" in body.replace(r"\\", "")
     for line in filter(lambda line: "&" in line, body.splitlines()):
         assert line.replace(r"\&", "").count("&") == 3
-    assert all(line.startswith("%") for line in text[: text.index(r"\begin{tabular}")].splitlines())
+    assert all(line.startswith("%") for line in text[: text.index(r"\resizebox")].splitlines())
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_latex_compiles_and_fits_the_page(comparison, tmp_path):
+    text = json.dumps(comparison).replace('"A"', json.dumps(LONG))
+    save_comparison(json.loads(text), tmp_path / "table.tex")
+    (tmp_path / "page.tex").write_text(
+        r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}\noindent\input{table}\end{document}"
+    )
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page.tex"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout[-2000:]
+    assert "Overfull" not in found.stdout
+    assert "Missing character" not in (tmp_path / "page.log").read_text(errors="replace")
 
 
 class Page(HTMLParser):
@@ -125,6 +144,8 @@ def test_the_page_is_self_contained_and_shows_text_as_text(comparison, tmp_path)
     marks = [len(minidom.parseString(plot).getElementsByTagName("circle")) for plot in plots]
     assert marks == [1, 1, 2, 1, 2, 2]
     assert "NaN" not in text
+    # Of two seeds, each.
+    assert text.count("0.750 <span class='quiet'>0.700 to 0.800</span>") == 3
 
 
 def test_an_unknown_ending_is_refused(comparison, tmp_path):

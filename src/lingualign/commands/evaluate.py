@@ -35,8 +35,8 @@ def evaluate(
     Parameters
     ----------
     model
-        Hub id, folder, minilm, model2vec:FOLDER, vectors.parquet (columns sentence, vector), or an OpenAI-compatible
-        service, https://host/v1#model, its key in LINGUALIGN_API_KEY.
+        Hub id, folder, minilm, model2vec:FOLDER, laser:FOLDER, vectors.parquet (columns sentence, vector), or an
+        OpenAI-compatible service, https://host/v1#model, its key in LINGUALIGN_API_KEY.
     suite
         Folders (read recursively) or files: parquet, TSV, CSV or JSON lines. Columns sentence1, sentence2 are
         translation pairs, with score they are graded for similarity; language columns only (en, kor_Hang) are an
@@ -118,7 +118,7 @@ def compare(
     languages
         As of evaluate.
     output
-        Files to keep the comparison in, by ending: .json (everything), .md, .tex (booktabs), .html (with plots).
+        Files to keep the comparison in, by ending: .json (everything), .md, .tex (booktabs, graphicx), .html (plots).
     device
         Where the models run, such as cpu or cuda:1; the best there is by default.
     """

@@ -58,7 +58,7 @@ def load_model(
     from sentence_transformers import SentenceTransformer
     from torch import OutOfMemoryError
 
-    _check_device(device)
+    check_device(device)
     place = _resolve(name)
     try:
         # One load at a time: torch.load is blocked for this thread meanwhile, and the block must not nest.
@@ -159,7 +159,7 @@ def _resolve(name: str) -> str:
     return str(folder)
 
 
-def _check_device(device: str | None) -> None:
+def check_device(device: str | None) -> None:
     """Refuse a device that torch does not know or does not find, before any weight is read."""
     import torch
 

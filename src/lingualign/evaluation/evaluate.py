@@ -73,7 +73,8 @@ def evaluate(
 
           Their 95% intervals are ``ci95``, of ``accuracy`` or ``spearman``, and ``forward_ci95``,
           ``xsim_ci95`` and so on. bitext and nway have ``space`` beside, of `lingualign.evaluation.space`:
-          ``alignment``, ``uniformity``, ``isotropy``, ``language_identifiability`` and ``hubness``.
+          ``alignment``, ``uniformity``, ``isotropy``, ``language_identifiability`` and ``hubness``, with their
+          intervals; mining has it but for ``hubness``.
         - ``means`` by group (`Suite.group`): each metric's plain mean over the group's suites that have it,
           null where it is undefined for one, and its interval in ``ci95`` by metric.
 

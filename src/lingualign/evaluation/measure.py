@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from lingualign.errors import InputError
 from lingualign.evaluation.checks import unknown_tokens, warnings
 from lingualign.evaluation.mined import measure_mining
 from lingualign.evaluation.outcomes import Outcomes, Retrieval, SuiteOutcomes, sentence_ids
-from lingualign.evaluation.space import hubness, isotropy, language_hits, squared_distances, uniformity
-from lingualign.evaluation.statistics import bootstrap_means, interval, rate_interval
+from lingualign.evaluation.space_estimates import describe_space, estimate_hubness, with_intervals
 from lingualign.evaluation.xsim import margin_retrieved
 from lingualign.neighbours import NEIGHBOURHOOD, Margin, cosines, nearest_neighbours
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from lingualign.embedding.encoders import SentenceEncoder
     from lingualign.embedding.encoders.protocol import Pooling
     from lingualign.evaluation.suites import Suite
-
-SPACE_ROWS = 4_096
-"""Rows at most that the figures of the space are of, drawn by a fixed seed: some compare all with all."""
 
 
 def measure(
@@ -113,7 +109,7 @@ def measure_suite(
             ids,
             {"sentence1-sentence2": retrieval},
             mined=mined,
-            space=_space(pairs),
+            space=describe_space(pairs),
             warnings=[*found, *doubts],
         )
     if suite.kind == "sts":
@@ -121,7 +117,7 @@ def measure_suite(
         return SuiteOutcomes(
             suite.name, suite.group, suite.kind, ids, predicted=predicted, gold=suite.gold, warnings=found
         )
-    by_pair, hubs = {}, []
+    by_pair, searches = {}, []
     for one, two in combinations(suite.sentences, 2):
         there, back = nearest_neighbours(vectors[one], vectors[two], NEIGHBOURHOOD)
         margins: tuple[Margin, ...] = get_args(Margin)
@@ -129,31 +125,9 @@ def measure_suite(
             {margin: margin_retrieved(there, back, margin) for margin in margins},
             {margin: margin_retrieved(back, there, margin) for margin in margins},
         )
-        hubs += [hubness(side.index, suite.rows) for side in (there, back)]
-    space = {**_space(vectors), "hubness": float(np.mean(hubs))}
+        searches += [there, back]
+    space = describe_space(vectors) | with_intervals(hubness=estimate_hubness(searches))
     return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, by_pair, space=space, warnings=found)
-
-
-def _space(vectors: dict[str, npt.NDArray[np.float32]]) -> dict[str, Any]:
-    rows = len(next(iter(vectors.values())))
-    if rows > SPACE_ROWS:
-        taken = np.random.default_rng(0).choice(rows, SPACE_ROWS, replace=False)
-        vectors = {column: table[taken] for column, table in vectors.items()}
-    distances = np.mean([squared_distances(*pair) for pair in combinations(vectors.values(), 2)], axis=0)
-    hits = language_hits(list(vectors.values())).mean(axis=1)
-    everything = np.concatenate(list(vectors.values()))
-    if len(everything) > SPACE_ROWS:
-        everything = everything[np.random.default_rng(0).choice(len(everything), SPACE_ROWS, replace=False)]
-    return {
-        "alignment": float(distances.mean()),
-        "alignment_ci95": list(interval(bootstrap_means(distances))),
-        "uniformity": uniformity(everything),
-        "isotropy": isotropy(everything),
-        "language_identifiability": float(hits.mean()),
-        "language_identifiability_ci95": list(
-            rate_interval(float(hits.mean()), bootstrap_means(hits), len(hits))
-        ),
-    }
 
 
 def _check(suites: Sequence[Suite]) -> None:

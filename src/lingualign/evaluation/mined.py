@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from lingualign.evaluation.outcomes import Retrieval
-from lingualign.evaluation.statistics import bootstrap_means, interval, wilson
+from lingualign.evaluation.statistics import bootstrap_means, rate_interval, wilson
 from lingualign.evaluation.xsim import margin_retrieved
 from lingualign.neighbours import NEIGHBOURHOOD, Margin, judge, nearest_neighbours, retrieve, thresholds
 
@@ -98,9 +98,10 @@ def _figures(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int
     for column, which in enumerate((pairs.source[known], pairs.source, expected)):
         np.add.at(by_source[:, column], np.searchsorted(sources, which), 1)
     hits, chosen, wanted = bootstrap_means(by_source).T
+    f1 = 2 * right / (taken + planted)
     return {
-        "f1": 2 * right / (taken + planted),
-        "ci95": list(interval(2 * hits / np.maximum(chosen + wanted, 1e-12))),
+        "f1": f1,
+        "ci95": list(rate_interval(f1, 2 * hits / np.maximum(chosen + wanted, 1e-12), len(sources))),
         "precision": right / taken if taken else 0.0,
         "precision_ci95": list(wilson(right, taken)) if taken else None,
         "recall": right / planted,

@@ -59,15 +59,26 @@ def uniformity(vectors: npt.ArrayLike) -> float:
     ----------
     Wang and Isola (2020), with their t of 2.
     """
+    sums = gaussian_sums(vectors)
+    return float(uniformity_of_sums(sums.sum(), len(sums)))
+
+
+def uniformity_of_sums(total: Any, rows: Any) -> Any:
+    """Uniformity of so many rows from the total of their `gaussian_sums`; of arrays, element by element."""
+    return np.log(total / (rows * (rows - 1)))
+
+
+def gaussian_sums(vectors: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Sum of exp(-2 squared distance) of each row and all others, (n,): what `uniformity` is made of."""
     unit = unit_rows(vectors)
-    rows = len(unit)
     # Of rows of length 1 the squared distance is 2 - 2 cos; a zero row counts as at right angles to all.
-    total = sum(
-        float(np.exp(4 * (unit[start : start + _BLOCK] @ unit.T) - 4).sum(dtype=np.float64))
-        for start in range(0, rows, _BLOCK)
+    total = np.concatenate(
+        [
+            np.exp(4 * (unit[start : start + _BLOCK] @ unit.T) - 4).sum(axis=1, dtype=np.float64)
+            for start in range(0, len(unit), _BLOCK)
+        ]
     )
-    itself = np.exp(4 * np.einsum("id,id->i", unit, unit, dtype=np.float64) - 4).sum()
-    return float(np.log((total - itself) / (rows * (rows - 1))))
+    return np.asarray(total - np.exp(4 * np.einsum("id,id->i", unit, unit, dtype=np.float64) - 4))
 
 
 def isotropy(vectors: npt.ArrayLike) -> float:
@@ -85,10 +96,22 @@ def isotropy(vectors: npt.ArrayLike) -> float:
     ----------
     Mu and Viswanath (2018), "All-but-the-Top: Simple and Effective Postprocessing for Word Representations".
     """
-    unit = unit_rows(vectors).astype(np.float64)
-    along = unit @ np.linalg.eigh(unit.T @ unit)[1]
-    sums = np.concatenate([np.exp(along).sum(axis=0), np.exp(-along).sum(axis=0)])
+    sums = direction_sums(principal_directions(vectors)[1])
     return float(sums.min() / sums.max())
+
+
+def principal_directions(
+    vectors: npt.ArrayLike,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Give the eigenvalues of the sum of v v', (d,), and how far each vector reaches along each eigenvector, (n, d)."""
+    unit = unit_rows(vectors).astype(np.float64)
+    eigenvalues, directions = np.linalg.eigh(unit.T @ unit)
+    return eigenvalues, unit @ directions
+
+
+def direction_sums(along: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Sum of exp(c . v) for each principal direction c and, in the second row, for its opposite: (2, d)."""
+    return np.stack([np.exp(along).sum(axis=0), np.exp(-along).sum(axis=0)])
 
 
 def language_hits(sides: Sequence[npt.ArrayLike]) -> npt.NDArray[np.bool_]:
@@ -147,7 +170,16 @@ def hubness(index: npt.NDArray[np.integer[Any]], candidates: int) -> float:
     ----------
     Radovanovic, Nanopoulos and Ivanovic (2010), "Hubs in Space: Popular Nearest Neighbors in High-Dimensional Data".
     """
-    occurrences = np.bincount(np.asarray(index).ravel(), minlength=candidates).astype(np.float64)
-    deviation = occurrences - occurrences.mean()
+    return float(skewness(occurrences(index, candidates)))
+
+
+def occurrences(index: npt.NDArray[np.integer[Any]], candidates: int) -> npt.NDArray[np.float64]:
+    """How often each candidate is among the k nearest of a query, (candidates,): what `hubness` is the skewness of."""
+    return np.bincount(np.asarray(index).ravel(), minlength=candidates).astype(np.float64)
+
+
+def skewness(counts: npt.NDArray[np.float64]) -> float:
+    """Third central moment over the cube of the standard deviation; 0 where all counts are equal."""
+    deviation = counts - counts.mean()
     spread = np.sqrt((deviation**2).mean())
     return float((deviation**3).mean() / spread**3) if spread > 0 else 0.0

@@ -14,13 +14,14 @@ _BITEXT = {"accuracy": "accuracy", "95%": "ci95", "forward": "forward", "backwar
 _NWAY = {"accuracy": "accuracy", "95%": "ci95", "xSIM": "xsim", "xSIM margin": "xsim_margin"}
 _STS = {"Spearman": "spearman", "95%": "ci95", "Pearson": "pearson"}
 _MINING = {"F1": "f1", "95%": "ci95", "precision": "precision", "recall": "recall"}
-_SPACE = {
+SPACE_FIGURES = {
     "alignment": "alignment",
     "uniformity": "uniformity",
     "isotropy": "isotropy",
     "language": "language_identifiability",
     "hubness": "hubness",
 }
+"""What people call the figures of a space, and their keys."""
 
 
 def print_scores(scores: dict[str, Any], console: Console | None = None) -> None:
@@ -74,10 +75,13 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
         table.add_section()
         table.add_row("mean", *_cells(entry["mean"], _NWAY), style="bold")
         yield table
-    table = _empty("The space of vectors", "suite", list(_SPACE))
+    table = _empty("The space of vectors", "suite", ["figure", "value", "95%"])
     for name, entry in scores["suites"].items():
-        if "space" in entry:
-            table.add_row(name, *(f"{entry['space'][key]:.3f}" for key in _SPACE.values()))
+        space = entry.get("space", {})
+        for figure, key in SPACE_FIGURES.items():
+            if key in space:
+                low, high = space[f"{key}_ci95"]
+                table.add_row(name, figure, f"{space[key]:.3f}", f"{low:.3f} to {high:.3f}")
     yield table
     table = _empty("Means", "group", ["metric", "mean", "95%"])
     for group, means in scores["means"].items():
@@ -94,7 +98,7 @@ def _empty(title: str, label: str, columns: list[str]) -> Table:
     table = Table(title=Text(title, style="bold"), title_justify="left", box=SIMPLE_HEAD)
     table.add_column(label, overflow="fold")
     for column in columns:
-        table.add_column(column, justify="left" if column == "metric" else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column in ("metric", "figure") else "right", no_wrap=True)
     return table
 
 

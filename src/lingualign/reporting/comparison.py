@@ -21,8 +21,16 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "≈": r"$\approx$",
     "↓": r"$\downarrow$",
+    # Where these stand, the font encoding that LaTeX begins with has other signs.
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
+
+_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+_LABEL_WIDTH = 16
+"""Characters of a line of a model's name, where it has a sign at which to break it."""
 
 
 def save_comparison(comparison: dict[str, Any], path: str | Path) -> None:
@@ -78,13 +86,19 @@ def comparison_markdown(comparison: dict[str, Any]) -> str:
 
 
 def comparison_latex(comparison: dict[str, Any]) -> str:
-    """Give the figures as a LaTeX table for the package booktabs, the verdicts as comments above it."""
+    """Give the figures as a LaTeX table for the packages booktabs and graphicx, the verdicts as comments above it.
+
+    One that is wider than the line is scaled down to it. Signs that LaTeX takes for its own are shown as they are;
+    scripts other than Latin need an engine and a font that have them.
+    """
     labels = list(comparison["models"])
     lines = [
+        r"% \usepackage{booktabs,graphicx}",
         *(f"% {' '.join(verdict.split())}" for verdict in comparison["verdicts"]),
+        _FIT,
         rf"\begin{{tabular}}{{l{'r' * (1 + len(labels))}}}",
         r"\toprule",
-        " & ".join(["on", "rows", *map(_latex, labels)]) + r" \\",
+        " & ".join(["on", "rows", *map(_latex_heading, labels)]) + r" \\",
         r"\midrule",
     ]
     group = None
@@ -92,14 +106,9 @@ def comparison_latex(comparison: dict[str, Any]) -> str:
         if group not in (None, figure["group"]):
             lines.append(r"\addlinespace")
         group = figure["group"]
-        cells = [
-            rf"\textbf{{{_latex(cell(figure, label))}}}"
-            if label == figure["best"]
-            else _latex(cell(figure, label))
-            for label in labels
-        ]
+        cells = [_latex_cell(figure, label) for label in labels]
         lines.append(" & ".join([_latex(row_name(figure)), str(figure["rows"]), *cells]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {_legend(comparison)}"]) + "\n"
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", f"% {_legend(comparison)}"]) + "\n"
 
 
 _WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -123,4 +132,23 @@ def _markdown(text: str) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    escaped = "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    return re.sub("-(?=-)", "-{}", escaped)  # not a dash
+
+
+def _latex_cell(figure: dict[str, Any], label: str) -> str:
+    """Give a figure, its mark beside the column, so that the digits stay under each other."""
+    shown = _latex(cell(figure, label)).replace(rf" {_LATEX[LEVEL_MARK]}", rf"\rlap{{ {_LATEX[LEVEL_MARK]}}}")
+    return rf"\textbf{{{shown}}}" if label == figure["best"] else shown
+
+
+def _latex_heading(label: str) -> str:
+    """Break a long name into lines."""
+    lines = [""]
+    for part in re.findall(r"[^-/_.,= ]*[-/_.,= ]|[^-/_.,= ]+", " ".join(label.split())):
+        if lines[-1] and len(lines[-1] + part) > _LABEL_WIDTH:
+            lines.append("")
+        lines[-1] += part
+    if len(lines) == 1:
+        return _latex(label)
+    return r"\shortstack[r]{" + r"\\".join(map(_latex, lines)) + "}"

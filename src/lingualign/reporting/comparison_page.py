@@ -7,9 +7,10 @@ from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from lingualign.evaluation.comparison_table import LEVEL_MARK, cell, row_name
+from lingualign.evaluation.table import SPACE_FIGURES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 # Told apart by people of every colour vision, on white and on black (after Okabe and Ito).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -20,8 +21,10 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h2 { margin-top: 2.5rem; }
 table { border-collapse: collapse; font-size: 0.9rem; }
 th, td { padding: 0.25rem 0.75rem; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
-svg { width: 100%; height: auto; overflow: visible; }
+th:first-child, td:first-child { text-align: left; min-width: 9rem; }
+td:not(:first-child) { white-space: nowrap; }
+svg { width: 100%; min-width: 38rem; height: auto; overflow: visible; }
+svg.mark { width: 0.75em; min-width: 0; }
 svg text { font: 12px system-ui, sans-serif; fill: currentColor; }
 svg .axis { stroke: var(--line); }
 .wide { overflow-x: auto; }
@@ -59,6 +62,8 @@ def comparison_page(comparison: dict[str, Any]) -> str:
         _difference_plots(comparison),
         "<h2>Tests</h2>",
         _test_table(comparison),
+        _heading("Spaces of vectors with their 95% intervals", comparison["spaces"])
+        + _space_table(comparison),
         "<h2>Models</h2>",
         _model_table(comparison),
         f"<p class='quiet'>lingualign {escape(comparison['lingualign'])}</p>",
@@ -72,7 +77,7 @@ def comparison_page(comparison: dict[str, Any]) -> str:
     )
 
 
-def _heading(text: str, content: Sequence[str]) -> str:
+def _heading(text: str, content: Collection[str]) -> str:
     return f"<h2>{escape(text)}</h2>" if content else ""
 
 
@@ -106,25 +111,48 @@ def _test_table(comparison: dict[str, Any]) -> str:
     for figure in comparison["figures"]:
         for found in figure["comparisons"]:
             if found["difference"] is None:
-                shown = ["undefined", "", "", "", "", ""]
+                shown, effects = ["undefined", "", "", "", ""], ""
             else:
-                effects = "<br>".join(
-                    f"{escape(name.replace('_', ' '))} {'undefined' if size is None else f'{size:.3g}'}"
-                    for name, size in found["effect"].items()
-                )
+                effects = "<br>".join(_effect(found, name, size) for name, size in found["effect"].items())
                 shown = [
                     f"{100 * found['difference']:+.2f}",
                     _interval(found["ci95"]),
                     escape(found["test"]),
                     f"{found['p']:.2g}",
                     f"{found['q']:.2g}",
-                    effects,
                 ]
             ahead = escape(found["ahead"]) if found["ahead"] else "–"
             two = escape(f"{found['a']} – {found['b']}")
-            rows.append([escape(row_name(figure)), two, *shown, ahead])
-    head = ["on", "models", "difference", "95%", "test", "p", "q", "effect", "ahead"]
+            rows.append([escape(row_name(figure)), two, ahead, *shown, effects])
+    head = ["on", "models", "ahead", "difference", "95%", "test", "p", "q", "effect"]
     return _table(head, rows)
+
+
+def _effect(found: dict[str, Any], name: str, size: float | None) -> str:
+    """Tell the size of an effect, or how many outcomes only one of two models has right."""
+    if name in ("only_a", "only_b"):
+        return f"only {escape(found[name.removeprefix('only_')])}: {size:,}"
+    told = name.replace("cohens", "Cohen's").replace("_", " ")
+    return f"{escape(told)} {'undefined' if size is None else f'{size:.3g}'}"
+
+
+def _space_table(comparison: dict[str, Any]) -> str:
+    """Lay out the figures of the spaces, a line for each seed; nothing where no suite has any."""
+    labels = list(comparison["models"])
+    rows = []
+    for suite, of_model in comparison["spaces"].items():
+        for name, key in SPACE_FIGURES.items():
+            if key in of_model[labels[0]][0]:
+                cells = [
+                    "<br>".join(
+                        f"{seed[key]:.3f} <span class='quiet'>{low:.3f} to {high:.3f}</span>"
+                        for seed in of_model[label]
+                        for low, high in [seed[f"{key}_ci95"]]
+                    )
+                    for label in labels
+                ]
+                rows.append([escape(f"{suite}, {name}"), *cells])
+    return _table(["on", *map(escape, labels)], rows) if rows else ""
 
 
 def _model_table(comparison: dict[str, Any]) -> str:
@@ -154,7 +182,7 @@ def _figure_plots(comparison: dict[str, Any]) -> str:
         marks = [(label, entry["value"], entry["ci95"]) for label, entry in figure["models"].items()]
         plots.setdefault((figure["group"], figure["metric"]), []).append((row_name(figure), marks))
     legend = " ".join(
-        f"<span><svg viewBox='0 0 12 12' style='width:0.75em' aria-hidden='true'>"
+        f"<span><svg viewBox='0 0 12 12' class='mark' aria-hidden='true'>"
         f"<circle cx='6' cy='6' r='5' style='fill:{_colour(labels, label)}'/></svg> {escape(label)}</span>"
         for label in labels
     )
@@ -219,8 +247,8 @@ def _plot(title: str, bands: Sequence[_Band], labels: Sequence[str], *, zero: bo
         for tick in _ticks(low, high)
     )
     return (
-        f"<svg viewBox='0 0 {_WIDTH} {top + 24}' role='img' aria-label='{escape(title)}'>"
-        f"{axis}{''.join(drawn)}</svg>"
+        f"<div class='wide'><svg viewBox='0 0 {_WIDTH} {top + 24}' role='img' aria-label='{escape(title)}'>"
+        f"{axis}{''.join(drawn)}</svg></div>"
     )
 
 

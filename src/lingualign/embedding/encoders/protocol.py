@@ -24,6 +24,8 @@ PromptFrom = Literal["option", "model", "none"]
 """Who decided on the prompt: the caller, the model's own configuration, or nobody."""
 
 MODEL2VEC = "model2vec:"
+LASER = "laser:"
+_LASER_NAMES = {"laser", "laser2", "laser3"}
 
 
 class SentenceEncoder(Protocol):
@@ -79,6 +81,7 @@ def open_encoder(
         - a file ``.parquet`` of vectors: columns ``sentence`` and ``vector``, as `lingualign encode` writes it;
         - an OpenAI-compatible service: ``https://host/v1#model``;
         - ``model2vec:`` before a folder or hub id: the model in the hands of the package model2vec;
+        - ``laser:`` before a folder: LASER2, of weights in safetensors;
         - an encoder, which is given back.
     prompt
         Put before every sentence. None takes the model's own default prompt, which most have not; ``""`` takes none.
@@ -98,6 +101,11 @@ def open_encoder(
 
         if not isinstance(model, SentenceTransformer):
             return model
+    elif model.lower() in _LASER_NAMES and not Path(model).is_dir():
+        raise InputError(
+            f"model {model!r}: LASER is no model of the hub. Give {LASER}FOLDER, a folder with laser2.safetensors and "
+            "laser2.spm, which docs/evaluation.md says how to make; vectors of LASER3 can be given as a file"
+        )
     if not isinstance(model, str) or _is_model(model):
         from lingualign.embedding.encoders.transformer import TransformerEncoder
 
@@ -114,6 +122,10 @@ def open_encoder(
         from lingualign.embedding.encoders.static import Model2VecEncoder
 
         return Model2VecEncoder(model.removeprefix(MODEL2VEC), prompt=prompt)
+    if model.startswith(LASER):
+        from lingualign.embedding.encoders.laser import LaserEncoder
+
+        return LaserEncoder(model.removeprefix(LASER), prompt=prompt, device=device)
     from lingualign.embedding.encoders.vectors import VectorFile
 
     return VectorFile(Path(model), prompt=prompt)
@@ -167,5 +179,5 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _is_model(name: str) -> bool:
-    special = "://" in name or name.startswith(MODEL2VEC)
+    special = "://" in name or name.startswith((MODEL2VEC, LASER))
     return Path(name).is_dir() or not (special or name.endswith(".parquet"))

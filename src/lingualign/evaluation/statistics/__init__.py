@@ -14,6 +14,7 @@ from lingualign.evaluation.statistics.bootstrap import (
     rate_interval,
 )
 from lingualign.evaluation.statistics.effect_sizes import cohens_g, cohens_h, cohens_q, odds_ratio
+from lingualign.evaluation.statistics.jackknife import jackknife_interval
 from lingualign.evaluation.statistics.mcnemar import McNemar, exact_sign_flip, mcnemar
 from lingualign.evaluation.statistics.permutation import (
     PERMUTATIONS,
@@ -39,6 +40,7 @@ __all__ = [
     "cohens_q",
     "exact_sign_flip",
     "interval",
+    "jackknife_interval",
     "mcnemar",
     "odds_ratio",
     "permutation_p",

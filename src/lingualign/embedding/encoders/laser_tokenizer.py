@@ -1,0 +1,64 @@
+"""Text to token ids as LASER2 was trained on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lingualign.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PADDING, END, UNKNOWN = 1, 2, 3
+"""Ids that LASER fixes, whatever its dictionary says."""
+_SPECIAL = {"<s>": 0, "<pad>": PADDING, "</s>": END, "<unk>": UNKNOWN}
+
+
+class LaserTokenizer:
+    """Punctuation in the form of Moses, lower case, pieces of sentencepiece, and their ids in LASER's own dictionary.
+
+    Punctuation follows the rules for English in every language, as in the package laser_encoders.
+
+    Parameters
+    ----------
+    pieces
+        The model of sentencepiece, ``laser2.spm``.
+    dictionary
+        The id of each piece.
+
+    Raises
+    ------
+    InputError
+        If the packages sentencepiece and sacremoses are missing, or the file is no model of sentencepiece.
+    """
+
+    unk_token_id = UNKNOWN
+
+    def __init__(self, pieces: Path, dictionary: dict[str, int]) -> None:
+        try:
+            from sacremoses import MosesPunctNormalizer
+            from sentencepiece import SentencePieceProcessor
+        except ImportError as error:
+            raise InputError(
+                f"LASER needs the package {error.name}: pip install 'lingualign[laser]'"
+            ) from None
+        self._normalizer = MosesPunctNormalizer("en")
+        try:
+            self._pieces = SentencePieceProcessor(model_proto=pieces.read_bytes())
+        except (OSError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(f"{pieces} is no model of sentencepiece, or a damaged one ({reason})") from None
+        self._dictionary = dictionary | _SPECIAL
+
+    def __call__(self, texts: Sequence[str], **_: Any) -> dict[str, list[list[int]]]:
+        """Give the ids of each text under ``input_ids``, without the end that the encoder adds.
+
+        Options of other tokenizers have no effect: there is no longest text.
+        """
+        return {"input_ids": [self._ids(text) for text in texts]}
+
+    def _ids(self, text: str) -> list[int]:
+        pieces = self._pieces.encode(self._normalizer.normalize(text).lower(), out_type=str)
+        # Joined and split again, as LASER hands them on: a piece that is a space of another kind is gone.
+        return [self._dictionary.get(piece, UNKNOWN) for piece in " ".join(pieces).split()]

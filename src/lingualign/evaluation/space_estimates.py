@@ -1,0 +1,164 @@
+"""The figures of a suite's space, each with its interval: what another draw of as many sentences might give.
+
+A sentence and its translations stand or fall together: what is left out or drawn again is a row with all its languages.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations, count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lingualign.evaluation.space import (
+    direction_sums,
+    gaussian_sums,
+    language_hits,
+    occurrences,
+    principal_directions,
+    skewness,
+    squared_distances,
+    uniformity_of_sums,
+)
+from lingualign.evaluation.statistics import bootstrap_means, interval, jackknife_interval, rate_interval
+from lingualign.neighbours import unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from lingualign.evaluation.statistics import Interval
+    from lingualign.neighbours import Neighbours
+
+SPACE_ROWS = 4_096
+"""Rows at most that the figures of the space are of, drawn by a fixed seed: some compare all with all."""
+
+_SAME = 1e-9
+"""Share of the largest eigenvalue below which two are the same, and their directions a matter of choice."""
+
+Estimate = tuple[float, "Interval"]
+
+
+def describe_space(vectors: dict[str, npt.NDArray[np.float32]]) -> dict[str, Any]:
+    """Give the figures of a space but for hubness: each under its name, its interval under the name with ``_ci95``.
+
+    Parameters
+    ----------
+    vectors
+        Of each language, (n, d); row i of one is the translation of row i of the others.
+    """
+    rows = len(next(iter(vectors.values())))
+    if rows > SPACE_ROWS:
+        taken = np.random.default_rng(0).choice(rows, SPACE_ROWS, replace=False)
+        vectors = {column: table[taken] for column, table in vectors.items()}
+        rows = SPACE_ROWS
+    everything = np.concatenate(list(vectors.values()))
+    row_of = np.tile(np.arange(rows), len(vectors))
+    if len(everything) > SPACE_ROWS:
+        taken = np.random.default_rng(0).choice(len(everything), SPACE_ROWS, replace=False)
+        everything, row_of = everything[taken], row_of[taken]
+    distances = np.mean([squared_distances(*pair) for pair in combinations(vectors.values(), 2)], axis=0)
+    hits = language_hits(list(vectors.values())).mean(axis=1)
+    language = float(hits.mean())
+    return with_intervals(
+        alignment=(float(distances.mean()), interval(bootstrap_means(distances))),
+        uniformity=estimate_uniformity(everything, row_of),
+        isotropy=estimate_isotropy(everything, row_of),
+        language_identifiability=(language, rate_interval(language, bootstrap_means(hits), len(hits))),
+    )
+
+
+def with_intervals(**estimates: Estimate) -> dict[str, Any]:
+    """Lay out figures as ``scores.json`` has them."""
+    entry: dict[str, Any] = {}
+    for name, (value, bounds) in estimates.items():
+        entry |= {name: value, f"{name}_ci95": list(bounds)}
+    return entry
+
+
+def estimate_uniformity(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -> Estimate:
+    """Give the uniformity of vectors, and its interval by the jackknife over rows.
+
+    Parameters
+    ----------
+    vectors
+        (n, d).
+    row_of
+        (n,): which row each vector is of; two rows or more. Those of a row are left out together.
+    """
+    sums = gaussian_sums(vectors)
+    unit, order = unit_rows(vectors), np.argsort(row_of, kind="stable")
+    rows, place = np.unique(row_of, return_inverse=True)
+    size, of_row = np.bincount(place), np.bincount(place, weights=sums)
+    # Pairs within a row are in the sums of both their vectors: taken out twice, they go back once.
+    within = np.zeros(len(rows))
+    for lag in count(1):
+        one, other = order[:-lag], order[lag:]
+        same = place[one] == place[other]
+        if not same.any():
+            break
+        one, other = one[same], other[same]
+        cosine = np.einsum("id,id->i", unit[one], unit[other], dtype=np.float64)
+        np.add.at(within, place[one], 2 * np.exp(4 * cosine - 4))
+    left = uniformity_of_sums(sums.sum() - 2 * of_row + within, len(sums) - size)
+    value = float(uniformity_of_sums(sums.sum(), len(sums)))
+    return value, jackknife_interval(value, left)
+
+
+def estimate_isotropy(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -> Estimate:
+    """Give the isotropy of vectors, and its interval by the infinitesimal jackknife over rows.
+
+    What a row is worth is told to first order: its own part of the two sums, and how the principal directions turn
+    without it, by the perturbation of eigenvectors. A bootstrap would take the directions a thousand times.
+
+    Parameters are those of `estimate_uniformity`.
+
+    References
+    ----------
+    Jaeckel (1972), "The Infinitesimal Jackknife".
+    """
+    eigenvalues, along = principal_directions(vectors)
+    sums = direction_sums(along)
+    value = float(sums.min() / sums.max())
+    change = np.zeros(len(along))  # of the logarithm
+    for side, extreme in ((1, sums.argmin()), (-1, sums.argmax())):
+        opposite, direction = np.unravel_index(extreme, sums.shape)
+        reach = -along if opposite else along
+        part = np.exp(reach[:, direction])
+        gap = eigenvalues[direction] - eigenvalues
+        apart = np.abs(gap) > _SAME * eigenvalues.max()
+        turn = np.where(apart, part @ reach, 0) / np.where(apart, gap, 1)
+        change -= side * (part + reach[:, direction] * (reach @ turn)) / sums.flat[extreme]
+    of_row = np.bincount(np.unique(row_of, return_inverse=True)[1], weights=change)
+    low, high = jackknife_interval(value, value * (1 + of_row))
+    return value, (max(0.0, low), min(1.0, high))
+
+
+def estimate_hubness(sides: Sequence[Neighbours]) -> Estimate:
+    """Give the mean hubness of several searches over the same rows, and its interval by the jackknife over rows.
+
+    What is left out of a row is how often it was retrieved. To leave out what it retrieved as well would count its part
+    twice: the interval then is twice as wide as the figure varies.
+
+    Parameters
+    ----------
+    sides
+        Of each direction and language pair the neighbours found, row i on either side being of row i.
+    """
+    counts = [occurrences(side.index, len(side.index)) for side in sides]
+    value = float(np.mean([skewness(each) for each in counts]))
+    return value, jackknife_interval(value, np.mean([_skewness_left_out(each) for each in counts], axis=0))
+
+
+def _skewness_left_out(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Skewness without each count, (n,), from sums of powers."""
+    deviation = counts - counts.mean()
+    first, second, third = (
+        ((deviation**power).sum() - deviation**power) / (len(counts) - 1) for power in (1, 2, 3)
+    )
+    variance = np.maximum(second - first**2, 0)
+    # Whole counts that differ have a variance of 1 / n at least: below is rounding.
+    varied = variance > 0.1 / len(counts)
+    moment = third - 3 * first * second + 2 * first**3
+    return np.asarray(np.where(varied, moment, 0) / np.where(varied, variance, 1) ** 1.5)
