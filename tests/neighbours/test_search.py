@@ -111,6 +111,15 @@ def test_a_memory_too_small_for_one_tile_says_the_least_that_suffices():
     nearest_neighbours(rows, rows, memory=least << 20)
 
 
+def test_a_gpu_gets_tiles_as_large_as_the_memory_allows():
+    plans = [
+        search.plan_tiles(10**6, 10**6, 384, 4, gigabytes << 30, device)
+        for gigabytes, device in ((1, "cpu"), (1, "cuda"), (16, "cuda"))
+    ]
+    assert [plan.rows for plan in plans] == [1_024, 8_192, 16_384]
+    assert all(plan.columns == 2 * plan.rows for plan in plans)
+
+
 def test_a_killed_search_goes_on_from_its_checkpoint(small_tiles, tmp_path):
     random = np.random.default_rng(4)
     source, target = random.normal(size=(200, 16)), random.normal(size=(500, 16))

@@ -29,7 +29,7 @@ TILE_ROWS = 1_024
 TILE_COLUMNS = 2_048
 """A tile of 4 or 8 MiB: large enough for a fast product, small enough for the processor's cache."""
 GPU_TILE = 16
-"""On a GPU a tile has so many times as many rows, and columns: its product hides what a step costs beside."""
+"""On a GPU a tile has up to so many times as many rows, and columns: its product hides what a step costs beside."""
 MEMORY = 1 << 30
 
 
@@ -143,17 +143,21 @@ def plan_tiles(sources: int, targets: int, width: int, k: int, memory: int, devi
     InputError
         If not even one tile fits.
     """
-    times = 1 if device == "cpu" else GPU_TILE
-    rows, columns = min(times * TILE_ROWS, max(1, sources)), min(times * TILE_COLUMNS, max(1, targets))
     kept = (sources + targets) * (12 * k + 24)
-    # The tile with its maxima, and at worst every score of it nominated; a block of targets in two precisions.
-    tile = rows * columns * 8 + columns * width * 12 + (1 << 24)
-    least = kept + tile + rows * width * 12
-    if memory < least:
-        raise InputError(
-            f"memory is {memory / 2**20:,.0f} MiB, which is too little for one tile of "
-            f"{sources:,} x {targets:,} products: give at least {-(-least // 2**20):,} MiB"
-        )
+    times = 1 if device == "cpu" else GPU_TILE
+    while True:
+        rows, columns = min(times * TILE_ROWS, max(1, sources)), min(times * TILE_COLUMNS, max(1, targets))
+        # The tile with its maxima, and at worst every score of it nominated; a block of targets in two precisions.
+        tile = rows * columns * 8 + columns * width * 12 + (1 << 24)
+        least = kept + tile + rows * width * 12
+        if least <= memory:
+            break
+        if times == 1:
+            raise InputError(
+                f"memory is {memory / 2**20:,.0f} MiB, which is too little for one tile of "
+                f"{sources:,} x {targets:,} products: give at least {-(-least // 2**20):,} MiB"
+            )
+        times //= 2
     panel = rows * max(1, (memory - kept - tile) // (rows * width * 12))
     return Plan(min(panel, -(-sources // rows) * rows), rows, columns)
 
