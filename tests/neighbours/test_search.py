@@ -114,9 +114,9 @@ def test_a_memory_too_small_for_one_tile_says_the_least_that_suffices():
 def test_a_gpu_gets_tiles_as_large_as_the_memory_allows():
     plans = [
         search.plan_tiles(10**6, 10**6, 384, 4, gigabytes << 30, device)
-        for gigabytes, device in ((1, "cpu"), (1, "cuda"), (16, "cuda"))
+        for gigabytes, device in ((1, "cpu"), (1, "cuda"), (4, "cuda"), (16, "cuda"))
     ]
-    assert [plan.rows for plan in plans] == [1_024, 8_192, 16_384]
+    assert [plan.rows for plan in plans] == [1_024, 4_096, 8_192, 16_384]
     assert all(plan.columns == 2 * plan.rows for plan in plans)
 
 
