@@ -52,7 +52,7 @@ def test_offline_says_so_and_names_the_way_out() -> None:
     assert "Offline, give a folder or a file of pairs" in run.stderr
 
 
-def _parquet(**columns: list[str]) -> bytes:
+def _parquet(**columns: list[str] | list[str | None]) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer)
     return buffer.getvalue()
@@ -151,3 +151,31 @@ def test_of_a_data_set_of_the_hub_the_parts_wanted_are_streamed(tmp_path: Path, 
         "WikiMatrix/en-ru/train-00001-of-00002.parquet",
         "all/train-00000-of-00001.parquet",
     }
+
+
+def test_sentences_of_a_data_set_of_the_hub_are_streamed(tmp_path: Path) -> None:
+    code = """
+import json
+from lingualign.errors import InputError
+from lingualign.mining.sentences import read_sentences
+
+def told(*source):
+    try:
+        return [text for chunk in read_sentences(*source) for text in chunk]
+    except InputError as error:
+        return str(error)
+
+print(json.dumps([told("someone/news", "title"), told("someone/news"), told("nobody/nothing")]))
+"""
+    content = _parquet(title=["one", None, "three\n"], body=["a", "b", "c"])
+    with serving({"someone/news": {"train.parquet": content}}) as hub:
+        env = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path)}
+        ran = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
+    titles, columns, nobody = json.loads(ran.stdout)
+    assert titles == ["one", "", "three\n"]
+    assert columns == (
+        "someone/news: no column 'sentence' or 'text'; found 'title', 'body': name one with column"
+    )
+    assert nobody.startswith("source 'nobody/nothing': the hub data set cannot be loaded (")

@@ -31,7 +31,8 @@ def encode(
     model
         Hub id, folder, or minilm.
     input
-        Text, one sentence a line (also compressed), - for standard input, or parquet, CSV, TSV, JSON lines.
+        Text, one sentence a line (also compressed), - for standard input, or parquet, CSV, TSV, JSON lines, or the id
+        of a hub data set, whose train split is streamed.
     output
         A folder for shards with a manifest; or a file, .npy, .parquet or .faiss (an index of FAISS).
     column

@@ -16,7 +16,7 @@ from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.encode_folder import EncodeReport, encode_part, encode_to_folder
 from lingualign.mining.engines import Here
-from lingualign.mining.sentences import STANDARD_INPUT, read_sentences
+from lingualign.mining.sentences import STANDARD_INPUT, check_source, read_sentences
 from lingualign.mining.shards import MANIFEST
 from lingualign.mining.text_encoder import EncodeJob, TextEncoder
 from lingualign.neighbours.approximate import import_faiss
@@ -126,8 +126,7 @@ def check_shared(source: str, output: str | os.PathLike[str], *, overwrite: bool
     _check_several_files(Path(output))
     _check_kept(overwrite=overwrite)
     check_readable_by_several(source)
-    if not Path(source).is_file():
-        raise InputError(f"{source!r}: no such file; give a text file, one sentence a line")
+    check_source(source)
 
 
 def _check_several_files(output: Path) -> None:

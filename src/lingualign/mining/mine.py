@@ -30,6 +30,7 @@ from lingualign.neighbours import (
     nearest_neighbours,
 )
 from lingualign.neighbours.retrieval import check_retrieval, retrieve
+from lingualign.pairs.discovery import hub_dataset
 from lingualign.pairs.readers import read_source
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ def check_shared_mining(source: str, target: str, output: str | os.PathLike[str]
 
 def _check_sides(*sides: str) -> None:
     for side in sides:
-        if side != STANDARD_INPUT and not Path(side).exists():
+        if side != STANDARD_INPUT and not Path(side).exists() and hub_dataset(side) is None:
             raise InputError(
                 f"{side!r}: no such file or folder; give a text, or a folder made by lingualign encode"
             )

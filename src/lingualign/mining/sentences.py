@@ -1,4 +1,4 @@
-"""Sentences from one file or standard input, in order, a bounded number at a time."""
+"""Sentences from one file, a hub data set or standard input, in order, a bounded number at a time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
+from lingualign.pairs.discovery import hub_dataset
 from lingualign.pairs.formats.compression import read_blocks
 from lingualign.pairs.formats.tabular import DAMAGED, is_tabular, read_table, text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from lingualign.pairs.discovery import HubDataset
+    from lingualign.pairs.formats.tabular import Choice
 
 STANDARD_INPUT = "-"
 CHUNK_ROWS = 32_768
@@ -32,9 +36,10 @@ def read_sentences(source: str, column: str | None = None) -> Iterator[list[str]
     source
         A text file, one sentence a line (divided by ``\n`` alone; an empty line is an empty sentence), also
         compressed; ``-`` for such text on standard input; or a parquet, CSV, TSV or JSONL file.
-        Text and parquet are read as they are needed, the others whole.
+        Text and parquet are read as they are needed, the others whole. Or the id of a hub data set, whose ``train``
+        split is streamed: ``owner/name``, ``owner/name:configuration`` or ``owner/name:folder``.
     column
-        Of a file with columns, the one to take; by default ``sentence``, ``text``, or the only one. A missing
+        Of what has columns, the one to take; by default ``sentence``, ``text``, or the only one. A missing
         value is an empty sentence.
 
     Raises
@@ -42,22 +47,33 @@ def read_sentences(source: str, column: str | None = None) -> Iterator[list[str]
     InputError
         If the source is missing, empty, damaged or not UTF-8, or has no such column.
     """
+    check_source(source)
     path = Path(source)
-    if source != STANDARD_INPUT and not path.is_file():
-        raise InputError(
-            f"{source!r}: no such file; give a text file, one sentence a line, or - for standard input"
-        )
-    tabular = source != STANDARD_INPUT and is_tabular(path)
+    dataset = hub_dataset(source) if source != STANDARD_INPUT else None
+    tabular = dataset is not None or (source != STANDARD_INPUT and is_tabular(path))
     if column is not None and not tabular:
         raise InputError(
             f"column is {column!r}, but {source!r} is plain text, which has no columns; leave it out"
         )
+    if dataset is not None:
+        texts = _hub_texts(dataset, column)
+    else:
+        texts = _table_texts(path, column) if tabular else _lines(source)
     some = False
-    for chunk in chunks(_table_texts(path, column) if tabular else _lines(source)):
+    for chunk in chunks(texts):
         some = True
         yield chunk
     if not some:
         raise InputError(f"{source!r}: empty, there is not one sentence in it")
+
+
+def check_source(source: str) -> None:
+    """Refuse a source that is no file, nor could be a hub data set, nor is standard input."""
+    if source != STANDARD_INPUT and not Path(source).is_file() and hub_dataset(source) is None:
+        raise InputError(
+            f"{source!r}: no such file; give a text file, one sentence a line, a hub data set id, or - for standard "
+            "input"
+        )
 
 
 def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -105,16 +121,28 @@ def _text(line: bytes, source: str, number: int) -> str:
         ) from None
 
 
-def _table_texts(path: Path, column: str | None) -> Iterator[str]:
+def _chooser(origin: object, column: str | None) -> Choice:
     def choose(found: Sequence[str]) -> list[str]:
         named = [name for name in ((column,) if column else _COLUMNS) if name in found]
         if named or (column is None and len(found) == 1):
             return [*named, *found][:1]
         missing = f"no column {column!r}" if column else "no column 'sentence' or 'text'"
         raise InputError(
-            f"{path}: {missing}; found {', '.join(map(repr, found)) or 'none'}: name one with column"
+            f"{origin}: {missing}; found {', '.join(map(repr, found)) or 'none'}: name one with column"
         )
 
+    return choose
+
+
+def _hub_texts(dataset: HubDataset, column: str | None) -> Iterator[str]:
+    from lingualign.pairs.hub import stream_hub
+
+    for table in stream_hub(dataset, _chooser(dataset.name, column)):
+        yield from pc.fill_null(table.column(0), "").to_pylist()
+
+
+def _table_texts(path: Path, column: str | None) -> Iterator[str]:
+    choose = _chooser(path, column)
     if path.suffix.lower() != ".parquet":
         yield from pc.fill_null(read_table(path, choose).column(0), "").to_pylist()
         return

@@ -137,15 +137,23 @@ def find_pairs(
         from lingualign.pairs.opus.source import find_bitexts
 
         return Listing(files=[*find_bitexts(text, languages, select)])
-    if isinstance(source, str) and _HUB_ID.fullmatch(text) and not _looks_like_file(path):
-        hub_id, _, config = text.partition(":")
-        if config or languages is None:
-            return Listing(files=[HubDataset(text, hub_id, config or None)])
-        return _find_in_hub(hub_id, languages, select)
+    if isinstance(source, str) and (dataset := hub_dataset(source)) is not None:
+        if dataset.config or languages is None:
+            return Listing(files=[dataset])
+        return _find_in_hub(dataset.id, languages, select)
     raise InputError(
         f"source {text!r}: no such file or folder; give a folder, a file ({KINDS}), a hub data set id, or "
         "opus:CORPUS"
     )
+
+
+def hub_dataset(source: str) -> HubDataset | None:
+    """Take a source that is not on the disk for the id of a hub data set; None if it cannot be one."""
+    path = Path(source)
+    if path.exists() or not _HUB_ID.fullmatch(source) or _looks_like_file(path):
+        return None
+    hub_id, _, config = source.partition(":")
+    return HubDataset(source, hub_id, config or None)
 
 
 def tabular_files(folder: Path) -> tuple[list[Path], list[Skipped]]:
