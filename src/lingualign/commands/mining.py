@@ -155,6 +155,7 @@ def filter_(
     model: str,
     pairs: str,
     output: str,
+    by: Literal["score", "margin", "cosine"] = "score",
     threshold: float | None = None,
     best: int | None = None,
     k: int = 4,
@@ -174,15 +175,18 @@ def filter_(
     pairs
         Folder, file or hub data set of pairs, as train takes them.
     output
-        File for the pairs kept, with their cosine and margin beside: .parquet, .tsv or .jsonl.
+        File for the pairs kept, with their scores beside: .parquet, .tsv, .jsonl or .tmx.
+    by
+        What pairs are judged by: the probability that a pair is a whole translation in the right languages (score),
+        or one of the figures that are written in any case. Without the score half of the encoding is saved.
     threshold
-        Least margin of a pair that is kept; all are kept where neither this nor --best is given.
+        Least of it that a pair is kept with; all are kept where neither this nor --best is given.
     best
-        How many pairs of the largest margin to keep.
+        How many pairs to keep, those of the largest.
     k
         Neighbours within the corpus that the margin is taken over.
     margin
-        Score of a pair: its cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
+        A pair's cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
     device
@@ -201,6 +205,7 @@ def filter_(
         model,
         pairs,
         output,
+        by=by,
         threshold=threshold,
         best=best,
         k=k,
@@ -214,7 +219,7 @@ def filter_(
     )
     low, high = report.scores
     print(
-        f"{report.pairs:,} pairs, {report.blank:,} of them with a blank side; margins from {low:.4f} to {high:.4f}"
+        f"{report.pairs:,} pairs, {report.blank:,} of them with a blank side; {report.by}s from {low:.4f} to {high:.4f}"
     )
     print(f"{report.kept:,} pairs in {output}")
 

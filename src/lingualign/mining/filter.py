@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
 from lingualign.mining.encode import TextEncoder
 from lingualign.mining.mine import MEMORY, check_parts, make_parts
+from lingualign.mining.quality import FEWEST, Side, score_pairs
 from lingualign.mining.sentences import chunks
 from lingualign.neighbours import (
     NEIGHBOURHOOD,
@@ -38,7 +40,11 @@ if TYPE_CHECKING:
     from lingualign.embedding.encode import Precision
     from lingualign.neighbours import Margin
 
+By = Literal["score", "margin", "cosine"]
+
 _BLOCK_PAIRS = 8_192
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,10 @@ class FilterReport:
     kept: int
     blank: int
     """Left out since a side is blank"""
+    by: By
+    """What they were judged by"""
     scores: tuple[float, float]
-    """Least and greatest of all that were scored"""
+    """Least and greatest of it among all that were scored"""
 
 
 def filter_pairs(
@@ -59,6 +67,7 @@ def filter_pairs(
     pairs: str,
     output: str | os.PathLike[str],
     *,
+    by: By = "score",
     threshold: float | None = None,
     best: int | None = None,
     k: int = NEIGHBOURHOOD,
@@ -70,7 +79,10 @@ def filter_pairs(
     overwrite: bool = False,
     progress: bool = False,
 ) -> FilterReport:
-    """Score each pair by its cosine and by its margin among all sentences of the corpus, and keep the best.
+    """Score each pair among all pairs of the corpus, and keep the best.
+
+    The score is the probability that a pair is a whole translation in the right languages: see
+    `lingualign.mining.quality`. It takes about as much encoding again as the cosine and the margin.
 
     The pairs kept stay in their order. While it works, a folder ``OUTPUT.parts`` holds vectors and the state of the
     search; an interrupted call leaves it, and the same call goes on from it.
@@ -83,10 +95,13 @@ def filter_pairs(
         A folder, a file or a hub data set id: see `lingualign.pairs.read_source`.
     output
         ``.parquet``, ``.tsv``, ``.jsonl`` or ``.tmx`` (text also compressed): the columns of a pair table with
-        ``cosine`` and ``margin`` beside; see `lingualign.pairs.formats.writers.write_pairs`.
+        ``cosine`` and ``margin`` beside; by score also ``score`` and the probabilities that it is the product of,
+        ``meaning``, ``whole`` and ``language``. See `lingualign.pairs.formats.writers.write_pairs`.
+    by
+        What pairs are judged by.
     threshold, best
-        Least margin of a pair that is kept, or how many of the largest margins are; with neither, all are, with
-        their scores.
+        Least of it that a pair is kept with, or how many of the largest are kept; with neither, all are, with their
+        scores.
     k, margin
         See `lingualign.neighbours`. With ``absolute`` the margin is the cosine.
     prompt, device, precision, memory, overwrite, progress
@@ -97,6 +112,8 @@ def filter_pairs(
     InputError
         If anything given cannot be used, or no pair reaches the threshold; then it says the range of the scores.
     """
+    if by not in get_args(By):
+        raise InputError(f"by {by!r} is unknown: expected one of {', '.join(get_args(By))}")
     check_margin(margin)
     check_neighbourhood(k)
     if threshold is not None and best is not None:
@@ -112,6 +129,12 @@ def filter_pairs(
     scored = table.filter(pa.array(filled))
     if not scored.num_rows:
         raise InputError(f"{pairs!r}: there is no pair in it with two sides")
+    if by == "score" and scored.num_rows < FEWEST:
+        few = f"{scored.num_rows} pairs are too few to learn a score from, which takes {FEWEST}"
+        if threshold is not None:
+            raise InputError(f"{few}; give a threshold of the margin, with by margin")
+        logger.warning("%s: judged by margin", few)
+        by = "margin"
 
     parts = output.with_name(f"{output.name}.parts")
     check_parts(parts)
@@ -138,24 +161,43 @@ def filter_pairs(
             advance=advance,
         )
     places = [
-        corpus.positions(scored[column]) for column, corpus in (("sentence1", source), ("sentence2", target))
+        corpus.positions(scored[column])
+        for column, corpus in zip(("sentence1", "sentence2"), corpora, strict=True)
     ]
     cosine = _cosines(source, places[0], target, places[1])
-    ours, theirs = (side.cosine.mean(axis=1, dtype=np.float64) for side in (forward, backward))
-    score = margin_scores(cosine, ours[places[0]], theirs[places[1]], margin)
-    kept = _kept(score, threshold, best)
-    scored = scored.append_column("cosine", pa.array(cosine)).append_column("margin", pa.array(score))
+    sides = tuple(
+        Side(corpus, place, found.cosine.mean(axis=1, dtype=np.float64)[place])
+        for corpus, place, found in zip(corpora, places, (forward, backward), strict=True)
+    )
+    margins = margin_scores(cosine, sides[0].neighbours, sides[1].neighbours, margin)
+    scores: dict[str, npt.NDArray[np.floating]] = {"cosine": cosine, "margin": margins}
+    if by == "score":
+        with progress_bar("Scoring", scored.num_rows, enabled=progress) as advance:
+            told = score_pairs(encoder, scored, sides, margins, margin, parts / "evenness", advance)
+        scores |= {
+            "meaning": told.meaning,
+            "whole": told.whole,
+            "language": told.language,
+            "score": told.score,
+        }
+    for name, values in scores.items():
+        scored = scored.append_column(name, pa.array(values))
+    score = scores[by]
+    kept = _kept(score, by, threshold, best)
     write_pairs(scored.filter(pa.array(kept)), output)
     shutil.rmtree(parts)
     return FilterReport(
         table.num_rows,
         int(kept.sum()),
         table.num_rows - scored.num_rows,
+        by,
         (float(score.min()), float(score.max())),
     )
 
 
-def _kept(score: npt.NDArray[np.float64], threshold: float | None, best: int | None) -> npt.NDArray[np.bool_]:
+def _kept(
+    score: npt.NDArray[np.floating], by: By, threshold: float | None, best: int | None
+) -> npt.NDArray[np.bool_]:
     kept = np.ones(len(score), np.bool_)
     if best is not None:
         kept[np.argsort(-score, kind="stable")[best:]] = False
@@ -163,7 +205,7 @@ def _kept(score: npt.NDArray[np.float64], threshold: float | None, best: int | N
         kept = score >= threshold
         if not kept.any():
             raise InputError(
-                f"threshold {threshold:g} keeps none of {len(score):,} pairs: their margins are from "
+                f"threshold {threshold:g} keeps none of {len(score):,} pairs: their {by}s are from "
                 f"{score.min():.4f} to {score.max():.4f}; give a lower one"
             )
     return kept

@@ -42,7 +42,7 @@ def by_language(pairs: pa.Table, judge: Callable[[pa.LargeStringArray, str], Mas
     found = np.zeros(pairs.num_rows, np.bool_)
     for sentences, language in SIDES:
         column = one_array(pairs[sentences])
-        for code, rows in _rows_of_languages(pairs[language]):
+        for code, rows in rows_of_languages(pairs[language]):
             found[rows] |= judge(column.take(pa.array(rows)) if len(rows) < len(column) else column, code)
     return found
 
@@ -57,7 +57,8 @@ def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return joined
 
 
-def _rows_of_languages(column: pa.ChunkedArray) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+def rows_of_languages(column: pa.ChunkedArray) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    """Tell which rows of a column of languages hold each."""
     languages = one_array(column.unify_dictionaries())
     numbers = languages.indices.to_numpy(zero_copy_only=False)
     for number, code in enumerate(languages.dictionary.to_pylist()):

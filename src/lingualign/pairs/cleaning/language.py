@@ -10,10 +10,13 @@ import numpy as np
 import pyarrow.compute as pc
 
 from lingualign.languages import language_code
-from lingualign.pairs.characters import Characters, CharacterTable, columns, each_run
+from lingualign.pairs.characters import LETTER, Characters, CharacterTable, columns, each_run, kinds
 from lingualign.pairs.cleaning.filter import by_language
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
     import pyarrow as pa
 
     from lingualign.pairs.selection import Mask
@@ -43,6 +46,8 @@ _OWN_SCRIPTS = {
 _OWN_SHARE = 5  # a fifth: the least share of kana that Japanese prose has
 _SHORTEST = 25
 _LONGEST = 120
+_LIKELIEST = 5  # languages that a probability is asked of; the others share next to nothing
+_LEAST = 1e-5  # the identification's probabilities are not finer
 _CLOSE = [
     frozenset(group.split())
     for group in (
@@ -108,12 +113,59 @@ class Language:
             open_to_doubt = ~np.asarray(each_run(sentences, _own_script(language)), np.bool_)
             rows, sentences = rows[open_to_doubt], sentences.filter(open_to_doubt)
         predict = _identifier().predict
-        texts = pc.utf8_slice_codeunits(sentences, 0, _LONGEST).to_pylist()
-        for row, text in zip(rows.tolist(), texts, strict=True):
-            line = " ".join(text.split())  # the model takes one line
-            labels, _ = predict(line.lower() if line.isupper() else line, 1, self.sure)
-            found[row] = bool(labels) and not _same(language, _label_code(labels[0]))
+        for row, line in zip(rows.tolist(), _lines(sentences), strict=True):
+            labels, _ = predict(line, 1, self.sure)
+            found[row] = bool(labels) and not same_language(language, _label_code(labels[0]))
         return found
+
+
+def language_log_odds(sentences: pa.LargeStringArray, language: str) -> npt.NDArray[np.float64]:
+    """Log odds that sentences are in a language, or in one that identification takes for it.
+
+    As of `Language`, a sentence is judged by its first 120 characters, and one with letters of a script that is the
+    language's own is in it. Short ones are judged too: the shorter, the less sure is the identification.
+
+    Parameters
+    ----------
+    sentences
+        Without nulls.
+    language
+        As `lingualign.languages.language_code` gives it.
+
+    Returns
+    -------
+    ndarray of float64, shape (sentences,)
+        From -11.5 to 11.5. NaN of sentences without letters, and of all if the language is not known to the
+        identification.
+    """
+    odds = np.full(len(sentences), np.nan)
+    if language not in known_languages():
+        return odds
+    rows = np.flatnonzero(each_run(sentences, lambda run: run.count((kinds(run.points) & LETTER) > 0)))
+    sentences = sentences.take(rows)
+    probability = np.zeros(len(rows))
+    if language in _OWN_SCRIPTS:
+        probability[np.asarray(each_run(sentences, _own_script(language)), np.bool_)] = 1
+    open_to_doubt = np.flatnonzero(probability == 0)
+    predict = _identifier().predict
+    for row, line in zip(open_to_doubt.tolist(), _lines(sentences.take(open_to_doubt)), strict=True):
+        told = zip(*predict(line, _LIKELIEST), strict=True)
+        probability[row] = sum(share for label, share in told if same_language(language, _label_code(label)))
+    probability = probability.clip(_LEAST, 1 - _LEAST)
+    odds[rows] = np.log(probability / (1 - probability))
+    return odds
+
+
+def same_language(language: str, other: str) -> bool:
+    """Whether two languages are one, or such that identification takes them for each other."""
+    return language == other or any({language, other} <= group for group in _CLOSE)
+
+
+def _lines(sentences: pa.LargeStringArray) -> Iterator[str]:
+    """Give sentences as the identification takes them: the beginning, in one line, not all in capitals."""
+    for text in pc.utf8_slice_codeunits(sentences, 0, _LONGEST).to_pylist():
+        line = " ".join(text.split())
+        yield line.lower() if line.isupper() else line
 
 
 def _own_script(language: str) -> Any:
@@ -156,7 +208,3 @@ def known_languages() -> frozenset[str]:
 def _label_code(label: str) -> str:
     name = label.removeprefix("__label__")
     return language_code(_WIKIPEDIA.get(name, name))
-
-
-def _same(language: str, other: str) -> bool:
-    return language == other or any({language, other} <= group for group in _CLOSE)

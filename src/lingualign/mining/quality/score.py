@@ -1,0 +1,258 @@
+"""Score the pairs of a corpus by damaged copies of some of them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lingualign.files import write_atomically
+from lingualign.mining.quality.coverage import cut, encode_parts, evenness
+from lingualign.mining.quality.measures import Copies, Measures, log_probabilities
+from lingualign.neighbours import cosines, margin_scores, unit_rows
+from lingualign.pairs.characters import columns, each_run
+from lingualign.pairs.cleaning.filter import SIDES, one_array, rows_of_languages
+from lingualign.pairs.cleaning.language import language_log_odds, same_language
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from lingualign.mining.corpus import Corpus
+    from lingualign.mining.encode import TextEncoder
+    from lingualign.neighbours import Margin
+
+    Numbers = npt.NDArray[np.float64]
+    Places = npt.NDArray[np.int64]
+
+logger = logging.getLogger(__name__)
+
+FEWEST = 20
+"""Pairs that a score can be learnt from; of a language pair that has fewer, all pairs together are taken."""
+
+_SAMPLE = 2_000
+_BLOCK_PAIRS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of the pairs."""
+
+    corpus: Corpus
+    place: Places
+    """(pairs,), which of the corpus's sentences each pair has"""
+    neighbours: Numbers
+    """(pairs,), mean of the cosines of its nearest neighbours on the other side"""
+
+    def vectors(self, rows: Places | slice) -> npt.NDArray[np.float32]:
+        """Give the vectors of some pairs' sentences, of length 1."""
+        return unit_rows(self.corpus.vectors[self.place[rows]])
+
+
+@dataclass(frozen=True, slots=True)
+class PairScores:
+    """Probabilities, (pairs,) each, where good and damaged are as likely beforehand."""
+
+    meaning: Numbers
+    """That both sides mean the same and were not put together at random"""
+    whole: Numbers
+    """That neither side lost a part"""
+    language: Numbers
+    """That both sides are in their languages"""
+
+    @property
+    def score(self) -> Numbers:
+        """That nothing of this is wrong: their product."""
+        return self.meaning * self.whole * self.language
+
+
+def score_pairs(
+    encoder: TextEncoder,
+    table: pa.Table,
+    sides: Sequence[Side],
+    margins: Numbers,
+    margin: Margin,
+    folder: Path,
+    advance: Callable[[int], None] = lambda _: None,
+) -> PairScores:
+    """Score pairs by what is usual among those of their languages, most of which are taken to be good.
+
+    Parameters
+    ----------
+    encoder
+        Of the vectors.
+    table
+        The pairs, of `lingualign.pairs.table.PAIR_SCHEMA`, at least `FEWEST`, without blank sides.
+    sides
+        Their sentences.
+    margins, margin
+        Of the pairs, and which it is.
+    folder
+        Takes what was measured by parts of the pairs; a later call goes on from it.
+    advance
+        Told of pairs as they are measured.
+    """
+    texts = [one_array(table[sentences]) for sentences, _ in SIDES]
+    lengths = [np.asarray(each_run(text, columns), np.float64) for text in texts]
+    rows = np.arange(table.num_rows)
+    measures = Measures(
+        margins,
+        _log_ratio(*lengths),
+        _evenness(encoder, texts, sides, folder, advance),
+        _language_odds(table, rows),
+    )
+    logs = np.empty((3, table.num_rows))
+    for judged, known in _groups(table):
+        copies = _damaged(encoder, table, sides, known, margin)
+        typical = float(np.median(np.concatenate([length[known] for length in lengths])))
+        usual = measures.of(known)
+        for side, odds in zip(SIDES, usual.language, strict=True):
+            _warn_of_language(table, side, known, odds)
+        logs[:, judged] = log_probabilities(measures.of(judged), usual, copies, typical)
+    return PairScores(*np.exp(logs))
+
+
+def _groups(table: pa.Table) -> Iterator[tuple[Places, Places]]:
+    """Give the pairs of each two languages, with those that they are judged by."""
+    everything = np.arange(table.num_rows)
+    few = []
+    for one, first in rows_of_languages(table["lang1"]):
+        for two, second in rows_of_languages(table["lang2"]):
+            rows = np.intersect1d(first, second, assume_unique=True)
+            if len(rows) >= FEWEST:
+                yield rows, rows
+            elif len(rows):
+                few.append(rows)
+                logger.warning(
+                    "%s-%s has %d pairs, too few to learn from: judged by all pairs together",
+                    one,
+                    two,
+                    len(rows),
+                )
+    if few:
+        yield np.concatenate(few), everything
+
+
+def _damaged(
+    encoder: TextEncoder, table: pa.Table, sides: Sequence[Side], rows: Places, margin: Margin
+) -> Copies:
+    """Damage a sample of some pairs, with a fixed seed, and measure the copies as the pairs are."""
+    rows = np.random.default_rng(0).permutation(rows)[:_SAMPLE]
+    partner = np.roll(rows, 1)
+    source, target = sides
+    margins = margin_scores(
+        cosines(source.vectors(rows), target.vectors(partner)),
+        source.neighbours[rows],
+        target.neighbours[partner],
+        margin,
+    )
+    texts = [table[sentences].take(pa.array(rows)).to_pylist() for sentences, _ in SIDES]
+    halves = []
+    for whole, other, side, sign in ((0, 1, source, 1), (1, 0, target, -1)):
+        # The first half of every second sentence is left, and the second half of the others.
+        half = [cut(text, 2)[number % 2] for number, text in enumerate(texts[other])]
+        even = np.concatenate(
+            [
+                evenness(
+                    encode_parts(encoder, texts[whole][some]),
+                    side.vectors(rows[some]),
+                    unit_rows(encoder(half[some])),
+                )
+                for some in _blocks(len(rows))
+            ]
+        )
+        ratio = _log_ratio(*(_columns(each) for each in (texts[whole], half)))
+        halves.append((sign * ratio, even))
+    return Copies(margins, halves[0], halves[1], _language_odds(table, rows, exchanged=True))
+
+
+def _evenness(
+    encoder: TextEncoder,
+    texts: list[pa.Array],
+    sides: Sequence[Side],
+    folder: Path,
+    advance: Callable[[int], None],
+) -> tuple[Numbers, Numbers]:
+    """Measure block by block; each is kept until all are there."""
+    folder.mkdir(exist_ok=True)
+    measured = []
+    for some in _blocks(len(texts[0])):
+        key = hashlib.sha256(encoder.encoder.fingerprint.encode())
+        for side, text in zip(sides, texts, strict=True):
+            key.update(repr((encoder.encoder.prompt, encoder.encoder.precision)).encode())
+            key.update(side.place[some].tobytes())
+            key.update("\0".join(text[some].to_pylist()).encode())
+        path = folder / f"{some.start:010}-{key.hexdigest()[:32]}.npy"
+        found = _read(path, len(text[some]))
+        if found is None:
+            vectors = [side.vectors(some) for side in sides]
+            parts = [encode_parts(encoder, text[some].to_pylist()) for text in texts]
+            found = np.array(
+                [evenness(parts[0], vectors[0], vectors[1]), evenness(parts[1], vectors[1], vectors[0])]
+            )
+            content = io.BytesIO()
+            np.save(content, found)
+            write_atomically(path, content.getvalue())
+        measured.append(found)
+        advance(found.shape[1])
+    both = np.concatenate(measured, axis=1)
+    return both[0], both[1]
+
+
+def _read(path: Path, pairs: int) -> Numbers | None:
+    try:
+        found: Numbers = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return found if found.shape == (2, pairs) and found.dtype == np.float64 else None
+
+
+def _language_odds(table: pa.Table, rows: Places, *, exchanged: bool = False) -> tuple[Numbers, Numbers]:
+    """Log odds that each side of some pairs is in its language; exchanged, that the other side is.
+
+    NaN where both sides are in languages that cannot be told apart.
+    """
+    some = table.take(pa.array(rows))
+    odds = []
+    for (sentences, language), (others, other) in zip(SIDES, reversed(SIDES), strict=True):
+        text = one_array(some[others if exchanged else sentences])
+        told = np.full(len(rows), np.nan)
+        for code, of_code in rows_of_languages(some[language]):
+            told[of_code] = language_log_odds(text.take(pa.array(of_code)), code)
+            for second, of_both in rows_of_languages(some[other]):
+                if same_language(code, second):
+                    told[np.intersect1d(of_code, of_both)] = np.nan
+        odds.append(told)
+    return odds[0], odds[1]
+
+
+def _warn_of_language(table: pa.Table, side: tuple[str, str], rows: Places, odds: Numbers) -> None:
+    known = odds[~np.isnan(odds)]
+    if len(known) and np.median(known) < 0:
+        codes = "/".join(sorted(pc.unique(table[side[1]].take(pa.array(rows)).cast(pa.string())).to_pylist()))
+        logger.warning(
+            "%s: most of it is identified as another language than %s; the scores say little of its language",
+            side[0],
+            codes,
+        )
+
+
+def _log_ratio(one: Numbers, two: Numbers) -> Numbers:
+    ratio: Numbers = np.log((two + 1) / (one + 1))
+    return ratio
+
+
+def _columns(sentences: list[str]) -> Numbers:
+    return np.asarray(each_run(pa.array(sentences, pa.large_string()), columns), np.float64)
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + _BLOCK_PAIRS, count)) for start in range(0, count, _BLOCK_PAIRS))
