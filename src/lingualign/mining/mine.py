@@ -226,7 +226,7 @@ def _search(
 
 def check_parts(parts: Path) -> None:
     """Refuse a folder of that name that a mining did not leave, since it is removed at the end."""
-    known = {"source", "target", "runs", "search", ".search.tmp"}
+    known = {"source", "target", "runs", "search", "evenness", ".search.tmp"}
     if parts.exists() and (not parts.is_dir() or {path.name for path in parts.iterdir()} - known):
         raise InputError(
             f"{str(parts)!r} is in the way: it is needed for vectors and is not from an interrupted call"

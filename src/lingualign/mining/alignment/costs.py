@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,8 @@ _NAT = 0.04
 _TWO_TO_ONE = 3.0
 _TWO_TO_TWO = 4.4
 _FURTHER = _TWO_TO_TWO - _TWO_TO_ONE
+# What a document of few sentences does not tell: log ratios of ten links of about equal length, give or take a third.
+_SUPPOSED = 0.3 * np.array([NormalDist().inv_cdf((place + 0.5) / 10) for place in range(10)])
 _NORMAL = 1.4826  # a normal distribution's standard deviation in median absolute deviations
 # Equal vectors have a cosine of 1 up to rounding. A distance below it would decide between 1-1 twice and 2-2.
 _ROUNDING = 1e-5
@@ -41,8 +44,8 @@ class Costs:
     To this comes what is unlikely of the link before a word is read, as Gale and Church (1993) have it: 0.04 for each
     nat of ``-log P(kind) + z^2 / 2``. P is how often a link of its kind is met, relative to 1-1: exp(-3.0) for 1-2 and
     2-1, exp(-4.4) for 2-2 (their Table 5), and for each further sentence again as much less as 2-2 has less than 2-1;
-    z is by how many standard deviations the log of the ratio of both lengths differs from what is typical, which the
-    median over the sentences' cheapest links tells, and their median absolute deviation.
+    z is by how many standard deviations the log of the ratio of both lengths differs from what is typical: the median
+    and the median absolute deviation over the sentences' cheapest links, and ten more of about equal length.
 
     Leaving out a sentence of each document costs ``skip`` more than linking two that translate each other typically
     does: half of that each. Typical is the median of the sentences' cheapest 1-1 links, in the document where it is
@@ -86,7 +89,7 @@ class Costs:
             )
         self._lengths = [[np.log(np.add(run, 1)).astype(np.float32) for run in side] for side in lengths]
         links = np.concatenate([ours[0], theirs[0]]), np.concatenate([ours[1], theirs[1]])
-        ratio = self._lengths[1][0][links[1]] - self._lengths[0][0][links[0]]
+        ratio = np.append(self._lengths[1][0][links[1]] - self._lengths[0][0][links[0]], _SUPPOSED)
         self._ratio = float(np.median(ratio))
         # A ratio is not known more finely than to one unit of length.
         finest = 1 / (1 + float(np.median(np.concatenate([side[0] for side in lengths]))))
