@@ -1,10 +1,10 @@
 """How well damaged pairs are told from good ones: real pairs, some shuffled, cut off or in another language.
 
 ``stated``: one pair in ten gets another pair's translation, one in twenty loses the second half of it, one in twenty
-gets it in another language. ``wide``: three pairs in a hundred each get another pair's translation, that of the row below,
-lose the second half, the last third or the first half of it or all after a punctuation mark, lose the second half of
-the source, or get the translation in another language or the source itself. The area under the curve is the chance that
-a good pair scores above a damaged one.
+gets it in another language. ``wide``: three pairs in a hundred each get another pair's translation, that of the row
+below, lose the second half, the last third or the first half of it or all after a punctuation mark, lose the second
+half of the source, or get the translation in another language or the source itself. The area under the curve is the
+chance that a good pair scores above a damaged one.
 
     python benchmarks/filter_quality.py --model runs/static-en-xx
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import xml.etree.ElementTree as ElementTree
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ from lingualign.mining import align_documents, align_vectors, encode_text
 from lingualign.mining.alignment.documents import joined
 from lingualign.pairs import read_source
 
-SKIP = 0.4
+SKIP = 0.5
 
 
 def runs(sentences, most):
@@ -46,7 +47,20 @@ def documents(draw, longest=12):
     return runs(source, most), runs(target, most)
 
 
-def plain_costs(source, target):
+def run_lengths(sides, seed):
+    """Lengths of sentences, those of one document in a row alike in the other, and of all runs of them."""
+    random = np.random.default_rng(seed)
+    common = random.integers(1, 200, max(len(side[0]) for side in sides))
+    lengths = []
+    for side in sides:
+        own = random.poisson(common[: len(side[0])])
+        lengths.append(
+            [np.convolve(own, np.ones(count, int), "valid")[: len(run)] for count, run in enumerate(side, 1)]
+        )
+    return tuple(lengths)
+
+
+def plain_costs(source, target, lengths):
     """The cost of every link and that of leaving a sentence out, from the formulas."""
 
     def distance(one, two):
@@ -55,18 +69,35 @@ def plain_costs(source, target):
     source_mean = [[np.mean([distance(one, y) for y in target[0]]) for one in run] for run in source]
     target_mean = [[np.mean([distance(x, two) for x in source[0]]) for two in run] for run in target]
 
-    def link(i, j, a, b):
+    def apart(i, j, a, b):
         mean = source_mean[a - 1][i] + target_mean[b - 1][j]
         return 2 * a * b * distance(source[a - 1][i], target[b - 1][j]) / mean
 
-    grid = np.array([[link(i, j, 1, 1) for j in range(len(target[0]))] for i in range(len(source[0]))])
+    def ratio(i, j, a, b):
+        return np.log((lengths[1][b - 1][j] + 1) / (lengths[0][a - 1][i] + 1))
+
+    rows, columns = range(len(source[0])), range(len(target[0]))
+    grid = np.array([[apart(i, j, 1, 1) for j in columns] for i in rows])
     typical = min(np.median(grid.min(axis=1)), np.median(grid.min(axis=0)))
+    ratios = [ratio(i, grid[i].argmin(), 1, 1) for i in rows] + [
+        ratio(grid[:, j].argmin(), j, 1, 1) for j in columns
+    ]
+    ratios += [0.3 * NormalDist().inv_cdf(share) for share in np.arange(0.05, 1, 0.1)]
+    middle = np.median(ratios)
+    finest = 1 / (1 + np.median(np.concatenate([side[0] for side in lengths])))
+    spread = max(1.4826 * np.median(np.abs(ratios - middle)), finest)
+
+    def link(i, j, a, b):
+        kind = 0 if a + b == 2 else 3.0 + 1.4 * (a + b - 3)
+        z = (ratio(i, j, a, b) - middle) / spread
+        return apart(i, j, a, b) + 0.04 * (kind + z**2 / 2)
+
     return link, (typical + SKIP) / 2
 
 
-def plain_alignment(source, target):
+def plain_alignment(source, target, lengths):
     """Least total cost, and its links, by the plain programme over all cells."""
-    link, skip = plain_costs(source, target)
+    link, skip = plain_costs(source, target, lengths)
     best = {(0, 0): (0.0, [])}
     for i in range(len(source[0]) + 1):
         for j in range(len(target[0]) + 1):
@@ -100,12 +131,15 @@ def check_whole(links, rows, columns):
 
 
 @settings(deadline=None)
-@given(documents(8))
-def test_the_alignment_is_that_of_the_plain_programme(sides):
-    links = align_vectors(*sides, skip=SKIP)
-    cost, expected = plain_alignment(*sides)
+@given(documents(8), st.integers(0, 2**32 - 1), st.booleans())
+def test_the_alignment_is_that_of_the_plain_programme(sides, seed, with_lengths):
+    lengths = run_lengths(sides, seed)
+    links = align_vectors(*sides, skip=SKIP, lengths=lengths if with_lengths else None)
+    if not with_lengths:
+        lengths = tuple([np.zeros(len(run)) for run in side] for side in sides)
+    cost, expected = plain_alignment(*sides, lengths)
     assert links.cost.sum() == pytest.approx(cost, rel=1e-4, abs=1e-4)
-    link, skip = plain_costs(*sides)
+    link, skip = plain_costs(*sides, lengths)
     columns = (links.source, links.target, links.source_count, links.target_count)
     each = [link(i, j, a, b) if a and b else skip for i, j, a, b in zip(*columns, strict=True)]
     np.testing.assert_allclose(links.cost, each, rtol=1e-3, atol=1e-4)
@@ -121,14 +155,31 @@ def test_within_any_window_the_alignment_is_whole_and_never_cheaper(sides, windo
     assert links.cost.sum() >= align_vectors(*sides).cost.sum() - 1e-4
 
 
-@given(documents())
-def test_backwards_or_with_the_sides_exchanged_it_is_the_same_alignment(sides):
+@given(documents(), st.integers(0, 2**32 - 1))
+def test_backwards_or_with_the_sides_exchanged_it_is_the_same_alignment(sides, seed):
+    lengths = run_lengths(sides, seed)
     rows, columns = (len(side[0]) for side in sides)
-    links = as_set(align_vectors(*sides))
-    backwards = as_set(align_vectors(*([run[::-1] for run in side] for side in sides)))
+    links = as_set(align_vectors(*sides, lengths=lengths))
+    reverse = [[[run[::-1] for run in side] for side in both] for both in (sides, lengths)]
+    backwards = as_set(align_vectors(*reverse[0], lengths=reverse[1]))
     turned = {(rows - i - a if a else None, a, columns - j - b if b else None, b) for i, a, j, b in backwards}
     assert turned == links
-    assert {(i, a, j, b) for j, b, i, a in as_set(align_vectors(*sides[::-1]))} == links
+    exchanged = as_set(align_vectors(*sides[::-1], lengths=lengths[::-1]))
+    assert {(i, a, j, b) for j, b, i, a in exchanged} == links
+
+
+def test_lengths_tell_a_sentence_left_out_from_one_that_is_joined():
+    """A sentence so near its neighbour that the vectors alone would join both."""
+    random = np.random.default_rng(2)
+    one = random.normal(size=(60, 24))
+    other = one + 0.3 * random.normal(size=one.shape)
+    source = np.insert(one, 31, one[30] + 0.5 * random.normal(size=24), axis=0)
+    sides = runs(source, 2), runs(other, 2)
+    long = random.integers(30, 100, 60)
+    lengths = [[side, side[1:] + side[:-1]] for side in (np.insert(long, 31, 90), long)]
+    linked = as_set(align_vectors(*sides, lengths=lengths))
+    assert (31, 1, None, 0) in linked
+    assert len(linked) == 61
 
 
 @pytest.mark.parametrize("kind", ["float16", "float32", "all equal"])
@@ -247,7 +298,10 @@ def test_documents_of_two_folders_are_aligned_each_with_its_namesake(static, tex
     assert "links of 2 documents in" in capsys.readouterr().out
     header, *rows = [line.split("\t") for line in output.read_text().splitlines()]
     assert header == ["document", "source_lines", "target_lines", "cost", "sentence1", "sentence2"]
-    assert rows[-1] == ["part/b", "1,2", "1", "0.000000", *["The dog sleeps. It rains."] * 2]
+    assert rows[-1][:3] + rows[-1][4:] == ["part/b", "1,2", "1", *["The dog sleeps. It rains."] * 2]
+    assert float(rows[-1][3]) == pytest.approx(
+        0.04 * 3, abs=0.01
+    )  # of its kind, and hardly anything of lengths
     align_documents(static, str(folder / "source"), str(folder / "target.gz"), tmp_path / "alone.tsv")
     alone = [line.split("\t") for line in (tmp_path / "alone.tsv").read_text().splitlines()[1:]]
     assert [row[1:] for row in rows[:-1]] == alone

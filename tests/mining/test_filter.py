@@ -54,13 +54,19 @@ def test_scores_are_those_of_the_formula_in_every_output(minilm, pairs, tmp_path
         [read], _ = read_source(tmp_path / output)
         assert read.table.select([0, 1, 2, 3, 4]).to_pylist() == table.select([0, 1, 2, 3, 4]).to_pylist()
 
-    scores = table["margin"].to_numpy()
-    filter_pairs(minilm, str(path), tmp_path / "best.parquet", best=7)
-    best = pq.read_table(tmp_path / "best.parquet")
-    assert best.equals(table.take(np.sort(np.argsort(-scores, kind="stable")[:7])))
-    threshold = float(np.median(scores))
-    filter_pairs(minilm, str(path), tmp_path / "above.parquet", threshold=threshold)
-    assert pq.read_table(tmp_path / "above.parquet").equals(table.filter(scores >= threshold))
+    product = np.prod([table[part].to_numpy() for part in ("meaning", "whole", "language")], axis=0)
+    np.testing.assert_allclose(table["score"], product)
+    for by in ("margin", "score"):
+        scores = table[by].to_numpy()
+        columns = table.column_names if by == "score" else table.column_names[:7]
+        filter_pairs(minilm, str(path), tmp_path / f"best.{by}.parquet", by=by, best=7)
+        best = pq.read_table(tmp_path / f"best.{by}.parquet")
+        chosen = np.sort(np.argsort(-scores, kind="stable")[:7])
+        assert best.equals(table.select(columns).take(chosen))
+        threshold = float(np.median(scores))
+        filter_pairs(minilm, str(path), tmp_path / f"above.{by}.parquet", by=by, threshold=threshold)
+        above = pq.read_table(tmp_path / f"above.{by}.parquet")
+        assert above.equals(table.select(columns).filter(scores >= threshold))
     assert not list(tmp_path.glob("*.parts"))
 
 
@@ -68,7 +74,9 @@ def test_scores_are_those_of_the_formula_in_every_output(minilm, pairs, tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threshold": 99.0}, r"threshold 99 keeps none of 50 pairs: their margins are from -?\d\.\d+ to \d\.\d+"),
+        ({"threshold": 99.0}, r"threshold 99 keeps none of 50 pairs: their scores are from 0\.\d+ to 0\.\d+"),
+        ({"by": "length"}, "by 'length' is unknown: expected one of score, margin, cosine"),
+        ({"threshold": 99.0, "by": "margin"}, r"none of 50 pairs: their margins are from -?\d\.\d+ to \d\.\d+"),
         ({"threshold": 1.0, "best": 3}, "threshold and best are both given"),
         ({"best": 0}, "best is 0; it must be a number of pairs, at least 1"),
         ({"margin": "cosine"}, "margin 'cosine' is unknown"),
@@ -82,3 +90,45 @@ def test_what_cannot_be_filtered_is_said(static, pairs, tmp_path, options, messa
     with pytest.raises(InputError, match=message):
         filter_pairs(static, source, output, **options)
     assert not output.exists()
+
+
+@pytest.mark.data
+def test_a_few_pairs_are_judged_by_margin_and_that_is_said(static, pairs, tmp_path, caplog):
+    few = tmp_path / "few.en-fr.tsv"
+    few.write_text("".join(pairs[0].read_text().splitlines(keepends=True)[:11]))
+    with pytest.raises(
+        InputError, match="10 pairs are too few to learn a score from, which takes 20; give a threshold"
+    ):
+        filter_pairs(static, str(few), tmp_path / "o.parquet", threshold=0.5)
+    report = filter_pairs(static, str(few), tmp_path / "o.parquet", best=3)
+    assert report.by == "margin"
+    assert "10 pairs are too few to learn a score from, which takes 20: judged by margin" in caplog.text
+    assert pq.read_table(tmp_path / "o.parquet").column_names[5:] == ["cosine", "margin"]
+
+
+@pytest.mark.data
+def test_an_interrupted_call_goes_on_to_the_same_scores(static, pairs, tmp_path):
+    filter_pairs(static, str(pairs[0]), tmp_path / "whole.parquet")
+    output = tmp_path / "o.parquet"
+    with pytest.raises(InputError, match="keeps none"):
+        filter_pairs(static, str(pairs[0]), output, threshold=2)
+    [kept] = (tmp_path / "o.parquet.parts" / "evenness").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-8])
+    filter_pairs(static, str(pairs[0]), output)
+    assert output.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+@pytest.mark.data
+def test_few_pairs_of_a_language_are_judged_by_all_and_unknown_languages_by_none(
+    static, pairs, tmp_path, caplog
+):
+    rows = pairs[0].read_text().splitlines(keepends=True)
+    (tmp_path / "in").mkdir()
+    for name, some in (("a.en-fr.tsv", rows[:41]), ("b.en-zgh.tsv", rows[:1] + rows[30:40])):
+        (tmp_path / "in" / name).write_text("".join(some))
+    filter_pairs(static, str(tmp_path / "in"), tmp_path / "o.parquet")
+    assert "en-zgh has 10 pairs, too few to learn from: judged by all pairs together" in caplog.text
+    table = pq.read_table(tmp_path / "o.parquet")
+    assert np.isfinite(table["score"]).all()
+    # Of the second side's language nothing is known: it counts for nothing.
+    assert (table["language"].to_numpy()[40:] > 0.99).all()

@@ -282,7 +282,7 @@ def align(
     target: str,
     output: str,
     most: int = 2,
-    skip: float = 0.4,
+    skip: float = 0.5,
     column: str | None = None,
     prompt: str | None = None,
     device: str | None = None,

@@ -378,7 +378,15 @@ def _key(corpora: list[Corpus], k: int) -> str:
 
 def check_parts(parts: Path) -> None:
     """Refuse a folder of that name that a mining did not leave, since it is removed at the end."""
-    known = {*SIDES, *(f"planted-{side}" for side in SIDES), TILES, "runs", "search", ".search.tmp"}
+    known = {
+        *SIDES,
+        *(f"planted-{side}" for side in SIDES),
+        TILES,
+        "runs",
+        "search",
+        "evenness",
+        ".search.tmp",
+    }
     if parts.exists() and (not parts.is_dir() or {path.name for path in parts.iterdir()} - known):
         raise InputError(
             f"{str(parts)!r} is in the way: it is needed for vectors and is not from an interrupted call"

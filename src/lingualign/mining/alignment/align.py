@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
@@ -20,10 +21,12 @@ from lingualign.mining.engines import Here
 from lingualign.mining.mine import check_parts, make_parts, parts_of
 from lingualign.mining.sentences import chunks
 from lingualign.mining.text_encoder import EncodeJob, describe
+from lingualign.pairs.characters import columns, each_run
 
 if TYPE_CHECKING:
     import os
 
+    import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.encode import Precision
@@ -121,7 +124,10 @@ def align_documents(
     links = []
     with progress_bar("Aligning", sum(pair.source.lines for pair in documents), enabled=progress) as advance:
         for pair in documents:
-            links.append(align_vectors(vectors(pair.source), vectors(pair.target), skip=skip))
+            lengths = _lengths(pair.source, most), _lengths(pair.target, most)
+            links.append(
+                align_vectors(vectors(pair.source), vectors(pair.target), lengths=lengths, skip=skip)
+            )
             advance(pair.source.lines)
     write_links(documents, links, output)
     shutil.rmtree(parts)
@@ -136,3 +142,8 @@ def align_documents(
         for side, left in zip(sides, alone, strict=True)
     ]
     return AlignReport(len(documents), sum(int(paired.sum()) for paired in both), told[0], told[1])
+
+
+def _lengths(document: Document, most: int) -> list[npt.NDArray[np.int64]]:
+    runs = (pa.array(document.runs(sentences), pa.large_string()) for sentences in range(1, most + 1))
+    return [each_run(each, columns) for each in runs]

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from lingualign.mining.alignment.costs import Lengths
     from lingualign.neighbours import Rows
 
-SKIP = 0.4
+SKIP = 0.5
 _WINDOW = 16
 _EXACT_CELLS = 1 << 20
 _BLOCK_ROWS = 4_096
@@ -47,6 +48,7 @@ def align_vectors(
     source: Sequence[Rows],
     target: Sequence[Rows],
     *,
+    lengths: tuple[Lengths, Lengths] | None = None,
     skip: float = SKIP,
     window: int = _WINDOW,
     exact_cells: int = _EXACT_CELLS,
@@ -62,6 +64,9 @@ def align_vectors(
     source, target
         Vectors of all runs of 1, 2, ... sentences in a row: of n sentences n vectors, n - 1, and so on, (rows, d)
         each. As many sentences as there are kinds of run may be linked on a side.
+    lengths
+        Of both documents: how long each run is, say in `lingualign.pairs.characters.columns`, in the order of the
+        vectors; without them links are not judged by lengths.
     skip
         How much more leaving out two sentences costs than linking them typically does; a random link costs 1.
     window
@@ -94,7 +99,7 @@ def align_vectors(
         path = best_path(coarse, band or Band.everything(coarse.shape), [(1, 1)])
         finer = levels[-1][0].shape[0], levels[-1][1].shape[0]
         band = Band.around(path, finer, window)
-    costs = Costs(source, target, skip)
+    costs = Costs(source, target, skip, lengths)
     moves = [(a, b) for a in range(1, len(source) + 1) for b in range(1, len(target) + 1)]
     moves.sort(key=sum)
     return _links(costs, best_path(costs, band or Band.everything(costs.shape), moves))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +15,20 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    Lengths = Sequence[npt.NDArray[np.integer | np.floating]]
+
     _Some = slice | npt.NDArray[np.int64]
+    _Cheapest = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.floating]]
 
 _BLOCK_ROWS = 4_096
 _SAMPLE = 256
+_NAT = 0.04
+_TWO_TO_ONE = 3.0
+_TWO_TO_TWO = 4.4
+_FURTHER = _TWO_TO_TWO - _TWO_TO_ONE
+# What a document of few sentences does not tell: log ratios of ten links of about equal length, give or take a third.
+_SUPPOSED = 0.3 * np.array([NormalDist().inv_cdf((place + 0.5) / 10) for place in range(10)])
+_NORMAL = 1.4826  # a normal distribution's standard deviation in median absolute deviations
 # Equal vectors have a cosine of 1 up to rounding. A distance below it would decide between 1-1 twice and 2-2.
 _ROUNDING = 1e-5
 
@@ -29,6 +40,12 @@ class Costs:
     1 - cos(x, y') over all sentences y' of the other document, so that what is near everything gains nothing by it
     (Thompson and Koehn, 2019, Eq. 1, who take the mean over a random sample: over all of them it is one product with
     the mean vector). A random pair costs about 1.
+
+    To this comes what is unlikely of the link before a word is read, as Gale and Church (1993) have it: 0.04 for each
+    nat of ``-log P(kind) + z^2 / 2``. P is how often a link of its kind is met, relative to 1-1: exp(-3.0) for 1-2 and
+    2-1, exp(-4.4) for 2-2 (their Table 5), and for each further sentence again as much less as 2-2 has less than 2-1;
+    z is by how many standard deviations the log of the ratio of both lengths differs from what is typical: the median
+    and the median absolute deviation over the sentences' cheapest links, and ten more of about equal length.
 
     Leaving out a sentence of each document costs ``skip`` more than linking two that translate each other typically
     does: half of that each. Typical is the median of the sentences' cheapest 1-1 links, in the document where it is
@@ -42,6 +59,8 @@ class Costs:
         each. They need not be of length 1.
     skip
         At least 0.
+    lengths
+        Of both documents: how long each run is, in the order of the vectors. Without them nothing is known of lengths.
 
     Raises
     ------
@@ -49,13 +68,32 @@ class Costs:
         If a vector holds NaN or infinite values.
     """
 
-    def __init__(self, source: Sequence[Rows], target: Sequence[Rows], skip: float) -> None:
+    def __init__(
+        self,
+        source: Sequence[Rows],
+        target: Sequence[Rows],
+        skip: float,
+        lengths: tuple[Lengths, Lengths] | None = None,
+    ) -> None:
         self.shape = source[0].shape[0], target[0].shape[0]
         self._source, self._target = source, target
         means = [_mean_unit(side[0], name) for side, name in ((source, "source"), (target, "target"))]
         self._source_mean = [_distances(rows, means[1], "source") for rows in source]
         self._target_mean = [_distances(rows, means[0], "target") for rows in target]
-        self.skip = (self._typical() + skip) / 2
+        ours, theirs = self._cheapest()
+        self.skip = (min(float(np.median(cost)) for _, _, cost in (ours, theirs)) + skip) / 2
+        if lengths is None:
+            lengths = (
+                [np.zeros(rows.shape[0]) for rows in source],
+                [np.zeros(rows.shape[0]) for rows in target],
+            )
+        self._lengths = [[np.log(np.add(run, 1)).astype(np.float32) for run in side] for side in lengths]
+        links = np.concatenate([ours[0], theirs[0]]), np.concatenate([ours[1], theirs[1]])
+        ratio = np.append(self._lengths[1][0][links[1]] - self._lengths[0][0][links[0]], _SUPPOSED)
+        self._ratio = float(np.median(ratio))
+        # A ratio is not known more finely than to one unit of length.
+        finest = 1 / (1 + float(np.median(np.concatenate([side[0] for side in lengths]))))
+        self._spread = max(_NORMAL * float(np.median(np.abs(ratio - self._ratio))), finest)
 
     def tile(
         self, rows: tuple[int, int], columns: tuple[int, int], move: tuple[int, int]
@@ -88,24 +126,47 @@ class Costs:
             i, j = source[some], target[some]
             cosine = cosines(self._source[a - 1][i], self._target[b - 1][j])
             means = self._source_mean[a - 1][i], self._target_mean[b - 1][j]
-            costs[some] = _costs(cosine, *means, a * b)
+            lengths = self._lengths[0][a - 1][i], self._lengths[1][b - 1][j]
+            costs[some] = _costs(cosine, *means, a * b) + self._unlikely(*lengths, move)
         return costs
 
-    def _typical(self) -> float:
+    def _cheapest(self) -> list[_Cheapest]:
+        """Find the 1-1 link of least distance for some sentences of either document."""
         rows, columns = self.shape
         random = np.random.default_rng(0)
         source, target = (random.permutation(count)[:_SAMPLE] for count in self.shape)
-        cheapest = (
-            [self._grid(source, some, (1, 1)).min(axis=1) for some in _slices(columns)],
-            [self._grid(some, target, (1, 1)).min(axis=0) for some in _slices(rows)],
-        )
-        return min(float(np.median(np.min(each, axis=0))) for each in cheapest)
+        ours = [self._alike(source, some, (1, 1)) for some in _slices(columns)]
+        theirs = [self._alike(some, target, (1, 1)).T for some in _slices(rows)]
+        found = []
+        for sample, grids in ((source, ours), (target, theirs)):
+            places = [grid.argmin(axis=1) for grid in grids]
+            costs = np.array([grid.min(axis=1) for grid in grids])
+            best = costs.argmin(axis=0)
+            each = np.arange(len(sample))
+            found.append((sample, best * _BLOCK_ROWS + np.array(places)[best, each], costs[best, each]))
+        (source, partner, cost), (target, other, cost_back) = found
+        return [(source, partner, cost), (other, target, cost_back)]
 
     def _grid(self, source: _Some, target: _Some, move: tuple[int, int]) -> npt.NDArray[np.floating]:
+        a, b = move
+        lengths = self._lengths[0][a - 1][source, None], self._lengths[1][b - 1][None, target]
+        return self._alike(source, target, move) + self._unlikely(*lengths, move)
+
+    def _alike(self, source: _Some, target: _Some, move: tuple[int, int]) -> npt.NDArray[np.floating]:
         a, b = move
         cosine = unit_rows(self._source[a - 1][source]) @ unit_rows(self._target[b - 1][target]).T
         means = self._source_mean[a - 1][source, None], self._target_mean[b - 1][None, target]
         return _costs(cosine, *means, a * b)
+
+    def _unlikely(
+        self, source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], move: tuple[int, int]
+    ) -> npt.NDArray[np.floating]:
+        """Cost of a link's kind and its lengths, whose logs are given."""
+        sentences = sum(move)
+        kind = 0.0 if sentences == 2 else _TWO_TO_ONE + _FURTHER * (sentences - 3)
+        deviation = (target - source - np.float32(self._ratio)) / np.float32(self._spread)
+        cost: npt.NDArray[np.floating] = np.float32(_NAT) * (deviation**2 / 2 + np.float32(kind))
+        return cost
 
 
 def _costs(
