@@ -13,6 +13,7 @@ import numpy as np
 from lingualign.embedding.encoders.laser_tokenizer import END, PADDING, LaserTokenizer
 from lingualign.embedding.encoders.protocol import LASER, unit
 from lingualign.errors import InputError
+from lingualign.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,11 +83,7 @@ class LaserEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """Of both files."""
-        digest = hashlib.sha256()
-        for path in self._files:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        return hashlib.sha256("\n".join(map(sha256_of, self._files)).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """Give the kind and who decided on the prompt."""

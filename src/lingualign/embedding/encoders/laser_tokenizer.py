@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ class LaserTokenizer:
         try:
             self._pieces = SentencePieceProcessor(model_proto=pieces.read_bytes())
         except (OSError, RuntimeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise InputError(f"{pieces} is no model of sentencepiece, or a damaged one ({reason})") from None
         self._dictionary = dictionary | _SPECIAL
 
