@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.encoders.laser_tokenizer import END, PADDING, LaserTokenizer
+from lingualign.embedding.encoders.laser_tokenizer import END, PADDING, UNKNOWN, LaserTokenizer
 from lingualign.embedding.encoders.protocol import LASER, unit
 from lingualign.errors import InputError
 from lingualign.files import sha256_of
@@ -136,7 +136,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
         raise InputError(f"{path} is no file of safetensors, or a damaged one ({error})") from None
     try:
         dictionary = json.loads(told or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"{path}: no dictionary in its metadata; {_CURE}") from None
     if not isinstance(dictionary, dict) or not all(type(place) is int for place in dictionary.values()):
         raise InputError(
@@ -175,6 +175,8 @@ def _modules(
         raise InputError(
             f"{path} does not hold the weights of LASER2, 'embed_tokens.weight' and 'lstm....' ({reason[:200]})"
         ) from None
+    if len(table) <= UNKNOWN:
+        raise InputError(f"{path}: {len(table)} embeddings are fewer than LASER has special pieces")
     outside = [piece for piece, place in dictionary.items() if not 0 <= place < len(table)]
     if outside:
         raise InputError(

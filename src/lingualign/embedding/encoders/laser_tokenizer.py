@@ -47,8 +47,9 @@ class LaserTokenizer:
         try:
             self._pieces = SentencePieceProcessor(model_proto=pieces.read_bytes())
         except (OSError, RuntimeError) as error:
-            reason = first_line(error)
-            raise InputError(f"{pieces} is no model of sentencepiece, or a damaged one ({reason})") from None
+            raise InputError(
+                f"{pieces} is no model of sentencepiece, or a damaged one ({first_line(error)})"
+            ) from None
         self._dictionary = dictionary | _SPECIAL
 
     def __call__(self, texts: Sequence[str], **_: Any) -> dict[str, list[list[int]]]:
