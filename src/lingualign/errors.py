@@ -12,3 +12,8 @@ class InputError(ValueError):
 
 class SharedInputError(InputError):
     """An input error that several processes of a run have raised together, and that another of them tells."""
+
+
+def first_line(error: Exception) -> str:
+    """Give the first line of what an error of another library says; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

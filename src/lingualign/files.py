@@ -52,6 +52,24 @@ def taking_turns(lock: Path, waiting: str) -> Iterator[None]:
         turn.release()
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_damage(path: Path, size: int, sha256: str) -> str | None:
+    """Compare a file with what was written, its size first; returns what is wrong, None if nothing is."""
+    try:
+        if (found := path.stat().st_size) != size:
+            return f"{path} has {found:,} bytes and not the {size:,} written"
+        return None if sha256_of(path) == sha256 else f"{path} was altered after it was written"
+    except FileNotFoundError:
+        return f"{path} is missing"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+
+
 def write_atomically(
     path: Path, content: str | bytes | memoryview, *more: str | bytes | memoryview
 ) -> tuple[int, str]:

@@ -152,6 +152,7 @@ def test_text_is_prepared_as_by_laser(folder) -> None:
         (lambda f: save(f, read(f)[0], ["a"]), "does not give a number for each piece"),
         (lambda f: save(f, read(f)[0], {"a": "4"}), "does not give a number for each piece"),
         (lambda f: save(f, read(f)[0], {"▁a": 10**6}), r"gives '▁a' the number 1000000, but there are \d"),
+        (lambda f: save(f, read(f)[0] | {"embed_tokens.weight": torch.ones(3, WIDTH)}, {}), "3 embeddings are fewer"),
         (lambda f: save(f, {"x": torch.ones(2)}, {}), r"does not hold the weights of LASER2.*embed_tokens"),
         (
             lambda f: save(f, read(f)[0] | {"lstm.weight_hh_l2": torch.ones(3, 3)}, {}),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
 from lingualign.files import cache_folder, write_atomically
 from lingualign.languages import language_code
 
@@ -268,7 +268,7 @@ def _bucc(suite: HubSuite, rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def _unreachable(what: str, error: Exception) -> InputError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = first_line(error)
     return InputError(
         f"{what}: the hub data set cannot be loaded ({reason}). Without a network: `lingualign data fetch-suites "
         "FOLDER` on another machine, copy FOLDER, and give it as --suite FOLDER"

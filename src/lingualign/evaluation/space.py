@@ -170,7 +170,7 @@ def hubness(index: npt.NDArray[np.integer[Any]], candidates: int) -> float:
     ----------
     Radovanovic, Nanopoulos and Ivanovic (2010), "Hubs in Space: Popular Nearest Neighbors in High-Dimensional Data".
     """
-    return float(skewness(occurrences(index, candidates)))
+    return skewness(occurrences(index, candidates))
 
 
 def occurrences(index: npt.NDArray[np.integer[Any]], candidates: int) -> npt.NDArray[np.float64]:

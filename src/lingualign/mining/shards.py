@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lingualign.errors import InputError
-from lingualign.files import write_atomically
+from lingualign.files import file_damage, write_atomically
 from lingualign.pairs.formats.writers import write_parquet
 from lingualign.teacher.files import write_array
 
@@ -81,16 +81,8 @@ class Shard:
             (self.vectors_bytes, self.vectors_sha256),
         )
         for path, (size, digest) in zip(self.files(folder), written, strict=True):
-            try:
-                if path.stat().st_size != size:
-                    return f"{path} has {path.stat().st_size} bytes and not the {size} written"
-                with path.open("rb") as file:
-                    if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                        return f"{path} was altered after it was written"
-            except FileNotFoundError:
-                return f"{path} is missing"
-            except OSError as error:
-                return f"{path} cannot be read ({error.strerror})"
+            if damage := file_damage(path, size, digest):
+                return damage
         return None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
 from lingualign.languages import is_language, language_code
 from lingualign.pairs.formats.tabular import Choice, flat_columns, text_columns
 
@@ -106,14 +106,10 @@ def _explaining(name: str) -> Iterator[None]:
     except (ConnectionError, httpx2.TransportError) as error:
         raise InputError(
             f"source {name!r}: no such file or folder here, and the hub data set of this name cannot "
-            f"be reached ({_first_line(error)}). Offline, give a folder or a file of pairs"
+            f"be reached ({first_line(error)}). Offline, give a folder or a file of pairs"
         ) from None
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise InputError(
-            f"source {name!r}: the hub data set cannot be loaded ({_first_line(error)}). "
+            f"source {name!r}: the hub data set cannot be loaded ({first_line(error)}). "
             "A configuration or a folder is named as in owner/name:en-fr; the split read is train"
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from lingualign.errors import InputError
-from lingualign.files import write_atomically
+from lingualign.files import file_damage, sha256_of, write_atomically
 from lingualign.pairs.discovery import Skipped
 from lingualign.pairs.report import Count, DataReport, Tally, account
 
@@ -30,21 +29,11 @@ class File:
     @staticmethod
     def of(path: Path, name: str, rows: int | None = None) -> File:
         """Describe a file that is there."""
-        with path.open("rb") as file:
-            return File(name, rows, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+        return File(name, rows, path.stat().st_size, sha256_of(path))
 
     def damage(self, folder: Path) -> str | None:
         """Compare with the file in a folder; returns what is wrong, None if nothing is."""
-        path = folder / self.file
-        try:
-            if path.stat().st_size != self.bytes:
-                return f"{path} has {path.stat().st_size:,} bytes and not the {self.bytes:,} written"
-            same = File.of(path, self.file).sha256 == self.sha256
-        except FileNotFoundError:
-            return f"{path} is missing"
-        except OSError as error:
-            return f"{path} cannot be read ({error.strerror})"
-        return None if same else f"{path} was altered after it was written"
+        return file_damage(folder / self.file, self.bytes, self.sha256)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lingualign.errors import InputError
-from lingualign.files import write_atomically
+from lingualign.files import sha256_of, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +59,7 @@ def check_digest(path: Path, digest: str) -> None:
     InputError
         If it differs, with the cure.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != digest:
         raise InputError(
             f"teacher store: {path} was altered after it was written (its SHA-256 is {found[:12]}... and not "

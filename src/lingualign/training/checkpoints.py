@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
+from lingualign.files import file_damage, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -42,21 +42,15 @@ def last_whole(folder: Path) -> Path | None:
 
 
 def damage_of(checkpoint: Path) -> str | None:
-    """Compare a checkpoint with its manifest: sizes first, then SHA-256; returns what is wrong, None if nothing is."""
+    """Compare a checkpoint with its manifest; returns what is wrong, None if nothing is."""
     try:
         files = json.loads((checkpoint / _MANIFEST).read_text(encoding="utf-8"))["files"]
         written = [(str(name), int(entry["size"]), str(entry["sha256"])) for name, entry in files.items()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return f"no readable {_MANIFEST}"
-    for name, size, _ in written:
-        path = checkpoint / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if path.stat().st_size != size:
-            return f"{name} has {path.stat().st_size:,} bytes instead of {size:,}"
-    for name, _, sha256 in written:
-        if _sha256(checkpoint / name) != sha256:
-            return f"{name} does not match its checksum"
+    for name, size, sha256 in written:
+        if damage := file_damage(checkpoint / name, size, sha256):
+            return damage
     return None
 
 
@@ -74,7 +68,7 @@ def writing(checkpoint: Path) -> Iterator[Path]:
     try:
         yield unfinished
         files = {
-            path.relative_to(unfinished).as_posix(): {"size": path.stat().st_size, "sha256": _sha256(path)}
+            path.relative_to(unfinished).as_posix(): {"size": path.stat().st_size, "sha256": sha256_of(path)}
             for path in sorted(unfinished.rglob("*"))
             if path.is_file()
         }
@@ -122,8 +116,3 @@ def remove(checkpoint: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     checkpoint.rename(unfinished)
     shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformerTrainer
 from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
 from lingualign.student.static import train_rowwise
 from lingualign.training.checkpoints import (
     checkpoints,
@@ -111,7 +111,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            told = _first_line(error)
+            told = first_line(error)
         if told:
             # A forward or backward pass says itself what would have fitted.
             trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
@@ -182,7 +182,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            told = _first_line(error)
+            told = first_line(error)
         if told:
             # After the error has gone, and all that its traceback holds with it.
             raise self._out_of_memory(inputs, told)
@@ -328,7 +328,3 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         for callback in exportable:
             self.state.stateful_callbacks[type(callback).__name__] = callback.state()  # type: ignore
         self.state.save_to_json(str(path))
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join((str(error).splitlines() or [type(error).__name__])[0].split())

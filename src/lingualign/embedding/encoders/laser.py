@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.encoders.laser_tokenizer import END, PADDING, LaserTokenizer
+from lingualign.embedding.encoders.laser_tokenizer import END, PADDING, UNKNOWN, LaserTokenizer
 from lingualign.embedding.encoders.protocol import LASER, unit
 from lingualign.errors import InputError
+from lingualign.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,11 +83,7 @@ class LaserEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """Of both files."""
-        digest = hashlib.sha256()
-        for path in self._files:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        return hashlib.sha256("\n".join(map(sha256_of, self._files)).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """Give the kind and who decided on the prompt."""
@@ -139,7 +136,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
         raise InputError(f"{path} is no file of safetensors, or a damaged one ({error})") from None
     try:
         dictionary = json.loads(told or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"{path}: no dictionary in its metadata; {_CURE}") from None
     if not isinstance(dictionary, dict) or not all(type(place) is int for place in dictionary.values()):
         raise InputError(
@@ -178,6 +175,8 @@ def _modules(
         raise InputError(
             f"{path} does not hold the weights of LASER2, 'embed_tokens.weight' and 'lstm....' ({reason[:200]})"
         ) from None
+    if len(table) <= UNKNOWN:
+        raise InputError(f"{path}: {len(table)} embeddings are fewer than LASER has special pieces")
     outside = [piece for piece, place in dictionary.items() if not 0 <= place < len(table)]
     if outside:
         raise InputError(

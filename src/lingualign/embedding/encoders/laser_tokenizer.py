@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +47,9 @@ class LaserTokenizer:
         try:
             self._pieces = SentencePieceProcessor(model_proto=pieces.read_bytes())
         except (OSError, RuntimeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{pieces} is no model of sentencepiece, or a damaged one ({reason})") from None
+            raise InputError(
+                f"{pieces} is no model of sentencepiece, or a damaged one ({first_line(error)})"
+            ) from None
         self._dictionary = dictionary | _SPECIAL
 
     def __call__(self, texts: Sequence[str], **_: Any) -> dict[str, list[list[int]]]:

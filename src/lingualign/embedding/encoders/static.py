@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingualign.embedding.encoders.protocol import MODEL2VEC, unit
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ class Model2VecEncoder:
             self._model = StaticModel.from_pretrained(model, force_download=False)
         except Exception as error:
             # A stranger's files, read by several libraries: each raises its own kinds.
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise InputError(
                 f"model {self.name!r} cannot be loaded ({type(error).__name__}: {reason}): give a folder that "
                 "model2vec wrote, or a hub id, with a network"

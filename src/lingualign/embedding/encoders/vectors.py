@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lingualign.embedding.encoders.protocol import unit
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
+from lingualign.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,8 +66,7 @@ class VectorFile:
     @cached_property
     def fingerprint(self) -> str:
         """Of the file's content."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self.path)
 
     def describe(self) -> dict[str, Any]:
         """Give the kind, where the prompt is from and, if the file tells, what model made the vectors."""
@@ -130,7 +129,7 @@ def _read(path: Path) -> tuple[pa.Array, NDArray[np.float32], dict[str, str]]:
         flat = vectors.flatten()
         values = flat.cast(pa.float32()).to_numpy(zero_copy_only=False).reshape(-1, lengths[0])
     except (OSError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise InputError(f"{path}: no file of vectors, or a damaged one ({reason})") from None
     if not (finite := np.isfinite(values).all(axis=1)).all():
         raise InputError(f"{path}, row {int(finite.argmin()) + 1}: NaN or infinite values; encode it again")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
 from lingualign.pairs.formats.tabular import DAMAGED, Choice, flat_columns, text_columns
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def stream_saved(folder: Path, choose: Choice) -> Iterator[pa.Table]:
                     yield text_columns(flat_columns(table), wanted, folder, before=before)
                     before += table.num_rows
         except (*DAMAGED, OSError, KeyError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise InputError(
                 f"{path}: damaged, cut off or missing ({reason}); save the data set again"
             ) from None

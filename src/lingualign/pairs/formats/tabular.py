@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
 from lingualign.pairs.formats.compression import text_blocks, without_compression
 
 _BUFFER_BYTES = 1 << 20
@@ -138,7 +138,7 @@ def _stream_parquet(path: Path, choose: Choice, _encoding: str | None) -> Iterat
                     yield text_columns(table, names, path, before=rows)
                     rows += table.num_rows
     except DAMAGED as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"{path}: damaged or cut off, or no parquet file ({reason})") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.files import taking_turns, write_atomically
+from lingualign.files import sha256_of, taking_turns, write_atomically
 from lingualign.languages import language_code
 from lingualign.pairs.opus.archive import Line, batches, decoded, open_archive, sample
 from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
@@ -154,7 +153,7 @@ def plan_fetch(
                 f"{path} is there, but not in {MANIFEST}: it was not fetched, and is not overwritten; give another "
                 "folder"
             )
-        if entry and _same(entry, bitext, plan) and path.is_file() and _digest(path) == entry.sha256:
+        if entry and _same(entry, bitext, plan) and path.is_file() and sha256_of(path) == entry.sha256:
             plan.ready[name] = entry
     return plan
 
@@ -257,17 +256,12 @@ def _write_pairs(lines: Iterable[Line], bitext: Bitext, path: Path) -> tuple[int
                     writer.write_table(batch)
             file.flush()
             os.fsync(file.fileno())
-        size, digest = temporary.stat().st_size, _digest(temporary)
+        size, digest = temporary.stat().st_size, sha256_of(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return size, digest
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _same(entry: Fetched, bitext: Bitext, plan: FetchPlan) -> bool:
