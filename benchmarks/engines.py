@@ -20,7 +20,7 @@ from typing import Any
 
 from machine import command_line, save_result
 
-CHUNK = 512
+CHUNK = 768
 TILES_A_SIDE = 4
 BARE = """
 import time
@@ -139,8 +139,8 @@ def plain(tile: Any) -> Any:
 def main() -> None:
     parser = command_line(__doc__, data="real training pairs")
     parser.add_argument("--model", default="minilm")
-    parser.add_argument("--sentences", type=int, default=8_192)
-    parser.add_argument("--rows", type=int, default=40_000, help="vectors on each side of the search")
+    parser.add_argument("--sentences", type=int, default=6_144)
+    parser.add_argument("--rows", type=int, default=36_000, help="vectors on each side of the search")
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
