@@ -237,6 +237,17 @@ def test_the_script_for_slurm_mines_the_same_bytes(texts, tmp_path, capsys):
     assert sum(option.startswith("--dependency=afterok:job.") for option in options) == 3
 
 
+def test_another_calibration_plans_another_search(texts, tmp_path):
+    out, plans = tmp_path / "out.tsv", []
+    for known in ("one", "two", "one"):
+        (tmp_path / "known.en-fr.tsv").write_text(f"sentence1\tsentence2\n{known}\t{known}\n")
+        plan_mining(*_sides(texts), out, workers=1, calibrate_on=str(tmp_path / "known.en-fr.tsv"))
+        plans.append((tmp_path / "out.tsv.parts" / "tiles" / "plan.json").read_text())
+    assert plans[0] == plans[2] != plans[1]
+    mine_pairs(*_sides(texts), out, margin="distance")
+    assert out.read_bytes() == (texts / "mined.tsv").read_bytes()
+
+
 def test_tiles_that_are_there_are_kept_and_damaged_ones_made_anew(texts, tmp_path):
     out = tmp_path / "out.tsv"
     with pytest.raises(InputError, match="no search is planned for it; run mine with --part plan before"):

@@ -19,6 +19,7 @@ from lingualign.mining.encode import check_engine, check_readable_by_several
 from lingualign.mining.engines import Here
 from lingualign.mining.output import check_output, write_pairs
 from lingualign.mining.sentences import STANDARD_INPUT, chunks
+from lingualign.mining.shards import text_digest
 from lingualign.mining.text_encoder import EncodeJob, describe
 from lingualign.mining.tiles import SIDES, TileJob, TilePlan, merge_tiles, plan_tiles, run_tiles
 from lingualign.neighbours import (
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 MEMORY = 4 << 30
 TILES = "tiles"
+_PLANTED = "planted-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ def mine_pairs(
         check_plot(plot, overwrite=overwrite)
     _check_sides(source, target)
     known = _known_pairs(calibrate_on) if calibrate_on is not None else None
+
     parts = parts_of(output)
     check_parts(parts)
     job = EncodeJob(model, prompt, device=device, precision=precision)
@@ -319,7 +322,9 @@ def _encode_sides(
             planted = None
             if known is not None:
                 distinct = list(dict.fromkeys(known[number]))
-                planted = encode_chunks(workers, chunks(distinct), parts / f"planted-{name}")
+                # Named by what they are, for another call may plant others.
+                folder = parts / f"{_PLANTED}{name}-{text_digest(distinct)[:16]}"
+                planted = encode_chunks(workers, chunks(distinct), folder)
             corpora.append(Corpus(text, planted))
             check_filled(corpora[-1], source)
     return corpora
@@ -378,16 +383,11 @@ def _key(corpora: list[Corpus], k: int) -> str:
 
 def check_parts(parts: Path) -> None:
     """Refuse a folder of that name that a mining did not leave, since it is removed at the end."""
-    known = {
-        *SIDES,
-        *(f"planted-{side}" for side in SIDES),
-        TILES,
-        "runs",
-        "search",
-        "evenness",
-        ".search.tmp",
-    }
-    if parts.exists() and (not parts.is_dir() or {path.name for path in parts.iterdir()} - known):
+    known = {*SIDES, TILES, "runs", "search", "evenness", ".search.tmp"}
+    if parts.exists() and (
+        not parts.is_dir()
+        or {path.name for path in parts.iterdir() if not path.name.startswith(_PLANTED)} - known
+    ):
         raise InputError(
             f"{str(parts)!r} is in the way: it is needed for vectors and is not from an interrupted call"
         )
