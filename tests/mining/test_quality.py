@@ -135,6 +135,5 @@ def test_damaged_copies_of_real_pairs_score_below_them(minilm, ntrex, tmp_path):
         kind: np.mean([score[160 + 8 * number + place] < score[8 * number + place] for place in range(8)])
         for number, kind in enumerate(damaged)
     }
-    print(below)
     assert below.pop("shuffled") >= 0.75
     assert all(share >= 7 / 8 for share in below.values())

@@ -169,8 +169,8 @@ def filter_pairs(
     ]
     cosine = _cosines(source, places[0], target, places[1])
     sides = tuple(
-        Side(corpus, place, found.cosine.mean(axis=1, dtype=np.float64)[place])
-        for corpus, place, found in zip(corpora, places, (forward, backward), strict=True)
+        Side(corpus, text, place, found.cosine.mean(axis=1, dtype=np.float64)[place])
+        for corpus, text, place, found in zip(corpora, identity[1:], places, (forward, backward), strict=True)
     )
     margins = margin_scores(cosine, sides[0].neighbours, sides[1].neighbours, margin)
     scores: dict[str, npt.NDArray[np.floating]] = {"cosine": cosine, "margin": margins}

@@ -11,7 +11,7 @@ from lingualign.errors import InputError
 from lingualign.neighbours import Rows, cosines, unit_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _BLOCK_ROWS = 4_096
 _SAMPLE = 256
-_NAT = 0.04
+_NAT = 0.04  # chosen on news and software documentation: see benchmarks/README.md
 _TWO_TO_ONE = 3.0
 _TWO_TO_TWO = 4.4
 _FURTHER = _TWO_TO_TWO - _TWO_TO_ONE
@@ -135,16 +135,8 @@ class Costs:
         rows, columns = self.shape
         random = np.random.default_rng(0)
         source, target = (random.permutation(count)[:_SAMPLE] for count in self.shape)
-        ours = [self._alike(source, some, (1, 1)) for some in _slices(columns)]
-        theirs = [self._alike(some, target, (1, 1)).T for some in _slices(rows)]
-        found = []
-        for sample, grids in ((source, ours), (target, theirs)):
-            places = [grid.argmin(axis=1) for grid in grids]
-            costs = np.array([grid.min(axis=1) for grid in grids])
-            best = costs.argmin(axis=0)
-            each = np.arange(len(sample))
-            found.append((sample, best * _BLOCK_ROWS + np.array(places)[best, each], costs[best, each]))
-        (source, partner, cost), (target, other, cost_back) = found
+        partner, cost = _least(self._alike(source, some, (1, 1)) for some in _slices(columns))
+        other, cost_back = _least(self._alike(some, target, (1, 1)).T for some in _slices(rows))
         return [(source, partner, cost), (other, target, cost_back)]
 
     def _grid(self, source: _Some, target: _Some, move: tuple[int, int]) -> npt.NDArray[np.floating]:
@@ -180,6 +172,16 @@ def _costs(
     distance *= 2 * sentences
     costs: npt.NDArray[np.floating] = distance / np.maximum(source_mean + target_mean, _ROUNDING)
     return costs
+
+
+def _least(
+    grids: Iterable[npt.NDArray[np.floating]],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]]:
+    """Find where the least value of each row is in blocks of columns, and the value."""
+    found = [(grid.argmin(axis=1), grid.min(axis=1)) for grid in grids]
+    places, values = (np.array(each) for each in zip(*found, strict=True))
+    block, row = values.argmin(axis=0), np.arange(values.shape[1])
+    return block * _BLOCK_ROWS + places[block, row], values[block, row]
 
 
 def _slices(count: int) -> Iterator[slice]:

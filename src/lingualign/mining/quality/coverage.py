@@ -9,11 +9,11 @@ import numpy as np
 from lingualign.neighbours import unit_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
-    from lingualign.mining.text_encoder import TextEncoder
+    Encode = Callable[[list[str]], npt.NDArray[np.float16]]
 
 PARTS = 4
 
@@ -34,10 +34,10 @@ def cut(sentence: str, parts: int) -> list[str]:
     return [sentence[start:end].strip() or sentence for start, end in zip(places, ends, strict=True)]
 
 
-def encode_parts(encoder: TextEncoder, sentences: Sequence[str]) -> npt.NDArray[np.float32]:
+def encode_parts(encode: Encode, sentences: Sequence[str]) -> npt.NDArray[np.float32]:
     """Encode the parts of sentences: (PARTS, sentences, d), of length 1."""
     texts = [part for sentence in sentences for part in cut(sentence, PARTS)]
-    vectors = unit_rows(encoder(texts))
+    vectors = unit_rows(encode(texts))
     return vectors.reshape(len(sentences), PARTS, -1).swapaxes(0, 1)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lingualign.mining.corpus import Corpus
-    from lingualign.mining.text_encoder import TextEncoder
+    from lingualign.mining.quality.coverage import Encode
     from lingualign.neighbours import Margin
 
     Numbers = npt.NDArray[np.float64]
@@ -47,6 +47,8 @@ class Side:
     """One side of the pairs."""
 
     corpus: Corpus
+    identity: str
+    """Differs for other sentences or vectors: `lingualign.mining.encoded.EncodedText.identity`"""
     place: Places
     """(pairs,), which of the corpus's sentences each pair has"""
     neighbours: Numbers
@@ -75,7 +77,7 @@ class PairScores:
 
 
 def score_pairs(
-    encoder: TextEncoder,
+    encode: Encode,
     table: pa.Table,
     sides: Sequence[Side],
     margins: Numbers,
@@ -87,8 +89,8 @@ def score_pairs(
 
     Parameters
     ----------
-    encoder
-        Of the vectors.
+    encode
+        Gives the vectors of texts, as it gave those of the sentences.
     table
         The pairs, of `lingualign.pairs.table.PAIR_SCHEMA`, at least `FEWEST`, without blank sides.
     sides
@@ -106,12 +108,12 @@ def score_pairs(
     measures = Measures(
         margins,
         _log_ratio(*lengths),
-        _evenness(encoder, texts, sides, folder, advance),
+        _evenness(encode, texts, sides, folder, advance),
         _language_odds(table, rows),
     )
     logs = np.empty((3, table.num_rows))
     for judged, known in _groups(table):
-        copies = _damaged(encoder, table, sides, known, margin)
+        copies = _damaged(encode, table, sides, known, margin)
         typical = float(np.median(np.concatenate([length[known] for length in lengths])))
         usual = measures.of(known)
         for side, odds in zip(SIDES, usual.language, strict=True):
@@ -141,9 +143,7 @@ def _groups(table: pa.Table) -> Iterator[tuple[Places, Places]]:
         yield np.concatenate(few), everything
 
 
-def _damaged(
-    encoder: TextEncoder, table: pa.Table, sides: Sequence[Side], rows: Places, margin: Margin
-) -> Copies:
+def _damaged(encode: Encode, table: pa.Table, sides: Sequence[Side], rows: Places, margin: Margin) -> Copies:
     """Damage a sample of some pairs, with a fixed seed, and measure the copies as the pairs are."""
     rows = np.random.default_rng(0).permutation(rows)[:_SAMPLE]
     partner = np.roll(rows, 1)
@@ -162,9 +162,9 @@ def _damaged(
         even = np.concatenate(
             [
                 evenness(
-                    encode_parts(encoder, texts[whole][some]),
+                    encode_parts(encode, texts[whole][some]),
                     side.vectors(rows[some]),
-                    unit_rows(encoder(half[some])),
+                    unit_rows(encode(half[some])),
                 )
                 for some in _blocks(len(rows))
             ]
@@ -175,7 +175,7 @@ def _damaged(
 
 
 def _evenness(
-    encoder: TextEncoder,
+    encode: Encode,
     texts: list[pa.Array],
     sides: Sequence[Side],
     folder: Path,
@@ -185,16 +185,15 @@ def _evenness(
     folder.mkdir(exist_ok=True)
     measured = []
     for some in _blocks(len(texts[0])):
-        key = hashlib.sha256(encoder.encoder.fingerprint.encode())
-        for side, text in zip(sides, texts, strict=True):
-            key.update(repr((encoder.encoder.prompt, encoder.encoder.precision)).encode())
+        key = hashlib.sha256()
+        for side in sides:
+            key.update(side.identity.encode())
             key.update(side.place[some].tobytes())
-            key.update("\0".join(text[some].to_pylist()).encode())
         path = folder / f"{some.start:010}-{key.hexdigest()[:32]}.npy"
-        found = _read(path, len(text[some]))
+        found = _read(path, len(texts[0][some]))
         if found is None:
             vectors = [side.vectors(some) for side in sides]
-            parts = [encode_parts(encoder, text[some].to_pylist()) for text in texts]
+            parts = [encode_parts(encode, text[some].to_pylist()) for text in texts]
             found = np.array(
                 [evenness(parts[0], vectors[0], vectors[1]), evenness(parts[1], vectors[1], vectors[0])]
             )
