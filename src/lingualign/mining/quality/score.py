@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 FEWEST = 20
 """Pairs that a score can be learnt from; of a language pair that has fewer, all pairs together are taken."""
 
-_SAMPLE = 2_000
+_SAMPLE = 500
 _BLOCK_PAIRS = 4_096
 
 
