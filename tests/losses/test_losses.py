@@ -39,7 +39,9 @@ def assert_same_gradients(model, one, other, rtol=1e-4, atol=1e-5) -> None:
     first, second = gradients(model, one), gradients(model, other)
     assert first.keys() == second.keys()
     for name, gradient in first.items():
-        torch.testing.assert_close(gradient, second[name], rtol=rtol, atol=atol)
+        # Sums of single precision: what is near 0 in a tensor is as wrong as what is large in it.
+        size = max(1.0, float(second[name].abs().max()))
+        torch.testing.assert_close(gradient, second[name], rtol=rtol, atol=atol * size)
 
 
 @pytest.mark.parametrize("label", sorted(LABELS))

@@ -173,7 +173,8 @@ def test_content_in_three_languages_is_anchored_in_the_teachers_space(kind, labe
 
 
 def test_content_in_three_languages_teaches_all_its_language_pairs(tmp_path, models) -> None:
-    config = tiny_run(tmp_path, models, n_way=True)
+    # Twice the steps: the trainer of the vocabulary is not the same from run to run, nor is how fast it is learnt.
+    config = tiny_run(tmp_path, models, n_way=True, max_steps=48)
     trained = train(replace(config, loss=LossConfig(kind="hard")), progress=False)
     assert trained.after > trained.before + 0.3
 
