@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import random
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -303,3 +304,11 @@ def test_an_approximate_search_of_all_lists_mines_the_same(static, tmp_path):
     mine_pairs(static, *sides, tmp_path / "exact.tsv")
     mine_pairs(static, *sides, tmp_path / "lists.tsv", approximate=True)
     assert (tmp_path / "lists.tsv").read_bytes() == (tmp_path / "exact.tsv").read_bytes()
+
+
+def test_an_approximate_search_without_faiss_is_refused_before_anything_is_encoded(tmp_path, monkeypatch):
+    (tmp_path / "text").write_text("One.\nTwo.\n")
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(InputError, match="need FAISS, which is not installed"):
+        mine_pairs("no/model", *[str(tmp_path / "text")] * 2, tmp_path / "out.tsv", approximate=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]

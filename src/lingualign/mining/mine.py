@@ -30,6 +30,7 @@ from lingualign.neighbours import (
     check_neighbourhood,
     nearest_neighbours,
 )
+from lingualign.neighbours.approximate import import_faiss
 from lingualign.neighbours.retrieval import check_retrieval, retrieve
 from lingualign.pairs.discovery import hub_dataset
 from lingualign.pairs.readers import read_source
@@ -143,8 +144,12 @@ def mine_pairs(
     check_neighbourhood(k)
     engine = engine or Here()
     check_engine(engine, model)
-    if approximate and not isinstance(engine, Here):
-        raise InputError(f"approximate search runs in one process: leave it out, or engine {engine.name!r}")
+    if approximate:
+        if not isinstance(engine, Here):
+            raise InputError(
+                f"approximate search runs in one process: leave it out, or engine {engine.name!r}"
+            )
+        import_faiss()
     output = Path(output)
     check_output(output, overwrite=overwrite)
     if threshold is not None and calibrate_on is not None:

@@ -109,7 +109,7 @@ def import_faiss() -> Any:
         import faiss
     except ImportError:
         raise InputError(
-            "this needs FAISS, which is not installed: pip install 'lingualign[faiss]'"
+            "approximate search and indexes need FAISS, which is not installed: pip install 'lingualign[faiss]'"
         ) from None
     return faiss
 
