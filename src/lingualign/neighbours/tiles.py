@@ -119,12 +119,6 @@ class Tile:
         self._rounding = rounding
         self._sorted = False
 
-    def sort_as_numbers(self) -> None:
-        """Make negative scores sort rightly too; as their bits are, -1 would be the largest of them."""
-        if not self._sorted:
-            _flip(self._scores)
-            self._sorted = True
-
     def nominate(
         self, axis: int, worst: npt.NDArray[np.float32], k: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -149,7 +143,9 @@ class Tile:
         least = torch.from_numpy(worst).to(slack.device)
         floor = least - slack
         if not self._sorted and bool((floor <= 0).any()):
-            self.sort_as_numbers()
+            # Negative scores may count now, and must sort rightly too: as their bits are, -1 would be the largest.
+            _flip(self._scores)
+            self._sorted = True
         # Groups of far-apart scores: their maxima are taken slice by slice, which the processor does fastest.
         rows, columns = self._scores.shape
         across = self._scores.shape[1 - axis]
