@@ -16,7 +16,6 @@ import selectors
 import socket
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ _PATIENCE = 120.0
 _SILENCE, _TESTS, _BETWEEN = 5, 4, 5
 """Seconds until a silent line is tested, how often, and at what distance."""
 _BEGINS, _ENDS, _FAILS, _HEARD = "begins", "ends", "fails", "heard"
-_LAST_WORD = 2.0
-"""Seconds that a process which fails waits until the others have heard why."""
+_LAST_WORD = 10.0
+"""Seconds that a process which ends or fails waits until the others have heard of it."""
 _SECRET_BYTES = 16
 
 
@@ -57,7 +56,8 @@ class Lifelines:
         self._failure: tuple[int, str] | None = None
         self._busy = self._failed = False
         self._hearing, self._sending = threading.Lock(), threading.Lock()
-        self._answers = threading.Semaphore(0)
+        self._answers = threading.Condition()
+        self._awaited: set[int] = set()
         if rank == 0:
             with _server() as listener:
                 secret = secrets.token_bytes(_SECRET_BYTES)
@@ -73,6 +73,7 @@ class Lifelines:
             self._lines[0] = line
         for line in self._lines.values():
             _test_while_silent(line)
+        self._open: set[int] = set(self._lines)
         threading.Thread(target=self._listen, name="lifelines", daemon=True).start()
 
     def _accept(self, listener: socket.socket, secret: bytes, processes: int) -> None:
@@ -99,7 +100,7 @@ class Lifelines:
     def __exit__(self, *exception: object) -> None:
         # From here on an end is no death.
         self._busy = False
-        self._send(_ENDS)
+        self._send_last_word(_ENDS)
 
     def failure(self, seconds: float) -> tuple[int, str] | None:
         """Tell which other process has failed, and why where it could say so; waits for the word that long."""
@@ -109,11 +110,7 @@ class Lifelines:
     def fail(self, why: str) -> None:
         """Tell the others that this process fails alone, and give them the time to hear it."""
         self._failed = True
-        self._send(_FAILS, self._rank, why)
-        # A line that closes with something unread in it takes what it has carried with it.
-        end = time.monotonic() + _LAST_WORD
-        for _ in self._lines:
-            self._answers.acquire(timeout=max(0.0, end - time.monotonic()))
+        self._send_last_word(_FAILS, self._rank, why)
 
     @property
     def all_well(self) -> bool:
@@ -126,6 +123,25 @@ class Lifelines:
             # One that is gone needs no word.
             with self._sending, contextlib.suppress(OSError):
                 line.sendall(encoded)
+
+    def _send_last_word(self, *message: Any) -> None:
+        """Send what this process may close its lines after, and wait until those that are left have heard it.
+
+        A line that closes with something unread in it takes what it has carried with it, and an end that is not heard
+        is a death.
+        """
+        with self._answers:
+            self._awaited = set(self._open)
+        self._send(*message)
+        with self._answers:
+            self._answers.wait_for(lambda: not self._awaited, _LAST_WORD)
+
+    def _answer_of(self, rank: int, *, gone: bool = False) -> None:
+        with self._answers:
+            self._awaited.discard(rank)
+            if gone:
+                self._open.discard(rank)
+            self._answers.notify_all()
 
     def _listen(self) -> None:
         """Hear what comes until no line is left; an end that nobody has announced is a death."""
@@ -144,14 +160,16 @@ class Lifelines:
                     *messages, unread[rank] = (unread[rank] + content).split(b"\n")
                     for what, *told in map(json.loads, messages):
                         if what == _HEARD:
-                            self._answers.release()
+                            self._answer_of(rank)
                             continue
+                        (busy.add if what == _BEGINS else busy.discard)(rank)
                         if what == _FAILS:
                             self._hear(*told)
+                        if what != _BEGINS:
                             self._send(_HEARD, to=rank)
-                        (busy.add if what == _BEGINS else busy.discard)(rank)
                     if not content:
                         selector.unregister(key.fileobj)
+                        self._answer_of(rank, gone=True)
                         if rank in busy:
                             self._hear(rank, "")
 
