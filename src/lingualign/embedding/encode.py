@@ -123,7 +123,7 @@ def encode_batches(
 
     kernels = cpu_kernels(model, model.device)
     with _evaluating(model):
-        for chunk in _chunks(sentences, max(_CHUNK_SENTENCES, batch_tokens // 2)):
+        for chunk in chunks(sentences, max(_CHUNK_SENTENCES, batch_tokens // 2)):
             texts = [sentences[index] for index in chunk]
             # Once a chunk, not once a batch: on leaving, autocast forgets the weights it has cast.
             with autocast, kernels:
@@ -132,12 +132,7 @@ def encode_batches(
                     for rows, features in _batches(model, texts, prompt or None, batch_tokens)
                 ]
             for rows, vectors in batches:
-                if not np.isfinite(vectors).all():
-                    row = rows[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]
-                    raise InputError(
-                        f"the model gives NaN or infinite values for the sentence {_shorten(texts[row])!r}: "
-                        "its weights are damaged, or too large for this precision (try precision='fp32')"
-                    )
+                refuse_not_finite(vectors, [texts[row] for row in rows])
                 yield chunk[rows], vectors
 
 
@@ -189,6 +184,16 @@ def check_sentences(sentences: Sequence[str]) -> None:
                 ) from error
 
 
+def refuse_not_finite(vectors: NDArray[np.float32], sentences: Sequence[str]) -> None:
+    """Refuse what damaged weights give, naming the first sentence they give it for."""
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"the model gives NaN or infinite values for the sentence {_shorten(sentences[int(finite.argmin())])!r}: "
+            "its weights are damaged, or too large for this precision (try precision='fp32')"
+        )
+
+
 @contextmanager
 def _evaluating(model: SentenceTransformer) -> Iterator[None]:
     """Put every module into eval mode, and afterwards back into the mode it had."""
@@ -201,7 +206,7 @@ def _evaluating(model: SentenceTransformer) -> Iterator[None]:
             module.training = training
 
 
-def _chunks(sentences: Sequence[str], most: int) -> Iterator[NDArray[np.int64]]:
+def chunks(sentences: Sequence[str], most: int) -> Iterator[NDArray[np.int64]]:
     """Split sentences into chunks to be tokenised together, similar in characters, the longest first."""
     lengths = np.fromiter((len(sentence) for sentence in sentences), dtype=np.int64, count=len(sentences))
     order = np.argsort(-lengths, kind="stable")

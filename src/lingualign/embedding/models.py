@@ -13,9 +13,10 @@ from lingualign.embedding.progress import without_tensor_bars
 from lingualign.errors import InputError, first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sentence_transformers import SentenceTransformer
+    from torch import Tensor
 
 MINILM = "minilm"
 """The name under which the English all-MiniLM-L6-v2 is known everywhere in this project."""
@@ -91,15 +92,27 @@ def fingerprint(model: SentenceTransformer) -> str:
     str
         A SHA-256 digest, 64 hexadecimal digits.
     """
+    modules = [_describe_module(module) for module in model]
+    return digest_of(modules, model.tokenizer, model.max_seq_length, model.truncate_dim, model.state_dict())
+
+
+def digest_of(
+    modules: list[dict[str, Any]],
+    tokenizer: Any,
+    max_seq_length: float | None,
+    truncate_dim: int | None,
+    tensors: Mapping[str, Tensor],
+) -> str:
+    """Give the `fingerprint` of a model from its parts."""
     digest = hashlib.sha256()
     described = {
-        "modules": [_describe_module(module) for module in model],
-        "tokenizer": _describe_tokenizer(model.tokenizer),
-        "max_seq_length": model.max_seq_length,
-        "truncate_dim": model.truncate_dim,
+        "modules": modules,
+        "tokenizer": _describe_tokenizer(tokenizer),
+        "max_seq_length": max_seq_length,
+        "truncate_dim": truncate_dim,
     }
     digest.update(json.dumps(described, sort_keys=True, default=str).encode())
-    for key, tensor in sorted(model.state_dict().items()):
+    for key, tensor in sorted(tensors.items()):
         digest.update(f"\n{key} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(_bytes_of(tensor))
     return digest.hexdigest()

@@ -107,8 +107,12 @@ def open_encoder(
             "laser2.spm, which docs/evaluation.md says how to make; vectors of LASER3 can be given as a file"
         )
     if not isinstance(model, str) or _is_model(model):
+        from lingualign.embedding.encoders.static import open_static
         from lingualign.embedding.encoders.transformer import TransformerEncoder
 
+        plain = pooling is None and device in (None, "cpu") and precision in ("auto", "fp32")
+        if isinstance(model, str) and plain and (static := open_static(model, prompt=prompt)) is not None:
+            return static
         return TransformerEncoder(model, prompt=prompt, pooling=pooling, device=device, precision=precision)
     if pooling is not None:
         raise InputError(
@@ -119,7 +123,7 @@ def open_encoder(
 
         return Endpoint(model, prompt=prompt)
     if model.startswith(MODEL2VEC):
-        from lingualign.embedding.encoders.static import Model2VecEncoder
+        from lingualign.embedding.encoders.model2vec import Model2VecEncoder
 
         return Model2VecEncoder(model.removeprefix(MODEL2VEC), prompt=prompt)
     if model.startswith(LASER):

@@ -1,79 +1,156 @@
-"""Static models as the package model2vec runs them: unknown words left out, long texts cut."""
+"""Static models of sentence-transformers, run without it: importing it takes longer than encoding most texts.
+
+A sentence's vector is the mean of its tokens' rows in a table.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cached_property
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.encoders.protocol import MODEL2VEC, unit
-from lingualign.errors import InputError, first_line
+from lingualign.embedding.encode import chunks, refuse_not_finite
+from lingualign.embedding.models import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import torch
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
-_BATCH = 4_096
+    from lingualign.embedding.encoders.protocol import PromptFrom
+
+_CHUNK_SENTENCES = 8_192
+_NORMALIZE = {"module_input_name": "sentence_embedding", "module_output_name": "sentence_embedding"}
 
 
-class Model2VecEncoder:
-    """A model of model2vec, by folder or hub id. Parameters and errors are those of `open_encoder`."""
+class StaticEncoder:
+    """A static model in a folder.
+
+    Parameters
+    ----------
+    name
+        What people call it.
+    tokenizer, table
+        Of its folder; (tokens, d).
+    modules
+        Its modules, described as `lingualign.embedding.fingerprint` does it.
+    own_prompt
+        What its configuration wants before every sentence.
+    prompt
+        As of `open_encoder`.
+    """
 
     precision = "fp32"
 
-    def __init__(self, model: str, *, prompt: str | None = None) -> None:
-        try:
-            from model2vec import StaticModel
-        except ImportError:
-            raise InputError(
-                f"model {MODEL2VEC + model!r} needs the package model2vec: pip install 'lingualign[model2vec]'"
-            ) from None
-        self.name = MODEL2VEC + model
-        try:
-            self._model = StaticModel.from_pretrained(model, force_download=False)
-        except Exception as error:
-            # A stranger's files, read by several libraries: each raises its own kinds.
-            reason = first_line(error)
-            raise InputError(
-                f"model {self.name!r} cannot be loaded ({type(error).__name__}: {reason}): give a folder that "
-                "model2vec wrote, or a hub id, with a network"
-            ) from error
-        self._prompt_from = "none" if prompt is None else "option"
-        self.prompt = prompt or ""
-
-    @property
-    def dimensions(self) -> int:
-        """Length of the vectors."""
-        return int(self._model.dim)
-
-    @property
-    def tokenizer(self) -> Any:
-        """Of the package tokenizers."""
-        return self._model.tokenizer
+    def __init__(
+        self,
+        name: str,
+        tokenizer: Tokenizer,
+        table: torch.Tensor,
+        modules: list[dict[str, Any]],
+        own_prompt: str,
+        prompt: str | None,
+    ) -> None:
+        self.name, self.tokenizer = name, tokenizer
+        self._table, self._modules = table, modules
+        self.prompt = own_prompt if prompt is None else prompt
+        self._prompt_from: PromptFrom = "option"
+        if prompt is None:
+            self._prompt_from = "model" if own_prompt else "none"
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of tables, tokenizer and longest text."""
-        digest = hashlib.sha256(json.dumps([self._model.tokenizer.to_str(), self._model.max_length]).encode())
-        for table in (self._model.embedding, self._model.weights, self._model.token_mapping):
-            if table is not None:
-                digest.update(f"\n{table.shape} {table.dtype}\n".encode())
-                digest.update(np.ascontiguousarray(table).data)
-        return digest.hexdigest()
+        """That of `lingualign.embedding.fingerprint` for the model as the library loads it."""
+        return digest_of(
+            self._modules, self.tokenizer, float("inf"), None, {"0.embedding.weight": self._table}
+        )
+
+    @property
+    def dimensions(self) -> int:
+        """Columns of the table."""
+        return int(self._table.shape[1])
 
     def describe(self) -> dict[str, Any]:
-        """Give the kind and who decided on the prompt."""
-        return {"kind": "model2vec", "prompt_from": self._prompt_from}
+        """Give the kind, which is that of the library's models, and who decided on the prompt."""
+        return {"kind": "sentence-transformers", "prompt_from": self._prompt_from}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Encode by model2vec."""
-        for start in range(0, len(sentences), _BATCH):
-            texts = [self.prompt + sentence for sentence in sentences[start : start + _BATCH]]
-            vectors = self._model.encode(texts, use_multiprocessing=False).astype(np.float32)
-            if not np.isfinite(vectors).all():
-                raise InputError(f"model {self.name!r} gives NaN or infinite values: its weights are damaged")
-            yield np.arange(start, start + len(texts)), unit(vectors)
+        """Encode some thousands of sentences at a time."""
+        import torch
+        from torch.nn import functional
+
+        for rows in chunks(sentences, _CHUNK_SENTENCES):
+            texts = [self.prompt + sentences[row] for row in rows]
+            ids = [
+                encoded.ids for encoded in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+            ]
+            lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+            tokens = np.fromiter(chain.from_iterable(ids), np.int64, lengths.sum())
+            with torch.inference_mode():
+                vectors = functional.normalize(
+                    functional.embedding_bag(
+                        torch.from_numpy(tokens),
+                        self._table,
+                        torch.from_numpy(np.cumsum(lengths) - lengths),
+                        mode="mean",
+                    ).float()
+                ).numpy()
+            refuse_not_finite(vectors, texts)
+            yield rows, vectors
+
+
+def open_static(name: str, *, prompt: str | None = None) -> StaticEncoder | None:
+    """Open the model of a folder if it is a static one, saved by sentence-transformers in safetensors.
+
+    None for any other model, and for what cannot be read: the library then says what is wrong with it.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    folder = Path(name).expanduser()
+    try:
+        modules = _modules(folder)
+        if modules is None:
+            return None
+        place = folder / _read(folder / "modules.json")[0]["path"]
+        tables = load_file(place / "model.safetensors")
+        config = _read(folder / "config_sentence_transformers.json")
+        own_prompt = config["prompts"].get(config["default_prompt_name"]) or ""
+        table, text = tables["embedding.weight"], (place / "tokenizer.json").read_text("utf-8")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError):
+        return None
+    try:
+        tokenizer = Tokenizer.from_str(text)
+    except Exception:  # what tokenizers raises has no kind of its own
+        return None
+    tokenizer.no_padding()
+    if len(tables) > 1 or table.ndim != 2 or table.dtype != torch.float32 or not isinstance(own_prompt, str):
+        return None
+    return StaticEncoder(name, tokenizer, table, modules, own_prompt, prompt)
+
+
+def _modules(folder: Path) -> list[dict[str, Any]] | None:
+    """Describe the modules of a folder; None if they are not a table and, at most, scaling to length 1."""
+    described: list[dict[str, Any]] = []
+    for module in _read(folder / "modules.json"):
+        library, *_, kind = module["type"].split(".")
+        if library != "sentence_transformers":
+            return None
+        described.append({"class": kind, "config": {}})
+        if kind == "Normalize":
+            file = folder / module["path"] / "config.json"
+            described[-1]["config"] = _NORMALIZE | (_read(file) if file.is_file() else {})
+    table, scaled = {"class": "StaticEmbedding", "config": {}}, {"class": "Normalize", "config": _NORMALIZE}
+    return described if described in ([table], [table, scaled]) else None
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text("utf-8"))

@@ -1,0 +1,79 @@
+"""Models of the package model2vec, as it runs them: unknown words left out, long texts cut."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lingualign.embedding.encoders.protocol import MODEL2VEC, unit
+from lingualign.errors import InputError, first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+_BATCH = 4_096
+
+
+class Model2VecEncoder:
+    """A model of model2vec, by folder or hub id. Parameters and errors are those of `open_encoder`."""
+
+    precision = "fp32"
+
+    def __init__(self, model: str, *, prompt: str | None = None) -> None:
+        try:
+            from model2vec import StaticModel
+        except ImportError:
+            raise InputError(
+                f"model {MODEL2VEC + model!r} needs the package model2vec: pip install 'lingualign[model2vec]'"
+            ) from None
+        self.name = MODEL2VEC + model
+        try:
+            self._model = StaticModel.from_pretrained(model, force_download=False)
+        except Exception as error:
+            # A stranger's files, read by several libraries: each raises its own kinds.
+            reason = first_line(error)
+            raise InputError(
+                f"model {self.name!r} cannot be loaded ({type(error).__name__}: {reason}): give a folder that "
+                "model2vec wrote, or a hub id, with a network"
+            ) from error
+        self._prompt_from = "none" if prompt is None else "option"
+        self.prompt = prompt or ""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of the vectors."""
+        return int(self._model.dim)
+
+    @property
+    def tokenizer(self) -> Any:
+        """Of the package tokenizers."""
+        return self._model.tokenizer
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of tables, tokenizer and longest text."""
+        digest = hashlib.sha256(json.dumps([self._model.tokenizer.to_str(), self._model.max_length]).encode())
+        for table in (self._model.embedding, self._model.weights, self._model.token_mapping):
+            if table is not None:
+                digest.update(f"\n{table.shape} {table.dtype}\n".encode())
+                digest.update(np.ascontiguousarray(table).data)
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Give the kind and who decided on the prompt."""
+        return {"kind": "model2vec", "prompt_from": self._prompt_from}
+
+    def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Encode by model2vec."""
+        for start in range(0, len(sentences), _BATCH):
+            texts = [self.prompt + sentence for sentence in sentences[start : start + _BATCH]]
+            vectors = self._model.encode(texts, use_multiprocessing=False).astype(np.float32)
+            if not np.isfinite(vectors).all():
+                raise InputError(f"model {self.name!r} gives NaN or infinite values: its weights are damaged")
+            yield np.arange(start, start + len(texts)), unit(vectors)
