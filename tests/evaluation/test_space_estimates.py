@@ -56,10 +56,24 @@ def test_rows_are_left_out_with_all_their_languages():
 
 def test_hubness_leaves_out_the_counts_of_a_row_in_all_searches_at_once():
     sides = nearest_neighbours(*two_languages(np.random.default_rng(2), 30), 4)
-    value, found = estimate_hubness(sides)
+    value, found = estimate_hubness([sides])
     assert value == pytest.approx(np.mean([hubness(side.index, 30) for side in sides]))
     counts = [np.bincount(side.index.ravel(), minlength=30) for side in sides]
     left = [np.mean([skew(np.delete(each, row)) for each in counts]) for row in range(30)]
+    assert found == pytest.approx(jackknife_interval(value, left))
+
+
+def test_hubness_of_sides_with_rows_of_their_own_leaves_out_one_side_s_at_a_time():
+    one, two = two_languages(np.random.default_rng(6), 40)
+    sides = nearest_neighbours(one[:25], two, 4)
+    value, found = estimate_hubness([sides], aligned=False)
+    there, back = (
+        np.bincount(sides[0].index.ravel(), minlength=40),
+        np.bincount(sides[1].index.ravel(), minlength=25),
+    )
+    assert value == pytest.approx((skew(there) + skew(back)) / 2)
+    left = [(skew(np.delete(there, row)) + skew(back)) / 2 for row in range(40)]
+    left += [(skew(there) + skew(np.delete(back, row))) / 2 for row in range(25)]
     assert found == pytest.approx(jackknife_interval(value, left))
 
 
@@ -73,7 +87,7 @@ def test_intervals_cover_the_figure_of_other_draws():
     ):
         assert 0.915 <= covered(estimates, np.mean([value for value, _ in estimates])) <= 0.98
     # Counts have a long tail, of which a hundred of them do not always tell.
-    estimates = [estimate_hubness(nearest_neighbours(*sides, 4)) for sides in draws]
+    estimates = [estimate_hubness([nearest_neighbours(*sides, 4)]) for sides in draws]
     assert 0.86 <= covered(estimates, np.mean([value for value, _ in estimates])) <= 0.98
 
 
@@ -83,7 +97,7 @@ def test_spaces_without_shape_have_figures_all_the_same(monkeypatch):
     for sides in ([same, same], [axes, axes], [axes[:2], axes[2:4]]):
         found = describe_space(dict(zip(("en", "fr"), sides, strict=True)))
         assert np.isfinite(np.concatenate([np.ravel(value) for value in found.values()])).all()
-    assert estimate_hubness(nearest_neighbours(axes[:2], axes[2:4], 4)) == (0, (0, 0))
+    assert estimate_hubness([nearest_neighbours(axes[:2], axes[2:4], 4)]) == (0, (0, 0))
     # Of more rows than are looked at, some.
     monkeypatch.setattr(space_estimates, "SPACE_ROWS", 50)
     sides = two_languages(np.random.default_rng(4), 80)

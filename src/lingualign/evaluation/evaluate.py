@@ -72,9 +72,9 @@ def evaluate(
           - sts: ``spearman`` and ``pearson``, null where all cosines are equal.
 
           Their 95% intervals are ``ci95``, of ``accuracy`` or ``spearman``, and ``forward_ci95``,
-          ``xsim_ci95`` and so on. bitext and nway have ``space`` beside, of `lingualign.evaluation.space`:
+          ``xsim_ci95`` and so on. bitext, nway and mining have ``space`` beside, of `lingualign.evaluation.space`:
           ``alignment``, ``uniformity``, ``isotropy``, ``language_identifiability`` and ``hubness``, with their
-          intervals; mining has it but for ``hubness``.
+          intervals; of mining suites it is of the pairs, but for ``hubness``, which is of all sentences.
         - ``means`` by group (`Suite.group`): each metric's plain mean over the group's suites that have it,
           null where it is undefined for one, and its interval in ``ci95`` by metric.
 

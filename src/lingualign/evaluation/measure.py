@@ -100,7 +100,7 @@ def measure_suite(
     ids = sentence_ids({column: texts[: suite.rows] for column, texts in suite.sentences.items()})
     found = warnings(suite, vectors)
     if suite.kind == "mining":
-        retrieval, mined, doubts = measure_mining(suite, vectors, training)
+        retrieval, mined, search, doubts = measure_mining(suite, vectors, training)
         pairs = {column: table[: suite.rows] for column, table in vectors.items()}
         return SuiteOutcomes(
             suite.name,
@@ -109,7 +109,7 @@ def measure_suite(
             ids,
             {"sentence1-sentence2": retrieval},
             mined=mined,
-            space=describe_space(pairs),
+            space=describe_space(pairs) | with_intervals(hubness=estimate_hubness([search], aligned=False)),
             warnings=[*found, *doubts],
         )
     if suite.kind == "sts":
@@ -125,7 +125,7 @@ def measure_suite(
             {margin: margin_retrieved(there, back, margin) for margin in margins},
             {margin: margin_retrieved(back, there, margin) for margin in margins},
         )
-        searches += [there, back]
+        searches.append((there, back))
     space = describe_space(vectors) | with_intervals(hubness=estimate_hubness(searches))
     return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, by_pair, space=space, warnings=found)
 

@@ -22,7 +22,7 @@ def measure_mining(
     suite: Suite,
     vectors: dict[str, npt.NDArray[np.float32]],
     training: dict[str, npt.NDArray[np.float32]] | None,
-) -> tuple[Retrieval, dict[str, Any], list[str]]:
+) -> tuple[Retrieval, dict[str, Any], tuple[Neighbours, Neighbours], list[str]]:
     """Find the translation of each pair's sentences among all, and mine pairs from all with all.
 
     Parameters
@@ -42,6 +42,8 @@ def measure_mining(
     mined : dict
         ``precision``, ``recall`` and ``f1`` of the pairs whose ratio margin is at least ``threshold``, each taken once,
         with 95% intervals; ``mined``, their number; ``threshold_from``: ``training``, or ``test`` where there is none.
+    search : pair of Neighbours
+        What all of it was found in: the neighbours of all sentences, there and back.
     doubts : list of str
         What is to be said of the figures.
 
@@ -69,6 +71,7 @@ def measure_mining(
     return (
         retrieval,
         {**mined, "threshold": threshold, "threshold_from": "test" if doubts else "training"},
+        (there, back),
         doubts,
     )
 

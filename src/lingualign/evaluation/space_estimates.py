@@ -135,20 +135,32 @@ def estimate_isotropy(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -> 
     return value, (max(0.0, low), min(1.0, high))
 
 
-def estimate_hubness(sides: Sequence[Neighbours]) -> Estimate:
-    """Give the mean hubness of several searches over the same rows, and its interval by the jackknife over rows.
+def estimate_hubness(searches: Sequence[tuple[Neighbours, Neighbours]], *, aligned: bool = True) -> Estimate:
+    """Give the mean hubness of searches in both directions, and its interval by the jackknife over rows.
 
     What is left out of a row is how often it was retrieved. To leave out what it retrieved as well would count its part
     twice: the interval then is twice as wide as the figure varies.
 
     Parameters
     ----------
-    sides
-        Of each direction and language pair the neighbours found, row i on either side being of row i.
+    searches
+        Of each language pair the neighbours found there and back.
+    aligned
+        Whether row i of every side is of row i, and left out on all sides at once; else the sides have rows of their
+        own.
     """
-    counts = [occurrences(side.index, len(side.index)) for side in sides]
-    value = float(np.mean([skewness(each) for each in counts]))
-    return value, jackknife_interval(value, np.mean([_skewness_left_out(each) for each in counts], axis=0))
+    counts = [
+        occurrences(own.index, len(other.index))
+        for there, back in searches
+        for own, other in ((there, back), (back, there))
+    ]
+    of_side = np.array([skewness(each) for each in counts])
+    value = float(of_side.mean())
+    left = [_skewness_left_out(each) for each in counts]
+    if aligned:
+        return value, jackknife_interval(value, np.mean(left, axis=0))
+    changed = [value + (each - side) / len(counts) for each, side in zip(left, of_side, strict=True)]
+    return value, jackknife_interval(value, np.concatenate(changed))
 
 
 def _skewness_left_out(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

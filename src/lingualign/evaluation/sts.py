@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lingualign.evaluation.bitext import matching_rows
+from lingualign.evaluation.statistics import midranks
 from lingualign.neighbours import cosines
 
 if TYPE_CHECKING:
@@ -46,16 +47,16 @@ def sts_pearson(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike, gold: npt.Arra
 
 def spearman(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> float:
     """Spearman's correlation of cosines and people's scores; NaN where the cosines are `constant`."""
-    from scipy.stats import spearmanr
-
-    return math.nan if constant(predicted) else float(spearmanr(predicted, gold).statistic)
+    return math.nan if constant(predicted) else _correlation(midranks(predicted), midranks(gold))
 
 
 def pearson(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> float:
     """Pearson's correlation of cosines and people's scores; NaN where the cosines are `constant`."""
-    from scipy.stats import pearsonr
+    return math.nan if constant(predicted) else _correlation(predicted, gold)
 
-    return math.nan if constant(predicted) else float(pearsonr(predicted, gold).statistic)
+
+def _correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    return float(np.corrcoef(np.asarray(x, np.float64), np.asarray(y, np.float64))[0, 1])
 
 
 def constant(cosines: npt.ArrayLike) -> bool:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from lingualign.errors import InputError
 from lingualign.files import file_damage, write_atomically
 from lingualign.pairs.formats.writers import write_parquet
+from lingualign.records import build_record
 from lingualign.teacher.files import write_array
 
 if TYPE_CHECKING:
@@ -115,10 +116,10 @@ class Manifest:
                 raise InputError(
                     f"{path}: of format {content['format']!r} and not {FORMAT}; encode into a new folder"
                 )
-            shards = tuple(_build(Shard, shard) for shard in content["shards"])
+            shards = tuple(build_record(Shard, shard) for shard in content["shards"])
             if [shard.number for shard in shards] != list(range(len(shards))):
                 raise ValueError("the shards are not numbered 0, 1, 2, ...")
-            encoder: Encoder = _build(Encoder, content["encoder"])
+            encoder = build_record(Encoder, content["encoder"])
             return Manifest(encoder, content["complete"] is True, shards)
         except FileNotFoundError:
             return None
@@ -147,7 +148,7 @@ class Record:
         """Read the record of a shard; None where there is none, or none that can be read."""
         try:
             content = json.loads((folder / f"{_name(number)}.json").read_text(encoding="utf-8"))
-            encoder, shard = _build(Encoder, content["encoder"]), _build(Shard, content["shard"])
+            encoder, shard = build_record(Encoder, content["encoder"]), build_record(Shard, content["shard"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return Record(encoder, shard) if content.get("format") == FORMAT and shard.number == number else None
@@ -173,15 +174,6 @@ def recorded(folder: Path) -> list[int]:
 
 def _name(number: int) -> str:
     return f"shard-{number:06d}"
-
-
-def _build(kind: type[Any], values: dict[str, Any]) -> Any:
-    """Build a record from JSON, with the plain types it declares and nothing else."""
-    for each in fields(kind):
-        wanted = {"int": int, "str": str}[str(each.type)]
-        if type(values[each.name]) is not wanted or (wanted is int and values[each.name] < 0):
-            raise TypeError(f"{each.name} is {values[each.name]!r}")
-    return kind(**values)
 
 
 def text_digest(sentences: Sequence[str]) -> str:

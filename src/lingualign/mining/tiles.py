@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -22,6 +22,7 @@ from lingualign.mining.encoded import StackedRows, map_vectors
 from lingualign.mining.shards import Manifest
 from lingualign.neighbours import Neighbours, nearest_neighbours
 from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
+from lingualign.records import build_record
 from lingualign.teacher.files import write_array
 
 if TYPE_CHECKING:
@@ -68,18 +69,18 @@ class TilePlan:
         path = folder / PLAN
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content["format"] != FORMAT:
-                raise ValueError(f"format {content['format']!r}")
-            plan = TilePlan(**{field.name: content[field.name] for field in fields(TilePlan)})
+            if (of := content.pop("format")) != FORMAT:
+                raise ValueError(f"format {of!r}")
+            plan = build_record(TilePlan, content)
             numbers = (plan.k, plan.memory, plan.edge, plan.sources, plan.targets)
             names = [plan.key, *plan.source_texts, *plan.target_texts]
-            if not all(type(number) is int and number > 0 for number in numbers):
-                raise ValueError("a number is none")
+            if not all(numbers):
+                raise ValueError("a number is 0")
             if not all(type(name) is str for name in names) or plan.precision not in get_args(Precision):
                 raise ValueError("a name is none")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not the plan of a search ({error}); delete {folder}") from None
         return plan
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
+from lingualign.records import build_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,9 +88,9 @@ class Manifest:
         try:
             if content.pop("format") != FORMAT:
                 raise InputError(f"{path} is of another format than {FORMAT}: {_anew(folder)}")
-            settings = _build(Settings, content.pop("settings"))
-            segments = tuple(_build(Segment, segment) for segment in content.pop("segments"))
-            manifest: Manifest = _build(Manifest, {**content, "settings": settings, "segments": segments})
+            settings = build_record(Settings, content.pop("settings"))
+            segments = tuple(build_record(Segment, segment) for segment in content.pop("segments"))
+            manifest = build_record(Manifest, {**content, "settings": settings, "segments": segments})
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path} is not a teacher store's manifest ({error}): {_anew(folder)}"
@@ -104,13 +105,3 @@ class Manifest:
 
 def _anew(folder: Path) -> str:
     return f"delete the folder {folder} and run the same command again; all its sentences are embedded anew"
-
-
-def _build(kind: type[Any], values: dict[str, Any]) -> Any:
-    """Build a record from JSON, with the plain types it declares and nothing else."""
-    declared = {each.name: each.type for each in fields(kind)}
-    for name, value in values.items():
-        wanted = {"int": int, "str": str, "bool": bool}.get(str(declared.get(name)))
-        if wanted is not None and type(value) is not wanted:
-            raise TypeError(f"{name} is {value!r}")
-    return kind(**values)

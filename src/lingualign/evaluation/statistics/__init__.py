@@ -22,6 +22,7 @@ from lingualign.evaluation.statistics.permutation import (
     permuted_means,
     permuted_spearman_differences,
 )
+from lingualign.evaluation.statistics.ranks import midranks
 from lingualign.evaluation.statistics.seeds import bootstrap_p, seed_noise
 from lingualign.evaluation.statistics.wilson import CONFIDENCE, Interval, wilson
 
@@ -42,6 +43,7 @@ __all__ = [
     "interval",
     "jackknife_interval",
     "mcnemar",
+    "midranks",
     "odds_ratio",
     "permutation_p",
     "permuted_means",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lingualign.evaluation.statistics.ranks import midranks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -49,9 +51,7 @@ def permuted_spearman_differences(
     numpy.ndarray
         (`PERMUTATIONS`,): A's correlation less B's.
     """
-    from scipy.stats import rankdata
-
-    rank_a, rank_b, rank_gold = (rankdata(values) - (np.size(values) + 1) / 2 for values in (a, b, gold))
+    rank_a, rank_b, rank_gold = (midranks(values) - (np.size(values) + 1) / 2 for values in (a, b, gold))
     n = len(rank_gold)
     # Each permuted sum is the unpermuted one and the changes of the rows that change places.
     changes = np.stack([rank_b - rank_a, rank_b**2 - rank_a**2, (rank_b - rank_a) * rank_gold], axis=1)
