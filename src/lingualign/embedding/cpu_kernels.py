@@ -8,12 +8,13 @@ takes twice as long in bf16 as in fp32 for texts as short as sentences.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from lingualign.embedding.onednn import has_onednn, lay_out, linear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,7 @@ def cpu_kernels(model: torch.nn.Module, device: torch.device) -> AbstractContext
     The model's weights must not change within it, and no gradients are to be had of what is computed in it.
     """
     compiled = any(module._compiled_call_impl is not None for module in model.modules())
-    return CpuKernels() if device.type == "cpu" and not compiled and _have_onednn() else nullcontext()
+    return CpuKernels() if device.type == "cpu" and not compiled and has_onednn() else nullcontext()
 
 
 class CpuKernels(TorchFunctionMode):
@@ -69,6 +70,7 @@ class CpuKernels(TorchFunctionMode):
         dtype = _autocast_dtype() or weight.dtype
         kernel = (
             dtype in (torch.float32, torch.bfloat16)
+            and has_onednn(dtype)
             and input.dtype in (torch.float32, dtype)
             and weight.dtype in (torch.float32, dtype)
             and input.ndim > 1
@@ -77,10 +79,7 @@ class CpuKernels(TorchFunctionMode):
         laid_out = self._lay_out(weight, dtype, input.numel() // input.shape[-1]) if kernel else None
         if laid_out is None:
             return functional.linear(input, weight, bias)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(
-            input.to(dtype), laid_out, None if bias is None else bias.to(dtype), "none", [], ""
-        )
-        return product
+        return linear(input.to(dtype), laid_out, None if bias is None else bias.to(dtype))
 
     def _lay_out(self, weight: Tensor, dtype: torch.dtype, rows: int) -> Tensor | None:
         """Find a weight's copy for oneDNN, or make it; None where it is not worth it."""
@@ -94,7 +93,7 @@ class CpuKernels(TorchFunctionMode):
         if dtype == torch.float32 and self._bytes + size > _LAID_OUT_BYTES:
             return None
         self._bytes += size
-        laid_out: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype), rows)
+        laid_out = lay_out(weight.detach().to(dtype), rows)
         self._laid_out[key] = (laid_out, weight)
         return laid_out
 
@@ -113,19 +112,3 @@ def _attention(
 
 def _autocast_dtype() -> torch.dtype | None:
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
-
-
-@cache
-def _have_onednn() -> bool:
-    """Whether this build of torch has oneDNN's products, which it keeps for its compiler, and they are right here."""
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    generator = torch.Generator().manual_seed(0)
-    one, two, three = (torch.randn(shape, generator=generator) for shape in ((70, 33), (17, 33), (17,)))
-    expected = functional.linear(one, two, three)
-    try:
-        laid_out = torch.ops.mkldnn._reorder_linear_weight(two, len(one))
-        found = torch.ops.mkldnn._linear_pointwise(one, laid_out, three, "none", [], "")
-    except (RuntimeError, AttributeError, NotImplementedError, TypeError):
-        return False
-    return torch.allclose(found, expected, atol=1e-4)

@@ -205,6 +205,7 @@ def _scan(
                     cosine = dot_pairs(down.unit, row, across.unit, column).astype(np.float32)
                     each = (row + start, column + left)
                     best.add(each[axis], each[1 - axis], cosine)
+                del tile  # whose memory the next one takes
                 advance(len(down) * len(across) * (2 if itself and start < left else 1))
             if checkpoint:
                 checkpoint.save(plan, arrays, passed)
