@@ -129,3 +129,12 @@ def test_weights_that_are_not_finite_are_refused_with_the_sentence(folder) -> No
     save_file({"embedding.weight": table}, folder / "model.safetensors")
     with pytest.raises(InputError, match="NaN or infinite values for the sentence 'a dog'"):
         encode_with(open_encoder(str(folder)), ["a cat", "a dog"])
+
+
+def test_a_table_that_is_another_model_s_is_refused(folder) -> None:
+    from safetensors.torch import load_file, save_file
+
+    table = load_file(folder / "model.safetensors")["embedding.weight"]
+    save_file({"embedding.weight": table[:1000].clone()}, folder / "model.safetensors")
+    with pytest.raises(InputError, match=r"its tokenizer gives token \d+, but its table has 1000 rows"):
+        encode_with(open_encoder(str(folder)), SENTENCES)

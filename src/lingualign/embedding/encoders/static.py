@@ -15,6 +15,7 @@ import numpy as np
 
 from lingualign.embedding.encode import chunks, refuse_not_finite
 from lingualign.embedding.models import digest_of
+from lingualign.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,15 +93,17 @@ class StaticEncoder:
             ]
             lengths = np.fromiter(map(len, ids), np.int64, len(ids))
             tokens = np.fromiter(chain.from_iterable(ids), np.int64, lengths.sum())
+            if len(tokens) and tokens.max() >= len(self._table):
+                raise InputError(
+                    f"model {self.name!r}: its tokenizer gives token {tokens.max()}, but its table has "
+                    f"{len(self._table)} rows; its files are damaged, or of two models"
+                )
+            starts = np.cumsum(lengths) - lengths
             with torch.inference_mode():
-                vectors = functional.normalize(
-                    functional.embedding_bag(
-                        torch.from_numpy(tokens),
-                        self._table,
-                        torch.from_numpy(np.cumsum(lengths) - lengths),
-                        mode="mean",
-                    ).float()
-                ).numpy()
+                means = functional.embedding_bag(
+                    torch.from_numpy(tokens), self._table, torch.from_numpy(starts), mode="mean"
+                )
+                vectors = functional.normalize(means).numpy()
             refuse_not_finite(vectors, texts)
             yield rows, vectors
 
