@@ -22,6 +22,7 @@ FLOW = (
     "_version",
     "errors",
     "files",
+    "records",
     "languages",
     "samples",
     "pairs",
