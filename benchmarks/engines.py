@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=36_000, help="vectors on each side of the search")
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--name", default="engines", help="the figures go to benchmarks/results/NAME.json")
     given = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import ray
@@ -192,7 +193,7 @@ def main() -> None:
         "products_per_second_of_one": given.rows**2 / median["tiles"][1],
         "same_bytes": all(len(each) == 1 for each in digests.values()),
     }
-    path = save_result("engines", figures)
+    path = save_result(given.name, figures)
     print(f"{figures}\nkept in {path}")
 
 

@@ -5,6 +5,7 @@ own. ``lingualign mine`` is killed with SIGKILL after some minutes and run again
 time and the clock of both runs, the most memory that either held, and how many of the known translations were mined.
 
     python benchmarks/million.py runs/static-en-xx
+    python benchmarks/million.py runs/static-en-xx --approximate
     python benchmarks/million.py runs/static-en-xx --lines 50000 --kill-after 10
 """
 
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--memory", default="4GiB")
+    parser.add_argument("--approximate", action="store_true", help="search by inverted lists")
     parser.add_argument("--kill-after", type=float, default=600.0, help="seconds, less than the whole takes")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -79,18 +81,20 @@ def main() -> None:
             str(target),
             str(output),
         ]
-        command += ["--memory", given.memory]
+        command += ["--memory", given.memory, *(["--approximate"] if given.approximate else [])]
         seconds = [run(command, given.kill_after), run(command)]
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         figures: dict[str, Any] = {
             "lines": given.lines,
             "memory_option": given.memory,
+            "approximate": given.approximate,
             "minutes": [round(each / 60, 1) for each in seconds],
             "processor_minutes": round((used.ru_utime + used.ru_stime) / 60, 1),
             "memory_gb": round(used.ru_maxrss / 2**20, 2),
             **judged(output, known),
         }
-    print(figures, save_result("million", figures).name)
+    name = "million_approximate" if given.approximate else "million"
+    print(figures, save_result(name, figures).name)
 
 
 def judged(output: Path, known: set[tuple[str, str]]) -> dict[str, Any]:

@@ -87,6 +87,29 @@ def test_every_input_gives_the_same_sentences(tmp_path, monkeypatch, small_chunk
 
 
 @pytest.mark.data
+@pytest.mark.parametrize("name", ["text", "text.tsv", "text.csv", "text.jsonl", "text.parquet"])
+def test_memory_does_not_grow_with_the_input(tmp_path, name):
+    texts = [f"{number} is what this line of many is about" for number in range(400_000)]
+    path = tmp_path / name
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table({"text": texts}), path)
+    else:
+        head, row = {
+            ".tsv": ("text\n", "{}"),
+            ".csv": ("text\n", '"{}"'),
+            ".jsonl": ("", '{{"text": "{}"}}'),
+        }.get(path.suffix, ("", "{}"))
+        path.write_text(head + "".join(row.format(text) + "\n" for text in texts), encoding="utf-8")
+    size = sum(map(len, texts))
+    before = pa.total_allocated_bytes()
+    read, most = [], 0
+    for chunk in read_sentences(str(path)):
+        read += chunk
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert read == texts
+    assert most < size / 2
+
+
 def test_real_sentences_keep_their_vectors(minilm, tatoeba, tmp_path):
     texts = [*tatoeba[1][:40], *tatoeba[0][:10], *tatoeba[1][:5]]
     encode_text("minilm", _lines(tmp_path / "text", texts), tmp_path / "out")

@@ -6,14 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
 from lingualign.pairs.discovery import hub_dataset
 from lingualign.pairs.formats.compression import read_blocks
-from lingualign.pairs.formats.tabular import DAMAGED, is_tabular, read_table, text_columns
+from lingualign.pairs.formats.tabular import is_tabular, stream_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 CHUNK_ROWS = 32_768
 CHUNK_CHARACTERS = 1 << 25
-_BATCH_ROWS = 8_192
 _COLUMNS = ("sentence", "text")
 
 
@@ -35,9 +32,9 @@ def read_sentences(source: str, column: str | None = None) -> Iterator[list[str]
     ----------
     source
         A text file, one sentence a line (divided by ``\n`` alone; an empty line is an empty sentence), also
-        compressed; ``-`` for such text on standard input; or a parquet, CSV, TSV or JSONL file.
-        Text and parquet are read as they are needed, the others whole. Or the id of a hub data set, whose ``train``
-        split is streamed: ``owner/name``, ``owner/name:configuration`` or ``owner/name:folder``.
+        compressed; ``-`` for such text on standard input; or a parquet, CSV, TSV or JSONL file, which is read as it
+        is needed, JSONL once before for its keys. Or the id of a hub data set, whose ``train`` split is streamed:
+        ``owner/name``, ``owner/name:configuration`` or ``owner/name:folder``.
     column
         Of what has columns, the one to take; by default ``sentence``, ``text``, or the only one. A missing
         value is an empty sentence.
@@ -142,16 +139,5 @@ def _hub_texts(dataset: HubDataset, column: str | None) -> Iterator[str]:
 
 
 def _table_texts(path: Path, column: str | None) -> Iterator[str]:
-    choose = _chooser(path, column)
-    if path.suffix.lower() != ".parquet":
-        yield from pc.fill_null(read_table(path, choose).column(0), "").to_pylist()
-        return
-    try:
-        with pq.ParquetFile(path) as file:
-            names = choose(file.schema_arrow.names)
-            for batch in file.iter_batches(_BATCH_ROWS, columns=names):
-                column_of = text_columns(pa.table(batch), names, path).column(0)
-                yield from pc.fill_null(column_of, "").to_pylist()
-    except DAMAGED as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: damaged or cut off, or no parquet file ({reason})") from None
+    for table in stream_table(path, _chooser(path, column)):
+        yield from pc.fill_null(table.column(0), "").to_pylist()
