@@ -100,14 +100,13 @@ def test_memory_does_not_grow_with_the_input(tmp_path, name):
             ".jsonl": ("", '{{"text": "{}"}}'),
         }.get(path.suffix, ("", "{}"))
         path.write_text(head + "".join(row.format(text) + "\n" for text in texts), encoding="utf-8")
-    size = sum(map(len, texts))
     before = pa.total_allocated_bytes()
     read, most = [], 0
     for chunk in read_sentences(str(path)):
         read += chunk
         most = max(most, pa.total_allocated_bytes() - before)
     assert read == texts
-    assert most < size / 2
+    assert most < sum(map(len, texts))  # which the whole of it would take in Arrow, and its offsets
 
 
 def test_real_sentences_keep_their_vectors(minilm, tatoeba, tmp_path):
