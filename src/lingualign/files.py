@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lingualign.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -50,6 +52,35 @@ def taking_turns(lock: Path, waiting: str) -> Iterator[None]:
         yield
     finally:
         turn.release()
+
+
+@contextmanager
+def alone(lock: Path, taken: str) -> Iterator[None]:
+    """Let one process into a block, and refuse any other meanwhile.
+
+    Parameters
+    ----------
+    lock
+        A file in a folder that exists.
+    taken
+        What the others are told.
+
+    Raises
+    ------
+    InputError
+        If another process is in it.
+    """
+    from filelock import FileLock, Timeout
+
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise InputError(taken) from None
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def sha256_of(path: Path) -> str:

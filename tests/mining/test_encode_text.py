@@ -167,16 +167,21 @@ def test_a_missing_or_altered_shard_is_named_and_made_anew(static, tmp_path, sma
 
 def test_a_folder_never_mixes_models_prompts_or_texts(static, minilm, tmp_path, small_chunks):
     source, out = _lines(tmp_path / "text"), tmp_path / "out"
-    encode_text(static, source, out)
+    encode_text(static, source, out, precision="fp32")
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     for model, options, text, message in (
         (minilm, {}, TEXT, "begun with another encoder: the models differ"),
         (static, {"prompt": "query: "}, TEXT, "the prompt differ: '' and 'query: '"),
+        (static, {"precision": "bf16"}, TEXT, "the precision differs: 'fp32' and 'bf16'"),
         (static, {}, [*TEXT[:4], "other"], r"the encoding of another text \(shard 1 holds other sentences\)"),
         (static, {}, TEXT[:6], r"another text \(it has 8 sentences and the input 6\)"),
     ):
         with pytest.raises(InputError, match=message):
-            encode_text(model, _lines(tmp_path / "other", text), out, **options)
+            encode_text(model, _lines(tmp_path / "other", text), out, **{"precision": "fp32", **options})
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    for model, text in ((static, "nowhere"), (static, _lines(tmp_path / "none", [])), ("/none", source)):
+        with pytest.raises(InputError):
+            encode_text(model, text, out, overwrite=True)
         assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert encode_text(static, _lines(tmp_path / "other", ["one"]), out, overwrite=True).rows == 1
     assert _vectors(out)[0] == ["one"]
@@ -202,7 +207,14 @@ def test_a_manifest_that_is_none_is_refused(static, tmp_path):
     ("name", "content", "options", "message"),
     [
         ("text", b"", {}, "empty, there is not one sentence in it"),
-        ("text", b"good\nbad \xff\n", {}, r"line 2: not valid UTF-8 \(byte 0xff\); convert the file"),
+        ("text", b"good\nbad \xff\n", {}, r"line 2: not valid UTF-8 \(byte 0xff\); the file seems to be"),
+        ("text", "good\nbad\n".encode("utf-16-le"), {}, "the file seems to be in utf-16-le"),
+        (
+            "text",
+            b"endless " * (9 << 20),
+            {},
+            "line 1: goes on for more than 64 MiB; are the line breaks lost",
+        ),
         ("text.gz", gzip.compress(b"a\n" * 99)[:-9], {}, r"damaged or cut off \.gz file"),
         ("text.gz", b"", {}, r"damaged or cut off \.gz file \(it is empty\)"),
         ("text.parquet", b"no", {}, "damaged or cut off, or no parquet file"),
@@ -229,13 +241,20 @@ def test_an_output_in_the_way_is_left_alone(static, tmp_path):
     (tmp_path / "there.npy").write_text("mine")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "thesis.tex").write_text("mine")
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "prepared" / "manifest.json").write_text('{"format": 1, "files": {}}')
     for output, message in (
         ("there.npy", "exists; give another name, or --overwrite it"),
         ("folder", r"holds other files \(thesis.tex\); give an empty or a new folder"),
+        ("prepared", "not the manifest of an encoded text, or a damaged one"),
         ("text", "is a file; give a folder, or a name that ends in .npy, .parquet, .faiss"),
         ("text/below", "cannot be written: Not a directory"),
     ):
         with pytest.raises(InputError, match=message):
             encode_text(static, source, tmp_path / output)
+        if not output.endswith(".npy"):
+            with pytest.raises(InputError, match=message):
+                encode_text(static, source, tmp_path / output, overwrite=True)
+    assert (tmp_path / "prepared" / "manifest.json").exists()
     assert (tmp_path / "there.npy").read_text() == (tmp_path / "folder" / "thesis.tex").read_text() == "mine"
     assert encode_text(static, source, tmp_path / "there.npy", overwrite=True).rows == 8

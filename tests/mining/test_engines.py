@@ -248,6 +248,14 @@ def test_another_calibration_plans_another_search(texts, tmp_path):
     assert out.read_bytes() == (texts / "mined.tsv").read_bytes()
 
 
+def test_another_amount_of_memory_is_taken_by_a_search_that_is_planned(texts, tmp_path):
+    engine, out = open_engine("processes", 1), tmp_path / "out.tsv"
+    with pytest.raises(InputError, match=r"memory is 1 MiB, .*give at least"):
+        mine_pairs(*_sides(texts), out, margin="distance", engine=engine, memory=1 << 20)
+    mine_pairs(*_sides(texts), out, margin="distance", engine=engine)
+    assert out.read_bytes() == (texts / "mined.tsv").read_bytes()
+
+
 def test_tiles_that_are_there_are_kept_and_damaged_ones_made_anew(texts, tmp_path):
     out = tmp_path / "out.tsv"
     with pytest.raises(InputError, match="no search is planned for it; run mine with --part plan before"):
@@ -321,12 +329,50 @@ class DeadlyJob:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@dataclass(frozen=True)
+class GreedyJob(DeadlyJob):
+    """A job that asks for more memory than there is."""
+
+    def work(self, _, task, advance):
+        np.empty(1 << 60, np.uint8)
+
+
 def test_a_task_that_kills_every_worker_is_given_up_and_named():
     message = (
         rf"the deadly task: {MOST_DEATHS} processes .* have died, the last one killed by SIGKILL; if memory"
     )
     with open_engine("processes", 1).start(DeadlyJob()) as workers, pytest.raises(InputError, match=message):
         list(workers.run([Deadly()], lambda _: None))
+
+
+def test_a_task_for_which_memory_never_suffices_is_given_up_and_named(two_workers):
+    message = (
+        rf"the deadly task: {MOST_DEATHS} processes .* have died, the last one out of memory \(Unable to"
+    )
+    with two_workers.start(GreedyJob()) as workers, pytest.raises(InputError, match=message):
+        list(workers.run([Deadly()], lambda _: None))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--workers=-3"], "workers is -3; it must be a number of processes"),
+        (["--threshold=1.05", "--calibrate=known"], "threshold and calibrate are both given"),
+        (["--calibrate=/none"], "source '/none': no such file or folder"),
+        (["--memory=much"], "memory"),
+        (["--k=0"], "k = 0 is not a number of neighbours"),
+        (["--part=1/2"], "part is '1/2', but engine 'slurm' prints a script that has its own"),
+        (["--address=a:1"], "address is 'a:1', but engine 'slurm' prints"),
+    ],
+)
+def test_what_a_job_would_refuse_is_refused_before_the_script_is_written(
+    texts, tmp_path, capsys, options, message
+):
+    arguments = ["mine", *_sides(texts), str(tmp_path / "out.tsv"), "--engine=slurm"]
+    assert main([*arguments, *options]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert not printed.out
 
 
 def test_what_a_worker_refuses_is_said_here_as_it_is_said_there(texts, tmp_path):

@@ -118,6 +118,16 @@ def test_an_interrupted_call_goes_on_to_the_same_scores(static, pairs, tmp_path)
     assert output.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
 
+def test_what_was_not_read_is_told(static, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.en-fr.tsv").write_text("sentence1\tsentence2\na dog\tun chien\na cat\tun chat\n")
+    (tmp_path / "in" / "thesis.docx").write_bytes(b"PK")
+    report = filter_pairs(static, str(tmp_path / "in"), tmp_path / "kept.parquet", by="cosine")
+    assert report.kept == 2
+    [skipped] = report.skipped
+    assert "thesis.docx" in skipped.file
+
+
 @pytest.mark.data
 def test_few_pairs_of_a_language_are_judged_by_all_and_unknown_languages_by_none(
     static, pairs, tmp_path, caplog

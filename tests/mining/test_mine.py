@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingualign.errors import InputError
-from lingualign.mining import encode_text, mine_pairs, retrieve
+from lingualign.mining import align_documents, encode_text, filter_pairs, mine_pairs, retrieve
+from lingualign.mining import output as output_module
 from lingualign.mining.calibration import calibrate
 from lingualign.mining.memory import parse_memory
+from lingualign.mining.parts import hold_parts
 from lingualign.neighbours import nearest_neighbours
 from lingualign.neighbours.retrieval import Pairs
 
@@ -242,6 +244,61 @@ def test_what_cannot_be_mined_is_said(static, tmp_path, options, message):
     assert (tmp_path / "there.tsv").read_text() == "mine"
 
 
+def test_an_output_is_made_by_one_process_at_a_time(static, tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out.tsv"
+    source.write_text("one dog\ntwo cats\nthree birds\n")
+    with hold_parts(out), pytest.raises(InputError, match=r"out\.tsv': another process is making it"):
+        mine_pairs(static, str(source), str(source), out)
+    with hold_parts(out) as parts, pytest.raises(InputError, match="another process is making it"):
+        align_documents(static, str(source), str(source), out)
+    assert parts.is_dir()
+    assert mine_pairs(static, str(source), str(source), out).pairs == 3
+    assert not parts.exists()
+
+
+def test_nothing_is_left_where_nothing_was_begun(tmp_path):
+    (tmp_path / "source").write_text("one dog\n")
+    with pytest.raises(InputError, match="model"):
+        mine_pairs(str(tmp_path / "none"), *[str(tmp_path / "source")] * 2, tmp_path / "out.tsv")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_vectors_are_pooled_as_asked_in_every_command(minilm, tmp_path):
+    minilm[0].model.save_pretrained(tmp_path / "plain")
+    minilm.tokenizer.save_pretrained(tmp_path / "plain")
+    model, source = str(tmp_path / "plain"), str(tmp_path / "source")
+    (tmp_path / "source").write_text("one dog\ntwo cats\nthree birds\n")
+    encode_text(model, source, tmp_path / "encoded", pooling="cls")
+    with pytest.raises(InputError, match="the models differ"):
+        mine_pairs(model, str(tmp_path / "encoded"), source, tmp_path / "out.tsv")
+    assert (
+        mine_pairs(model, str(tmp_path / "encoded"), source, tmp_path / "out.tsv", pooling="cls").pairs == 3
+    )
+    (tmp_path / "pairs.en-fr.tsv").write_text("sentence1\tsentence2\none dog\ttwo cats\n")
+    cosines = set()
+    for pooling in ("cls", "mean"):
+        out = tmp_path / f"{pooling}.parquet"
+        filter_pairs(model, str(tmp_path / "pairs.en-fr.tsv"), out, by="cosine", pooling=pooling)
+        cosines.add(pq.read_table(out)["cosine"].to_pylist()[0])
+    assert len(cosines) == 2
+
+
+def test_a_sentence_of_many_lines_is_written_piece_by_piece(static, tmp_path, monkeypatch):
+    lines = ["a line of many", *(f"sentence {number}" for number in range(9)), *["a line of many"] * 20]
+    (tmp_path / "source").write_text("\n".join(["", *lines]))
+    paths = [str(tmp_path / "source")] * 2
+    mine_pairs(static, *paths, tmp_path / "whole.parquet", candidates=True)
+    monkeypatch.setattr(output_module, "_LINES_OF_A_PIECE", 30)
+    mine_pairs(static, *paths, tmp_path / "pieces.parquet", candidates=True)
+    whole, pieces = (pq.ParquetFile(tmp_path / f"{name}.parquet") for name in ("whole", "pieces"))
+    assert pieces.num_row_groups > 5 > whole.num_row_groups == 1
+    assert pieces.read().equals(whole.read())
+    expected = {line: [n for n, each in enumerate(["", *lines], 1) if each == line] for line in lines}
+    for row in whole.read().to_pylist():
+        assert row["source_lines"] == expected[row["source"]]
+        assert row["target_lines"] == expected[row["target"]]
+
+
 def test_an_interrupted_mining_goes_on_and_ends_the_same(static, tmp_path, monkeypatch):
     from lingualign.mining import mine as module
     from lingualign.neighbours import search
@@ -267,7 +324,12 @@ def test_an_interrupted_mining_goes_on_and_ends_the_same(static, tmp_path, monke
     monkeypatch.setattr(module, "nearest_neighbours", stopped)
     with pytest.raises(KeyboardInterrupt):
         mine_pairs(static, *paths, tmp_path / "out.tsv")
-    assert {path.name for path in (tmp_path / "out.tsv.parts").iterdir()} == {"source", "target", "search"}
+    assert {path.name for path in (tmp_path / "out.tsv.parts").iterdir()} == {
+        ".lock",
+        "source",
+        "target",
+        "search",
+    }
     gone_on = []
     monkeypatch.setattr(
         module,

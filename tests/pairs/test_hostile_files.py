@@ -93,7 +93,7 @@ def test_an_encoding_is_named_by_the_error_and_taken_from_the_user(tmp_path: Pat
     path.write_bytes(LONGER.encode("cp1252"))
     with pytest.raises(
         InputError,
-        match=r"line 2: not valid UTF-8 \(byte 0xe9\); the file seems to be in \w+: give that as enc",
+        match=r"line 2: not valid UTF-8 \(byte 0xe9\); the file seems to be in \w+: convert it",
     ):
         read(path)
     assert prepare_pairs(path, encoding="cp1252", validation=0).train["sentence1"][0].as_py() == "hé"

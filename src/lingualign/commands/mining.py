@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lingualign.pairs.discovery import Skipped
+
 
 def encode(
     model: str,
@@ -50,7 +52,7 @@ def encode(
     workers
         How many, on Slurm the tasks of an array; by default one for each GPU or four processors, and 8 on Slurm.
     address
-        Of the Ray cluster, head:6379; without it Ray is started on this machine.
+        Of the Ray cluster, head:6379; without it $RAY_ADDRESS, and without that Ray is started on this machine.
     part
         Encode only what falls to one of several calls, such as 3/8; one without it then completes the output.
     overwrite
@@ -97,6 +99,7 @@ def mine(
     candidates: bool = False,
     column: str | None = None,
     prompt: str | None = None,
+    pooling: Literal["mean", "cls", "last"] | None = None,
     device: str | None = None,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     memory: str = "4GiB",
@@ -140,6 +143,8 @@ def mine(
         Of an input with columns, the one to take; sentence, text or the only one by default.
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    pooling
+        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     precision
@@ -147,13 +152,13 @@ def mine(
     memory
         What the search may take, in each worker, beside sentences and vectors.
     approximate
-        Search by inverted lists of FAISS, which miss some pairs: for many millions of sentences.
+        Search by inverted lists of FAISS, which miss some pairs: for more than some 400,000 sentences a side.
     engine
         Where it runs: in this process, in several, on a Ray cluster; slurm prints a script to submit instead.
     workers
         How many, on Slurm the tasks of an array; by default one for each GPU or four processors, and 8 on Slurm.
     address
-        Of the Ray cluster, head:6379; without it Ray is started on this machine.
+        Of the Ray cluster, head:6379; without it $RAY_ADDRESS, and without that Ray is started on this machine.
     part
         Do one step of several: plan, which encodes and cuts the search into tiles, or such as 3/8, which searches those
         that fall to one of eight calls; a call without it then ends the work.
@@ -185,6 +190,7 @@ def mine(
         candidates=candidates,
         column=column,
         prompt=prompt,
+        pooling=pooling,
         device=device,
         precision=precision,
         memory=parse_memory(memory),
@@ -201,6 +207,7 @@ def mine(
         else ""
     )
     print(f"{report.pairs:,} pairs in {output}{below}")
+    _print_skipped(report.skipped)
 
 
 def filter_(
@@ -213,6 +220,7 @@ def filter_(
     k: int = 4,
     margin: Literal["ratio", "distance", "absolute"] = "ratio",
     prompt: str | None = None,
+    pooling: Literal["mean", "cls", "last"] | None = None,
     device: str | None = None,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     memory: str = "4GiB",
@@ -241,6 +249,8 @@ def filter_(
         A pair's cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    pooling
+        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     precision
@@ -263,6 +273,7 @@ def filter_(
         k=k,
         margin=margin,
         prompt=prompt,
+        pooling=pooling,
         device=device,
         precision=precision,
         memory=parse_memory(memory),
@@ -274,6 +285,7 @@ def filter_(
         f"{report.pairs:,} pairs, {report.blank:,} of them with a blank side; {report.by}s from {low:.4f} to {high:.4f}"
     )
     print(f"{report.kept:,} pairs in {output}")
+    _print_skipped(report.skipped)
 
 
 def align(
@@ -285,6 +297,7 @@ def align(
     skip: float = 0.5,
     column: str | None = None,
     prompt: str | None = None,
+    pooling: Literal["mean", "cls", "last"] | None = None,
     device: str | None = None,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     overwrite: bool = False,
@@ -310,6 +323,8 @@ def align(
         Of an input with columns, the one to take; sentence, text or the only one by default.
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
+    pooling
+        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
     precision
@@ -328,6 +343,7 @@ def align(
         skip=skip,
         column=column,
         prompt=prompt,
+        pooling=pooling,
         device=device,
         precision=precision,
         overwrite=overwrite,
@@ -339,10 +355,16 @@ def align(
     print(f"{report.links:,} links{documents} in {output}")
 
 
+def _print_skipped(skipped: tuple[Skipped, ...]) -> None:
+    for each in skipped:
+        print(f"not read: {each.file}: {each.reason}")
+
+
 def _encode_script(given: dict[str, Any]) -> str:
     from lingualign.mining.encode import check_shared
     from lingualign.mining.engines.slurm import PARTS, Step, submission
 
+    _check_script(given)
     check_shared(given["input"], given["output"], overwrite=given["overwrite"])
     command = ["encode", given["model"], given["input"], given["output"], *_options(encode, given)]
     return submission([Step("encode", [command], given["workers"] or PARTS), Step("encoded", [command])])
@@ -352,20 +374,32 @@ def _mine_script(given: dict[str, Any]) -> str:
     from pathlib import Path
 
     from lingualign.mining.engines.slurm import PARTS, Step, submission
-    from lingualign.mining.mine import check_shared_mining, parts_of
+    from lingualign.mining.memory import parse_memory
+    from lingualign.mining.mine import check_mining, check_shared_mining
+    from lingualign.mining.parts import SIDES, parts_of
 
+    _check_script(given)
     _check_exact(given)
-    sides = {"source": given["source"], "target": given["target"]}
-    check_shared_mining(given["source"], given["target"], given["output"], overwrite=given["overwrite"])
+    parse_memory(given["memory"])
+    checked = ("k", "margin", "retrieval", "threshold", "plot", "overwrite")
+    check_mining(
+        given["source"],
+        given["target"],
+        Path(given["output"]),
+        calibrate_on=given["calibrate"],
+        **{name: given[name] for name in checked},
+    )
+    check_shared_mining(given["source"], given["target"], given["calibrate"])
     parts = given["workers"] or PARTS
     folder = parts_of(given["output"])
-    shared = {name: given[name] for name in ("column", "prompt", "device", "precision")}
+    shared = {name: given[name] for name in ("column", "prompt", "pooling", "device", "precision")}
     encodings = [
-        ["encode", given["model"], side, str(folder / name), *_options(encode, shared)]
-        for name, side in sides.items()
-        if not Path(side).is_dir()
+        ["encode", given["model"], given[name], str(folder / name), *_options(encode, shared)]
+        for name in SIDES
+        if not Path(given[name]).is_dir()
     ]
-    command = ["mine", given["model"], *sides.values(), given["output"], *_options(mine, given)]
+    command = ["mine", given["model"], given["source"], given["target"], given["output"]]
+    command += _options(mine, given)
     return submission(
         [
             *([Step("encode", encodings, parts)] if encodings else []),
@@ -374,6 +408,18 @@ def _mine_script(given: dict[str, Any]) -> str:
             Step("mined", [command]),
         ]
     )
+
+
+def _check_script(given: dict[str, Any]) -> None:
+    from lingualign.errors import InputError
+    from lingualign.mining.engines import check_workers
+
+    check_workers(given["workers"])
+    for name in ("address", "part"):
+        if given[name] is not None:
+            raise InputError(
+                f"{name} is {given[name]!r}, but engine 'slurm' prints a script that has its own; leave it out"
+            )
 
 
 def _mine_part(given: dict[str, Any]) -> str:
@@ -391,7 +437,7 @@ def _mine_part(given: dict[str, Any]) -> str:
     if given["part"] != "plan":
         tiles = search_part(given["output"], parse_part(given["part"]), device=given["device"], progress=True)
         return f"{tiles:,} tiles of part {given['part']} searched"
-    names = ("model", "source", "target", "output", "k", "column", "prompt", "device", "precision")
+    names = ("model", "source", "target", "output", "k", "column", "prompt", "pooling", "device", "precision")
     tiles = plan_mining(
         **{name: given[name] for name in names},
         calibrate_on=given["calibrate"],

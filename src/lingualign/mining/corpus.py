@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,15 +67,24 @@ class Corpus:
         places: npt.NDArray[np.int64] = found.to_numpy(zero_copy_only=False).astype(np.int64)
         return places
 
+    @cached_property
+    def lines_held(self) -> npt.NDArray[np.int64]:
+        """(distinct,), on how many lines each sentence stands."""
+        place = self.place[: self.lines]
+        return np.bincount(place[place >= 0], minlength=len(self.sentences))
+
+    @cached_property
+    def _lines_by_sentence(self) -> npt.NDArray[np.int64]:
+        place = self.place[: self.lines]
+        return np.argsort(place, kind="stable")[self.blank :]
+
     def lines_of(self, chosen: npt.NDArray[np.int64]) -> pa.Array:
         """Give the numbers of the lines that each chosen sentence stands on, from 1: lists of int64."""
-        place = self.place[: self.lines]
-        order = np.argsort(place, kind="stable")
-        begins = np.searchsorted(place[order], chosen)
-        counts = np.searchsorted(place[order], chosen, side="right") - begins
+        counts = self.lines_held[chosen]
+        begins = (np.cumsum(self.lines_held) - self.lines_held)[chosen]
         offsets = np.concatenate([[0], np.cumsum(counts)])
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
-        numbers = order[np.repeat(begins, counts) + within] + 1
+        numbers = self._lines_by_sentence[np.repeat(begins, counts) + within] + 1
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(numbers, pa.int64()))
 
 

@@ -17,7 +17,7 @@ from lingualign.errors import InputError
 from lingualign.mining.encode_folder import EncodeReport, encode_part, encode_to_folder
 from lingualign.mining.engines import Here
 from lingualign.mining.sentences import STANDARD_INPUT, check_source, read_sentences
-from lingualign.mining.shards import MANIFEST
+from lingualign.mining.shards import Manifest
 from lingualign.mining.text_encoder import EncodeJob, TextEncoder
 from lingualign.neighbours.approximate import import_faiss
 
@@ -78,6 +78,7 @@ def encode_text(
     output = Path(output)
     engine = engine or Here()
     check_engine(engine, model)
+    check_source(source)
     if part is not None or not isinstance(engine, Here):
         _check_several_files(output)
     if part is not None:
@@ -96,15 +97,13 @@ def encode_text(
                 rows = to_file(encoder, read_sentences(source, column), output, advance)
             return EncodeReport(rows, kept=0)
         _make_folder(output)
-        if overwrite:
-            _clear(output)
         _check_folder(output)
         job = EncodeJob(model, prompt, pooling, device, precision)
         with engine.start(job) as workers, progress_bar("Encoding", None, enabled=progress) as advance:
             sentences = read_sentences(source, column)
             if part is not None:
                 return encode_part(workers, sentences, output, part, advance)
-            return encode_to_folder(workers, sentences, output, advance)
+            return encode_to_folder(workers, sentences, output, advance, overwrite=overwrite)
 
 
 def check_engine(engine: Engine, model: str | SentenceTransformer) -> None:
@@ -255,15 +254,10 @@ def _make_folder(folder: Path) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Refuse a folder with something else in it."""
+    if Manifest.read(folder) is not None:
+        return
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    if others and not (folder / MANIFEST).is_file() and not all(name.startswith("shard-") for name in others):
+    if not all(name.startswith("shard-") for name in others):
         raise InputError(
             f"output {str(folder)!r} holds other files ({others[0]}); give an empty or a new folder"
         )
-
-
-def _clear(folder: Path) -> None:
-    """Remove an encoded text, the manifest first, so that what is left never counts as whole."""
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for path in folder.glob("shard-??????.*"):
-        path.unlink()

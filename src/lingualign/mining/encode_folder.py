@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
-from lingualign.mining.shards import Manifest, Record, recorded, text_digest
+from lingualign.files import alone
+from lingualign.mining.shards import Manifest, Record, recorded, remove_text, text_digest
 from lingualign.mining.text_encoder import Chunk, describe
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ def encode_to_folder(
     chunks: Iterable[list[str]],
     folder: Path,
     advance: Callable[[int], None] = lambda _: None,
+    *,
+    overwrite: bool = False,
 ) -> EncodeReport:
     """Encode chunks of sentences to the shards of a folder; those that are whole already are kept.
+
+    With ``overwrite`` none is; they are removed once the model is there and the first chunk is read.
 
     Raises
     ------
@@ -45,8 +50,13 @@ def encode_to_folder(
         If the folder holds vectors of another model, prompt or text, or another process writes to it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder, ".lock"):
-        shelf = _Shelf(folder, describe(workers))
+    with alone(folder / ".lock", _taken(folder)):
+        encoder = describe(workers)
+        if overwrite:
+            chunks = iter(chunks)
+            chunks = chain(list(islice(chunks, 1)), chunks)
+            remove_text(folder)
+        shelf = _Shelf(folder, encoder)
         if not shelf.begun:
             shelf.manifest.write(folder)
         for shard in workers.run(shelf.missing(chunks, advance), advance):
@@ -81,7 +91,7 @@ def encode_part(
         As `encode_to_folder` does.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder, f".lock-{part.number}-of-{part.of}"):
+    with alone(folder / f".lock-{part.number}-of-{part.of}", _taken(folder)):
         shelf = _Shelf(folder, describe(workers), part)
         for _ in workers.run(shelf.missing(chunks, advance), advance):
             pass
@@ -135,7 +145,11 @@ class _Shelf:
         return self._part is None or self._part.takes(number)
 
     def _check(self, encoder: Encoder, begun: Encoder) -> None:
-        if difference := begun.differs(encoder):
+        difference = begun.differs(encoder)
+        if difference is None and begun.precision != encoder.precision:
+            # They may be compared, but a folder says of all its vectors how they were computed.
+            difference = f"the precision differs: {begun.precision!r} and {encoder.precision!r}"
+        if difference:
             raise InputError(
                 f"{self._folder}: begun with another encoder: {difference}; give another folder, or delete it"
             )
@@ -145,18 +159,5 @@ def _other_text(folder: Path, how: str) -> InputError:
     return InputError(f"{folder}: the encoding of another text ({how}); give another folder, or delete it")
 
 
-@contextmanager
-def _alone(folder: Path, name: str) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / name)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            f"{folder}: another process encodes into it; wait for it, or give another folder"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _taken(folder: Path) -> str:
+    return f"{folder}: another process encodes into it; wait for it, or give another folder"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,12 +117,20 @@ def map_vectors(folder: Path, manifest: Manifest) -> list[npt.NDArray[Any]]:
     InputError
         If one is not what the manifest says, by its shape.
     """
+    _allow_open_files(len(manifest.shards))
     mapped = []
     for shard in manifest.shards:
         path = shard.files(folder)[1]
         try:
             array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise InputError(
+                    f"encoded text: each of {len(manifest.shards):,} files of {folder} is held open, which is more "
+                    "than this process may: raise the limit with ulimit -n"
+                ) from None
+            raise InputError(f"encoded text: {path} cannot be read ({error.strerror})") from None
+        except (ValueError, EOFError) as error:
             raise InputError(f"encoded text: {path} is damaged ({error}): encode into a new folder") from None
         if array.shape != (shard.rows, manifest.encoder.dimensions) or array.dtype != np.float16:
             raise InputError(
@@ -129,3 +139,17 @@ def map_vectors(folder: Path, manifest: Manifest) -> list[npt.NDArray[Any]]:
             )
         mapped.append(array)
     return mapped
+
+
+def _allow_open_files(more: int) -> None:
+    """Raise this process's limit by so many files, as far as it may: what is mapped stays open."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return
+    most = soft + more if hard == resource.RLIM_INFINITY else min(soft + more, hard)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

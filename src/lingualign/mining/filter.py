@@ -15,7 +15,8 @@ from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
 from lingualign.mining.engines import Here
-from lingualign.mining.mine import MEMORY, check_parts, make_parts, parts_of
+from lingualign.mining.mine import MEMORY
+from lingualign.mining.parts import SIDES, hold_parts
 from lingualign.mining.quality import FEWEST, Side, score_pairs
 from lingualign.mining.sentences import chunks
 from lingualign.mining.text_encoder import EncodeJob, TextEncoder
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.encode import Precision
+    from lingualign.embedding.encoders.protocol import Pooling
     from lingualign.neighbours import Margin
+    from lingualign.pairs.discovery import Skipped
 
 By = Literal["score", "margin", "cosine"]
 
@@ -61,6 +64,8 @@ class FilterReport:
     """What they were judged by"""
     scores: tuple[float, float]
     """Least and greatest of it among all that were scored"""
+    skipped: tuple[Skipped, ...]
+    """What could not be read"""
 
 
 def filter_pairs(
@@ -74,6 +79,7 @@ def filter_pairs(
     k: int = NEIGHBOURHOOD,
     margin: Margin = "ratio",
     prompt: str | None = None,
+    pooling: Pooling | None = None,
     device: str | None = None,
     precision: Precision = "auto",
     memory: int = MEMORY,
@@ -105,7 +111,7 @@ def filter_pairs(
         scores.
     k, margin
         See `lingualign.neighbours`. With ``absolute`` the margin is the cosine.
-    prompt, device, precision, memory, overwrite, progress
+    prompt, pooling, device, precision, memory, overwrite, progress
         See `lingualign.mining.mine_pairs`.
 
     Raises
@@ -123,7 +129,8 @@ def filter_pairs(
         raise InputError(f"best is {best}; it must be a number of pairs, at least 1")
     output = Path(output)
     check_output(output, overwrite=overwrite)
-    table = pa.concat_tables([read.table for read in read_source(pairs)[0]])
+    read, skipped = read_source(pairs)
+    table = pa.concat_tables([each.table for each in read])
     filled = np.ones(table.num_rows, np.bool_)
     for side in ("sentence1", "sentence2"):
         filled &= ~blank(table[side]).to_numpy(zero_copy_only=False)
@@ -137,57 +144,57 @@ def filter_pairs(
         logger.warning("%s: judged by margin", few)
         by = "margin"
 
-    parts = parts_of(output)
-    check_parts(parts)
-    corpora, identity = [], [str(k)]
-    encoder = TextEncoder(model, prompt=prompt, device=device, precision=precision)
-    make_parts(parts)
-    with Here().start(EncodeJob(encoder.model)) as workers:
-        for column, name in (("sentence1", "source"), ("sentence2", "target")):
-            with progress_bar(f"Encoding {column}", None, enabled=progress) as advance:
-                distinct = scored[column].unique().to_pylist()
-                text = encode_chunks(workers, chunks(distinct), parts / name, advance)
-            corpora.append(Corpus(text))
-            identity.append(text.identity)
-    source, target = corpora
-    checkpoint = SearchCheckpoint(parts / "search", "".join(identity))
-    total = source.vectors.shape[0] * target.vectors.shape[0]
-    with progress_bar("Searching", total, enabled=progress) as advance:
-        forward, backward = nearest_neighbours(
-            source.vectors,
-            target.vectors,
-            k,
-            memory=memory,
-            precision=precision,
-            device=device,
-            checkpoint=checkpoint,
-            advance=advance,
+    with hold_parts(output) as parts:
+        corpora, identity = [], [str(k)]
+        encoder = TextEncoder(model, prompt=prompt, pooling=pooling, device=device, precision=precision)
+        with Here().start(EncodeJob(encoder.model)) as workers:
+            for column, name in zip(("sentence1", "sentence2"), SIDES, strict=True):
+                with progress_bar(f"Encoding {column}", None, enabled=progress) as advance:
+                    distinct = scored[column].unique().to_pylist()
+                    text = encode_chunks(workers, chunks(distinct), parts / name, advance)
+                corpora.append(Corpus(text))
+                identity.append(text.identity)
+        source, target = corpora
+        checkpoint = SearchCheckpoint(parts / "search", "".join(identity))
+        total = source.vectors.shape[0] * target.vectors.shape[0]
+        with progress_bar("Searching", total, enabled=progress) as advance:
+            forward, backward = nearest_neighbours(
+                source.vectors,
+                target.vectors,
+                k,
+                memory=memory,
+                precision=precision,
+                device=device,
+                checkpoint=checkpoint,
+                advance=advance,
+            )
+        places = [
+            corpus.positions(scored[column])
+            for column, corpus in zip(("sentence1", "sentence2"), corpora, strict=True)
+        ]
+        cosine = _cosines(source, places[0], target, places[1])
+        sides = tuple(
+            Side(corpus, text, place, found.cosine.mean(axis=1, dtype=np.float64)[place])
+            for corpus, text, place, found in zip(
+                corpora, identity[1:], places, (forward, backward), strict=True
+            )
         )
-    places = [
-        corpus.positions(scored[column])
-        for column, corpus in zip(("sentence1", "sentence2"), corpora, strict=True)
-    ]
-    cosine = _cosines(source, places[0], target, places[1])
-    sides = tuple(
-        Side(corpus, text, place, found.cosine.mean(axis=1, dtype=np.float64)[place])
-        for corpus, text, place, found in zip(corpora, identity[1:], places, (forward, backward), strict=True)
-    )
-    margins = margin_scores(cosine, sides[0].neighbours, sides[1].neighbours, margin)
-    scores: dict[str, npt.NDArray[np.floating]] = {"cosine": cosine, "margin": margins}
-    if by == "score":
-        with progress_bar("Scoring", scored.num_rows, enabled=progress) as advance:
-            told = score_pairs(encoder, scored, sides, margins, margin, parts / "evenness", advance)
-        scores |= {
-            "meaning": told.meaning,
-            "whole": told.whole,
-            "language": told.language,
-            "score": told.score,
-        }
-    for name, values in scores.items():
-        scored = scored.append_column(name, pa.array(values))
-    score = scores[by]
-    kept = _kept(score, by, threshold, best)
-    write_pairs(scored.filter(pa.array(kept)), output)
+        margins = margin_scores(cosine, sides[0].neighbours, sides[1].neighbours, margin)
+        scores: dict[str, npt.NDArray[np.floating]] = {"cosine": cosine, "margin": margins}
+        if by == "score":
+            with progress_bar("Scoring", scored.num_rows, enabled=progress) as advance:
+                told = score_pairs(encoder, scored, sides, margins, margin, parts / "evenness", advance)
+            scores |= {
+                "meaning": told.meaning,
+                "whole": told.whole,
+                "language": told.language,
+                "score": told.score,
+            }
+        for name, values in scores.items():
+            scored = scored.append_column(name, pa.array(values))
+        score = scores[by]
+        kept = _kept(score, by, threshold, best)
+        write_pairs(scored.filter(pa.array(kept)), output)
     shutil.rmtree(parts)
     return FilterReport(
         table.num_rows,
@@ -195,6 +202,7 @@ def filter_pairs(
         table.num_rows - scored.num_rows,
         by,
         (float(score.min()), float(score.max())),
+        tuple(skipped),
     )
 
 

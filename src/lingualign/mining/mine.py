@@ -16,12 +16,13 @@ from lingualign.mining.calibration import calibrate, print_calibration
 from lingualign.mining.calibration_plot import check_plot, plot_calibration
 from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_text
 from lingualign.mining.encode import check_engine, check_readable_by_several
-from lingualign.mining.engines import Here
+from lingualign.mining.engines import Here, check_workers
 from lingualign.mining.output import check_output, write_pairs
+from lingualign.mining.parts import PLANTED, SIDES, TILES, check_parts, hold_parts, parts_of
 from lingualign.mining.sentences import STANDARD_INPUT, chunks
 from lingualign.mining.shards import text_digest
 from lingualign.mining.text_encoder import EncodeJob, describe
-from lingualign.mining.tiles import SIDES, TileJob, TilePlan, merge_tiles, plan_tiles, run_tiles
+from lingualign.mining.tiles import TileJob, TilePlan, merge_tiles, plan_tiles, run_tiles
 from lingualign.neighbours import (
     NEIGHBOURHOOD,
     SearchCheckpoint,
@@ -41,15 +42,15 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.encode import Precision
+    from lingualign.embedding.encoders.protocol import Pooling
     from lingualign.mining.engines import Engine
     from lingualign.mining.engines.part import Part
     from lingualign.neighbours import Margin, Neighbours
     from lingualign.neighbours.retrieval import Pairs, Retrieval
     from lingualign.neighbours.threshold import Calibration
+    from lingualign.pairs.discovery import Skipped
 
 MEMORY = 4 << 30
-TILES = "tiles"
-_PLANTED = "planted-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class MineReport:
     """Lines, distinct sentences among them, blank ones"""
     target: tuple[int, int, int]
     calibration: Calibration | None
+    skipped: tuple[Skipped, ...]
+    """What of the known pairs could not be read"""
 
 
 def mine_pairs(
@@ -82,6 +85,7 @@ def mine_pairs(
     candidates: bool = False,
     column: str | None = None,
     prompt: str | None = None,
+    pooling: Pooling | None = None,
     device: str | None = None,
     precision: Precision = "auto",
     memory: int = MEMORY,
@@ -119,7 +123,9 @@ def mine_pairs(
         Where to draw the calibration, ``.svg``, ``.png`` or ``.pdf``; needs matplotlib.
     column
         Of files with columns, the one to take.
-    prompt, device, precision
+    prompt, pooling
+        See `lingualign.embedding.encoders.open_encoder`.
+    device, precision
         Of the encoding, and of the search, whose outcome they do not move.
     memory
         Bytes for the search, of each worker, beside the sentences and the vectors mapped from disk.
@@ -139,9 +145,6 @@ def mine_pairs(
         If anything given cannot be used, both ``threshold`` and ``calibrate_on`` are given, or no pair reaches the
         threshold; then it says the range of the scores.
     """
-    check_margin(margin)
-    check_retrieval(retrieval)
-    check_neighbourhood(k)
     engine = engine or Here()
     check_engine(engine, model)
     if approximate:
@@ -151,51 +154,54 @@ def mine_pairs(
             )
         import_faiss()
     output = Path(output)
-    check_output(output, overwrite=overwrite)
-    if threshold is not None and calibrate_on is not None:
-        raise InputError(
-            "threshold and calibrate are both given, but calibration chooses the threshold: leave out one"
-        )
-    if plot is not None:
-        if calibrate_on is None:
-            raise InputError(
-                "plot is given, but there is nothing to plot without calibrate; give known pairs to it"
-            )
-        plot = Path(plot)
-        check_plot(plot, overwrite=overwrite)
-    _check_sides(source, target)
-    known = _known_pairs(calibrate_on) if calibrate_on is not None else None
+    check_mining(
+        source,
+        target,
+        output,
+        k=k,
+        margin=margin,
+        retrieval=retrieval,
+        threshold=threshold,
+        calibrate_on=calibrate_on,
+        plot=plot,
+        overwrite=overwrite,
+    )
+    skipped: list[Skipped] = []
+    known = _known_pairs(calibrate_on, skipped) if calibrate_on is not None else None
 
-    parts = parts_of(output)
-    check_parts(parts)
-    job = EncodeJob(model, prompt, device=device, precision=precision)
-    corpora = _encode_sides(engine, job, (source, target), known, column, parts, progress)
-    if approximate:
-        forward, backward = _search_approximately(corpora, k, memory, progress)
-    else:
-        forward, backward = _search(engine, corpora, k, parts, memory, precision, device, progress)
-    pairs = retrieve(forward, backward, margin=margin, retrieval=retrieval, candidates=candidates)
-    calibration = None
-    if known is not None:
-        calibration = calibrate(pairs, *(corpora[side].positions(pa.array(known[side])) for side in (0, 1)))
-        if calibration is None:
-            raise InputError(
-                f"calibrate {calibrate_on!r}: none of its sentences is in a mined pair; is sentence1 in the "
-                "language of the source, and does the model know both languages?"
+    job = EncodeJob(model, prompt, pooling, device, precision)
+    with hold_parts(output) as parts:
+        corpora = _encode_sides(engine, job, (source, target), known, column, parts, progress)
+        if approximate:
+            forward, backward = _search_approximately(corpora, k, memory, progress)
+        else:
+            forward, backward = _search(engine, corpora, k, parts, memory, precision, device, progress)
+        pairs = retrieve(forward, backward, margin=margin, retrieval=retrieval, candidates=candidates)
+        calibration = None
+        if known is not None:
+            calibration = calibrate(
+                pairs, *(corpora[side].positions(pa.array(known[side])) for side in (0, 1))
             )
-        if progress:
-            print_calibration(calibration)
-        threshold = float(calibration.threshold[calibration.best])
-        # A sentence that was only planted is no find.
-        pairs = pairs[corpora[0].in_text[pairs.source] & corpora[1].in_text[pairs.target]]
-    kept = pairs if threshold is None else pairs[pairs.score >= threshold]
-    _check_some(kept, pairs, threshold)
-    write_pairs(kept, corpora[0], corpora[1], output)
-    if calibration is not None and plot is not None:
-        plot_calibration(calibration, Path(plot))
+            if calibration is None:
+                raise InputError(
+                    f"calibrate {calibrate_on!r}: none of its sentences is in a mined pair; is sentence1 in the "
+                    "language of the source, and does the model know both languages?"
+                )
+            if progress:
+                print_calibration(calibration)
+            threshold = float(calibration.threshold[calibration.best])
+            # A sentence that was only planted is no find.
+            pairs = pairs[corpora[0].in_text[pairs.source] & corpora[1].in_text[pairs.target]]
+        kept = pairs if threshold is None else pairs[pairs.score >= threshold]
+        _check_some(kept, pairs, threshold, retrieval)
+        write_pairs(kept, corpora[0], corpora[1], output)
+        if calibration is not None and plot is not None:
+            plot_calibration(calibration, Path(plot))
     shutil.rmtree(parts)
     counts = [(corpus.lines, int(corpus.in_text.sum()), corpus.blank) for corpus in corpora]
-    return MineReport(len(kept), len(pairs) - len(kept), threshold, counts[0], counts[1], calibration)
+    return MineReport(
+        len(kept), len(pairs) - len(kept), threshold, counts[0], counts[1], calibration, tuple(skipped)
+    )
 
 
 def plan_mining(
@@ -209,6 +215,7 @@ def plan_mining(
     calibrate_on: str | None = None,
     column: str | None = None,
     prompt: str | None = None,
+    pooling: Pooling | None = None,
     device: str | None = None,
     precision: Precision = "auto",
     memory: int = MEMORY,
@@ -230,16 +237,16 @@ def plan_mining(
         Tiles.
     """
     check_neighbourhood(k)
+    check_workers(workers)
     _check_sides(source, target)
-    known = _known_pairs(calibrate_on) if calibrate_on is not None else None
-    parts = parts_of(output)
-    check_parts(parts)
-    job = EncodeJob(model, prompt, device=device, precision=precision)
-    corpora = _encode_sides(Here(), job, (source, target), known, column, parts, progress)
-    folder = parts / TILES
-    plan = plan_tiles(
-        corpora, _key(corpora, k), k, folder, workers=workers, memory=memory, precision=precision
-    )
+    known = _known_pairs(calibrate_on, []) if calibrate_on is not None else None
+    job = EncodeJob(model, prompt, pooling, device, precision)
+    with hold_parts(Path(output)) as parts:
+        corpora = _encode_sides(Here(), job, (source, target), known, column, parts, progress)
+        folder = parts / TILES
+        plan = plan_tiles(
+            corpora, _key(corpora, k), k, folder, workers=workers, memory=memory, precision=precision
+        )
     return len(plan.tiles(folder))
 
 
@@ -268,23 +275,55 @@ def search_part(
     return len(tiles)
 
 
-def parts_of(output: str | os.PathLike[str]) -> Path:
-    """Name the folder of what is there while an output is made."""
-    return Path(output).with_name(f"{Path(output).name}.parts")
-
-
-def check_shared_mining(source: str, target: str, output: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Refuse what several calls cannot mine together.
+def check_mining(
+    source: str,
+    target: str,
+    output: Path,
+    *,
+    k: int,
+    margin: Margin,
+    retrieval: Retrieval,
+    threshold: float | None,
+    calibrate_on: str | None,
+    plot: str | os.PathLike[str] | None,
+    overwrite: bool,
+) -> None:
+    """Refuse what cannot be mined, before any work; the parameters are those of `mine_pairs`.
 
     Raises
     ------
     InputError
-        If a side is missing or is standard input, or the output cannot be written.
+        What it is, and the cure.
     """
-    check_output(Path(output), overwrite=overwrite)
-    check_readable_by_several(source, target)
+    check_margin(margin)
+    check_retrieval(retrieval)
+    check_neighbourhood(k)
+    check_output(output, overwrite=overwrite)
+    if threshold is not None and calibrate_on is not None:
+        raise InputError(
+            "threshold and calibrate are both given, but calibration chooses the threshold: leave out one"
+        )
+    if plot is not None:
+        if calibrate_on is None:
+            raise InputError(
+                "plot is given, but there is nothing to plot without calibrate; give known pairs to it"
+            )
+        check_plot(Path(plot), overwrite=overwrite)
     _check_sides(source, target)
     check_parts(parts_of(output))
+
+
+def check_shared_mining(source: str, target: str, calibrate_on: str | None) -> None:
+    """Refuse, beside what `check_mining` does, what several calls cannot mine together.
+
+    Raises
+    ------
+    InputError
+        If a side is standard input, or there are no known pairs to calibrate on.
+    """
+    check_readable_by_several(source, target)
+    if calibrate_on is not None:
+        _known_pairs(calibrate_on, [])
 
 
 def _check_sides(*sides: str) -> None:
@@ -295,9 +334,10 @@ def _check_sides(*sides: str) -> None:
             )
 
 
-def _known_pairs(source: str) -> tuple[list[str], list[str]]:
-    tables = [read.table for read in read_source(source)[0]]
-    table = pa.concat_tables(tables).select(["sentence1", "sentence2"])
+def _known_pairs(source: str, skipped: list[Skipped]) -> tuple[list[str], list[str]]:
+    read, left_out = read_source(source)
+    skipped += left_out
+    table = pa.concat_tables([each.table for each in read]).select(["sentence1", "sentence2"])
     rows = [
         (one, two)
         for one, two in zip(*(c.to_pylist() for c in table.columns), strict=True)
@@ -320,7 +360,6 @@ def _encode_sides(
     corpora = []
     with engine.start(job) as workers:
         describe(workers)
-        make_parts(parts)
         for number, (source, name) in enumerate(zip(sources, SIDES, strict=True)):
             with progress_bar(f"Encoding {name}", None, enabled=progress) as advance:
                 text = open_text(workers, source, parts / name, column, advance)
@@ -328,7 +367,7 @@ def _encode_sides(
             if known is not None:
                 distinct = list(dict.fromkeys(known[number]))
                 # Named by what they are, for another call may plant others.
-                folder = parts / f"{_PLANTED}{name}-{text_digest(distinct)[:16]}"
+                folder = parts / f"{PLANTED}{name}-{text_digest(distinct)[:16]}"
                 planted = encode_chunks(workers, chunks(distinct), folder)
             corpora.append(Corpus(text, planted))
             check_filled(corpora[-1], source)
@@ -386,33 +425,12 @@ def _key(corpora: list[Corpus], k: int) -> str:
     return digest.hexdigest()
 
 
-def check_parts(parts: Path) -> None:
-    """Refuse a folder of that name that a mining did not leave, since it is removed at the end."""
-    known = {*SIDES, TILES, "runs", "search", "evenness", ".search.tmp"}
-    if parts.exists() and (
-        not parts.is_dir()
-        or {path.name for path in parts.iterdir() if not path.name.startswith(_PLANTED)} - known
-    ):
-        raise InputError(
-            f"{str(parts)!r} is in the way: it is needed for vectors and is not from an interrupted call"
-        )
-
-
-def make_parts(parts: Path) -> None:
-    """Make the folder, or say that its place cannot be written to."""
-    try:
-        parts.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{str(parts.parent)!r} cannot be written to: {error.strerror}; give another output"
-        ) from None
-
-
-def _check_some(kept: Pairs, pairs: Pairs, threshold: float | None) -> None:
+def _check_some(kept: Pairs, pairs: Pairs, threshold: float | None, retrieval: Retrieval) -> None:
     if len(kept):
         return
     if not len(pairs):
-        raise InputError("no pair was found: with retrieval intersect no two sentences are each other's best")
+        why = {"intersect": ": no two sentences are each other's best; give another retrieval"}
+        raise InputError(f"no pair was found{why.get(retrieval, '')}")
     raise InputError(
         f"threshold {threshold:g} keeps none of {len(pairs):,} pairs: their scores are from {pairs.score[-1]:.4f} to "
         f"{pairs.score[0]:.4f}; give a lower one"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from lingualign.errors import InputError
@@ -16,9 +17,12 @@ from lingualign.pairs.formats.compression import without_compression
 from lingualign.pairs.formats.writers import check_place, compressed, one_line, tmx, tsv, write_parquet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lingualign.mining.corpus import Corpus
     from lingualign.neighbours.retrieval import Pairs
 
+_LINES_OF_A_PIECE = 1 << 22
 FORMATS = ".tsv, .parquet, .tmx named as in mined.en-fr.tmx, or Moses text named as in mined.en-fr"
 
 
@@ -52,15 +56,21 @@ def write_pairs(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -> N
     - ``NAME.en-fr.tmx``: translation memory exchange 1.4.
     - ``NAME.en-fr``: Moses text, ``NAME.en-fr.en`` and ``NAME.en-fr.fr``.
     """
-    sides = source.sentences.take(pa.array(pairs.source)), target.sentences.take(pa.array(pairs.target))
     kind = _kind(output)
     if kind == "parquet":
-        _write_parquet(pairs, source, target, output)
-    elif kind == "tmx":
+        write_parquet(_tables(pairs, source, target), output)
+        return
+    sides = source.sentences.take(pa.array(pairs.source)), target.sentences.take(pa.array(pairs.target))
+    if kind == "tmx":
         write_atomically(output, tmx(_scored(pairs, sides, languages_of(output))))
     elif kind == "moses":
-        for path, side in zip(output_files(output), sides, strict=True):
-            write_atomically(path, _text(one_line(side)))
+        first, second = output_files(output)
+        write_atomically(first, _text(one_line(sides[0])))
+        try:
+            write_atomically(second, _text(one_line(sides[1])))
+        except BaseException:
+            first.unlink()  # one alone would be in the way of the next call
+            raise
     else:
         table = pa.table({"score": pairs.score, "source": sides[0], "target": sides[1]})
         write_atomically(output, compressed(tsv(table, header=False), output))
@@ -82,20 +92,23 @@ def languages_of(output: Path) -> list[str]:
     return output.name.removesuffix(".tmx").rpartition(".")[2].split("-")
 
 
-def _write_parquet(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -> None:
-    direction = pa.DictionaryArray.from_arrays(pa.array(pairs.direction), pa.array(FOUND_BY))
-    table = pa.table(
-        {
-            "score": pairs.score,
-            "cosine": pairs.cosine,
-            "direction": direction,
-            "source": source.sentences.take(pa.array(pairs.source)),
-            "target": target.sentences.take(pa.array(pairs.target)),
-            "source_lines": source.lines_of(pairs.source),
-            "target_lines": target.lines_of(pairs.target),
-        }
-    )
-    write_parquet(table, output)
+def _tables(pairs: Pairs, source: Corpus, target: Corpus) -> Iterator[pa.Table]:
+    """Give the table in pieces, for a sentence of many lines may stand in many pairs."""
+    lines = source.lines_held[pairs.source] + target.lines_held[pairs.target]
+    piece = np.cumsum(lines) // _LINES_OF_A_PIECE
+    for rows in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(piece)) + 1):
+        some = pairs[rows]
+        yield pa.table(
+            {
+                "score": some.score,
+                "cosine": some.cosine,
+                "direction": pa.DictionaryArray.from_arrays(pa.array(some.direction), pa.array(FOUND_BY)),
+                "source": source.sentences.take(pa.array(some.source)),
+                "target": target.sentences.take(pa.array(some.target)),
+                "source_lines": source.lines_of(some.source),
+                "target_lines": target.lines_of(some.target),
+            }
+        )
 
 
 def _scored(pairs: Pairs, sides: tuple[pa.Array, pa.Array], languages: list[str]) -> pa.Table:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from lingualign.errors import InputError
 from lingualign.pairs.discovery import hub_dataset
-from lingualign.pairs.formats.compression import read_blocks
+from lingualign.pairs.formats.compression import text_blocks, whole_lines
 from lingualign.pairs.formats.tabular import is_tabular, stream_table
 
 if TYPE_CHECKING:
@@ -88,34 +88,12 @@ def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _lines(source: str) -> Iterator[str]:
-    blocks = (
-        iter(lambda: sys.stdin.buffer.read(1 << 20), b"")
-        if source == STANDARD_INPUT
-        else read_blocks(Path(source))
-    )
-    begun: list[bytes] = []
-    number = 0
+    if source == STANDARD_INPUT:
+        blocks = whole_lines(iter(lambda: sys.stdin.buffer.read(1 << 20), b""), Path("standard input"))
+    else:
+        blocks = text_blocks(Path(source))
     for block in blocks:
-        *complete, rest = block.split(b"\n")
-        for line in complete:
-            number += 1
-            yield _text(b"".join([*begun, line]), source, number)
-            begun = []
-        begun.append(rest)
-    if any(begun):
-        yield _text(b"".join(begun), source, number + 1)
-
-
-def _text(line: bytes, source: str, number: int) -> str:
-    if number == 1:
-        line = line.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return line.removesuffix(b"\r").decode()
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{source}, line {number}: not valid UTF-8 (byte 0x{line[error.start]:02x}); "
-            "convert the file to UTF-8, for example with iconv"
-        ) from None
+        yield from block.decode().removesuffix("\n").split("\n")
 
 
 def _chooser(origin: object, column: str | None) -> Choice:

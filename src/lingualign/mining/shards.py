@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_RECORDS = f"shard-{'[0-9]' * 6}.json"
+_SHARDS = f"shard-{'[0-9]' * 6}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Manifest:
             raise
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: not the manifest of an encoded text ({error}); delete the folder and encode again"
+                f"{path}: not the manifest of an encoded text, or a damaged one ({error}); encode into a new folder"
             ) from None
 
     def write(self, folder: Path) -> None:
@@ -167,9 +167,16 @@ class Record:
         (folder / f"{_name(number)}.json").unlink(missing_ok=True)
 
 
+def remove_text(folder: Path) -> None:
+    """Remove an encoded text, the manifest first, so that what is left never counts as whole."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for path in folder.glob(f"{_SHARDS}.*"):
+        path.unlink()
+
+
 def recorded(folder: Path) -> list[int]:
     """List the numbers of the shards that have a record, in ascending order."""
-    return sorted(int(path.stem.removeprefix("shard-")) for path in folder.glob(_RECORDS))
+    return sorted(int(path.stem.removeprefix("shard-")) for path in folder.glob(f"{_SHARDS}.json"))
 
 
 def _name(number: int) -> str:

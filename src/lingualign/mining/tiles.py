@@ -19,9 +19,11 @@ from lingualign.embedding.encode import Precision
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
 from lingualign.mining.encoded import StackedRows, map_vectors
+from lingualign.mining.parts import SIDES
 from lingualign.mining.shards import Manifest
 from lingualign.neighbours import Neighbours, nearest_neighbours
 from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
+from lingualign.neighbours.search import least_memory
 from lingualign.records import build_record
 from lingualign.teacher.files import write_array
 
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
 PLAN = "plan.json"
 FORMAT = 1
-SIDES = ("source", "target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +197,12 @@ class TileJob:
             return
         plan = opened.plan
         try:
+            source = opened.source_block(tile.top, tile.bottom)
             found = nearest_neighbours(
-                opened.source_block(tile.top, tile.bottom),
+                source,
                 opened.target.between(tile.left, tile.right),
                 tile.k,
-                memory=plan.memory,
+                memory=plan.memory - opened.held_bytes,
                 precision=plan.precision,
                 device=opened.device,
                 advance=advance,
@@ -211,7 +213,7 @@ class TileJob:
 
 
 class _Blocks:
-    """Both sides of a plan, mapped; a source block of no more than half the memory is held in it."""
+    """Both sides of a plan, mapped; a source block of no more than a quarter of the memory is held in it."""
 
     def __init__(self, folder: Path, device: str | None) -> None:
         self.device = device
@@ -224,13 +226,18 @@ class _Blocks:
         self._source = _rows(folder / "source.npy", plan.source_texts)
         self.target = _rows(folder / "target.npy", plan.target_texts)
         self._top = -1
-        self._held: Rows
+        self._held: Rows | None = None
+        self.held_bytes = 0
 
     def source_block(self, top: int, bottom: int) -> Rows:
-        if top != self._top:
+        if self._held is None or top != self._top:
+            self._held = None  # before the next one is read
             block = self._source.between(top, bottom)
-            fits = (bottom - top) * block.shape[1] * 2 <= self.plan.memory // 2
-            self._held, self._top = block[:] if fits else block, top
+            size = (bottom - top) * block.shape[1] * 2
+            rest = least_memory(bottom - top, self.plan.edge, block.shape[1], self.plan.k)
+            fits = size <= min(self.plan.memory // 4, self.plan.memory - rest)
+            self._held, self.held_bytes = (block[:], size) if fits else (block, 0)
+            self._top = top
         return self._held
 
 
@@ -269,9 +276,11 @@ def plan_tiles(
     """
     texts = [[str(text.folder.resolve()) for text in corpus.texts] for corpus in corpora]
     if (known := TilePlan.read(folder)) is not None and known.key == key:
-        plan = replace(known, source_texts=texts[0], target_texts=texts[1])
+        plan = replace(
+            known, memory=memory, precision=precision, source_texts=texts[0], target_texts=texts[1]
+        )
         if plan != known:
-            plan.write(folder)  # they have moved
+            plan.write(folder)
         return plan
     if folder.exists():
         shutil.rmtree(folder)

@@ -93,6 +93,7 @@ def approximate_neighbours(
                 some = slice(start, min(start + _QUERIES, len(cosine)))
                 cosine[some], index[some] = _search(lists, queries, candidates, some, best)
                 advance(some.stop - some.start)
+            del lists  # before the other side's are made
         found.append(restore(cosine, index, queries, candidates, k))
     return found[0], found[1]
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Retrieval = Literal["max", "intersect", "forward", "backward"]
 
+_BLOCK_PAIRS = 1 << 16
+
 FOUND_BY = ("forward", "backward", "both")
 """Names of the numbers in `Pairs.direction`."""
 
@@ -131,11 +133,16 @@ def _union(from_source: npt.NDArray[np.float64], from_target: npt.NDArray[np.flo
 
 def _one_to_one(pairs: Pairs) -> npt.NDArray[np.bool_]:
     """Go down the sorted pairs and take those whose sentences are both free."""
-    taken_sources, taken_targets = set[int](), set[int]()
+    taken_sources, taken_targets = (
+        bytearray(int(side.max(initial=-1)) + 1) for side in (pairs.source, pairs.target)
+    )
     kept = np.zeros(len(pairs), np.bool_)
-    for row, (source, target) in enumerate(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)):
-        if source not in taken_sources and target not in taken_targets:
-            kept[row] = True
-            taken_sources.add(source)
-            taken_targets.add(target)
+    # A block at a time: Python's numbers take several times the memory of the array's.
+    for start in range(0, len(pairs), _BLOCK_PAIRS):
+        some = slice(start, start + _BLOCK_PAIRS)
+        rows = zip(pairs.source[some].tolist(), pairs.target[some].tolist(), strict=True)
+        for row, (source, target) in enumerate(rows, start):
+            if not taken_sources[source] and not taken_targets[target]:
+                kept[row] = True
+                taken_sources[source] = taken_targets[target] = 1
     return kept

@@ -143,23 +143,31 @@ def plan_tiles(sources: int, targets: int, width: int, k: int, memory: int, devi
     InputError
         If not even one tile fits.
     """
-    kept = (sources + targets) * (12 * k + 24)
     times = 1 if device == "cpu" else GPU_TILE
-    while True:
-        rows, columns = min(times * TILE_ROWS, max(1, sources)), min(times * TILE_COLUMNS, max(1, targets))
-        # The tile with its maxima, and at worst every score of it nominated; a block of targets in two precisions.
-        tile = rows * columns * 8 + columns * width * 12 + (1 << 24)
-        least = kept + tile + rows * width * 12
-        if least <= memory:
-            break
+    while (least := least_memory(sources, targets, width, k, times)) > memory:
         if times == 1:
             raise InputError(
                 f"memory is {memory / 2**20:,.0f} MiB, which is too little for one tile of "
                 f"{sources:,} x {targets:,} products: give at least {-(-least // 2**20):,} MiB"
             )
         times //= 2
-    panel = rows * max(1, (memory - kept - tile) // (rows * width * 12))
+    rows, columns = _tile(sources, targets, times)
+    of_panel = rows * width * 12
+    panel = rows * max(1, (memory - least + of_panel) // of_panel)
     return Plan(min(panel, -(-sources // rows) * rows), rows, columns)
+
+
+def least_memory(sources: int, targets: int, width: int, k: int, times: int = 1) -> int:
+    """Give the bytes that a search takes at least, with tiles so many times as large as on a processor."""
+    rows, columns = _tile(sources, targets, times)
+    kept = (sources + targets) * (12 * k + 24)
+    # The tile with its maxima, and at worst every score of it nominated; a block of targets in two precisions.
+    tile = rows * columns * 8 + columns * width * 12 + (1 << 24)
+    return kept + tile + rows * width * 12
+
+
+def _tile(sources: int, targets: int, times: int) -> tuple[int, int]:
+    return min(times * TILE_ROWS, max(1, sources)), min(times * TILE_COLUMNS, max(1, targets))
 
 
 def _scan(

@@ -18,7 +18,7 @@ from lingualign.mining.alignment.output import check_links_output, write_links
 from lingualign.mining.corpus import encode_chunks
 from lingualign.mining.encoded import StackedRows
 from lingualign.mining.engines import Here
-from lingualign.mining.mine import check_parts, make_parts, parts_of
+from lingualign.mining.parts import hold_parts
 from lingualign.mining.sentences import chunks
 from lingualign.mining.text_encoder import EncodeJob, describe
 from lingualign.pairs.characters import columns, each_run
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.encode import Precision
+    from lingualign.embedding.encoders.protocol import Pooling
     from lingualign.mining.alignment.documents import Document
 
 MOST = 2
@@ -58,6 +59,7 @@ def align_documents(
     skip: float = SKIP,
     column: str | None = None,
     prompt: str | None = None,
+    pooling: Pooling | None = None,
     device: str | None = None,
     precision: Precision = "auto",
     overwrite: bool = False,
@@ -84,8 +86,8 @@ def align_documents(
         lower leaves out more.
     column
         Of files with columns, the one to take.
-    prompt, device, precision
-        Of the encoding.
+    prompt, pooling, device, precision
+        Of the encoding: see `lingualign.embedding.encoders.open_encoder`.
     overwrite
         Replace the output.
     progress
@@ -103,33 +105,35 @@ def align_documents(
     check_links_output(output, overwrite=overwrite)
     documents = read_documents(source, target, column)
 
-    parts = parts_of(output)
-    check_parts(parts)
     place: dict[str, int] = {}
     for pair in documents:
         for document in (pair.source, pair.target):
             for sentences in range(1, most + 1):
                 for run in document.runs(sentences):
                     place.setdefault(run, len(place))
-    with Here().start(EncodeJob(model, prompt, device=device, precision=precision)) as workers:
-        describe(workers)
-        make_parts(parts)
-        with progress_bar("Encoding", len(place), enabled=progress) as advance:
-            text = encode_chunks(workers, chunks(place), parts / "runs", advance)
+    with hold_parts(output) as parts:
+        with Here().start(EncodeJob(model, prompt, pooling, device, precision)) as workers:
+            describe(workers)
+            with progress_bar("Encoding", len(place), enabled=progress) as advance:
+                text = encode_chunks(workers, chunks(place), parts / "runs", advance)
 
-    def vectors(document: Document) -> list[StackedRows]:
-        runs = (document.runs(sentences) for sentences in range(1, most + 1))
-        return [StackedRows(text.vectors, np.array([place[run] for run in each], np.int64)) for each in runs]
+        def vectors(document: Document) -> list[StackedRows]:
+            runs = (document.runs(sentences) for sentences in range(1, most + 1))
+            return [
+                StackedRows(text.vectors, np.array([place[run] for run in each], np.int64)) for each in runs
+            ]
 
-    links = []
-    with progress_bar("Aligning", sum(pair.source.lines for pair in documents), enabled=progress) as advance:
-        for pair in documents:
-            lengths = _lengths(pair.source, most), _lengths(pair.target, most)
-            links.append(
-                align_vectors(vectors(pair.source), vectors(pair.target), lengths=lengths, skip=skip)
-            )
-            advance(pair.source.lines)
-    write_links(documents, links, output)
+        links = []
+        with progress_bar(
+            "Aligning", sum(pair.source.lines for pair in documents), enabled=progress
+        ) as advance:
+            for pair in documents:
+                lengths = _lengths(pair.source, most), _lengths(pair.target, most)
+                links.append(
+                    align_vectors(vectors(pair.source), vectors(pair.target), lengths=lengths, skip=skip)
+                )
+                advance(pair.source.lines)
+        write_links(documents, links, output)
     shutil.rmtree(parts)
     both = [(each.source_count > 0) & (each.target_count > 0) for each in links]
     alone = [

@@ -7,7 +7,15 @@ another finishes.
 
 from __future__ import annotations
 
-from lingualign.mining.engines.engine import Engine, EngineName, Job, Task, Workers, open_engine
+from lingualign.mining.engines.engine import (
+    Engine,
+    EngineName,
+    Job,
+    Task,
+    Workers,
+    check_workers,
+    open_engine,
+)
 from lingualign.mining.engines.here import Here
 
-__all__ = ["Engine", "EngineName", "Here", "Job", "Task", "Workers", "open_engine"]
+__all__ = ["Engine", "EngineName", "Here", "Job", "Task", "Workers", "check_workers", "open_engine"]

@@ -99,8 +99,7 @@ def open_engine(name: EngineName, workers: int | None = None, address: str | Non
     InputError
         If they do not go together, Ray is not installed, or no cluster answers at the address.
     """
-    if workers is not None and workers < 1:
-        raise InputError(f"workers is {workers}; it must be a number of processes, at least 1")
+    check_workers(workers)
     if address is not None and name != "ray":
         raise InputError(f"address is {address!r}, but engine {name!r} has none; give --engine ray with it")
     if name == "here":
@@ -120,6 +119,12 @@ def open_engine(name: EngineName, workers: int | None = None, address: str | Non
 
         return Ray(workers, address)
     raise InputError(f"engine {name!r} is unknown: expected one of here, processes, ray")
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of workers that is none."""
+    if workers is not None and workers < 1:
+        raise InputError(f"workers is {workers}; it must be a number of processes, at least 1")
 
 
 def default_workers(processors: int, gpus: int) -> int:

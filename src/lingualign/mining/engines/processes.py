@@ -12,6 +12,7 @@ import traceback
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from lingualign.errors import first_line
 from lingualign.mining.engines.dispatch import Died, Done, dispatch
 from lingualign.mining.engines.engine import default_workers
 
@@ -95,6 +96,9 @@ class _Pool:
             failure, outcome = line.recv()
         except (EOFError, ConnectionResetError):
             return worker, Died(self._bury(worker))
+        if isinstance(failure, Died):
+            self._bury(worker)
+            return worker, failure
         if failure is not None:
             raise failure
         return worker, Done(outcome)
@@ -127,7 +131,7 @@ def _serve(line: Connection, job: Job[Any], device: str | None) -> None:
             task = line.recv()
         except EOFError:
             return
-        answer: tuple[Exception | None, Any]
+        answer: tuple[Exception | Died | None, Any]
         try:
             if opened is None:
                 opened = job.open(device)
@@ -135,10 +139,19 @@ def _serve(line: Connection, job: Job[Any], device: str | None) -> None:
         except Exception as error:
             answer = portable(error), None
         line.send(answer)
+        if isinstance(answer[0], Died):
+            return
 
 
-def portable(error: Exception) -> Exception:
-    """Give an error a form that another process can raise, with its trace as a note."""
+def portable(error: Exception) -> Exception | Died:
+    """Give an error a form that another process can raise, with its trace as a note.
+
+    One that is out of memory is as good as dead: what it holds is given back only with the process.
+    """
+    from torch import OutOfMemoryError
+
+    if isinstance(error, (MemoryError, OutOfMemoryError)):
+        return Died(f"out of memory ({first_line(error)})")
     error.add_note("".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))

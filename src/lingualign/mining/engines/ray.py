@@ -9,7 +9,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lingualign.errors import InputError
+from lingualign.errors import InputError, first_line
 from lingualign.mining.engines.dispatch import Died, Done, dispatch
 from lingualign.mining.engines.engine import default_workers
 from lingualign.mining.engines.processes import portable, processors
@@ -92,7 +92,7 @@ class Ray:
             ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError) as error:
             raise InputError(
-                f"address {self._address!r}: the Ray cluster cannot be joined: {str(error).splitlines()[0]}"
+                f"address {self._address!r}: the Ray cluster cannot be joined: {first_line(error)}"
             ) from None
 
 
@@ -130,7 +130,7 @@ class _Actor:
         self._job = job
         self._opened: Any = None
 
-    def work(self, task: Any) -> tuple[Exception | None, Any]:
+    def work(self, task: Any) -> tuple[Exception | Died | None, Any]:
         try:
             if self._opened is None:
                 self._opened = self._job.open(
@@ -190,7 +190,10 @@ class _Actors:
         except RayError as error:
             # Its process or its machine is gone.
             ray.kill(self._actors.pop(worker))
-            return worker, Died(f"so ({(str(error).splitlines() or [type(error).__name__])[0]})")
+            return worker, Died(f"so ({first_line(error)})")
+        if isinstance(failure, Died):
+            ray.kill(self._actors.pop(worker))
+            return worker, failure
         if failure is not None:
             raise failure
         return worker, Done(outcome)

@@ -60,10 +60,15 @@ def read_text(path: Path, encoding: str | None = None) -> bytes:
 
 def text_blocks(path: Path, encoding: str | None = None) -> Iterator[bytes]:
     """Read what `read_text` gives in blocks of whole lines, some megabytes each; raises what it raises."""
+    return whole_lines(read_blocks(path), path, encoding)
+
+
+def whole_lines(blocks: Iterable[bytes], path: Path, encoding: str | None = None) -> Iterator[bytes]:
+    """Give what `text_blocks` gives of blocks cut anywhere; the path is for messages."""
     lines = 0
     held: list[bytes] = []
     size = 0
-    for block in utf8_blocks(read_blocks(path), path, encoding):
+    for block in utf8_blocks(blocks, path, encoding):
         held.append(block)
         size += len(block)
         end = block.rfind(b"\n") + 1

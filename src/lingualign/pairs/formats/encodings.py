@@ -110,8 +110,8 @@ def _encoding(head: bytes, path: Path, encoding: str | None, declaration: re.Pat
     wide = _looks_wide(head[:_HEAD_BYTES])
     if wide:
         raise InputError(
-            f"{path}: not UTF-8, every other byte is zero; the file seems to be in {wide}: give that as encoding, "
-            "or convert it to UTF-8, for example with iconv"
+            f"{path}: not UTF-8, every other byte is zero; the file seems to be in {wide}: convert it to "
+            "UTF-8, for example with iconv, or give that as encoding where one can be given"
         )
     found = declaration.search(head[:_HEAD_BYTES]) if declaration else None
     declared = found[1].decode("ascii", "replace") if found else "utf-8"
@@ -145,8 +145,8 @@ def _explanation(path: Path, name: str, lines: int, error: UnicodeError) -> str:
     guess = _guess(content, start) if plain == "UTF-8" else None
     if guess:
         return (
-            f"{wrong}; the file seems to be in {guess}: give that as encoding, or convert it to UTF-8, for example "
-            "with iconv"
+            f"{wrong}; the file seems to be in {guess}: convert it to UTF-8, for example with iconv, or give that "
+            "as encoding where one can be given"
         )
     cure = (
         "convert the file to UTF-8, for example with iconv" if plain == "UTF-8" else "give another encoding"

@@ -9,6 +9,7 @@ import json
 import lzma
 import re
 import zipfile
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
@@ -24,7 +25,7 @@ from lingualign.pairs.formats.archives import ARCHIVE
 from lingualign.pairs.formats.compression import without_compression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _KINDS = (".parquet", ".tsv", ".jsonl", ".tmx")
 _SIDES = (("sentence1", "lang1"), ("sentence2", "lang2"))
@@ -87,10 +88,14 @@ def write_pairs(table: pa.Table, output: Path) -> None:
         write_atomically(output, compressed(rows.encode(), output))
 
 
-def write_parquet(table: pa.Table, path: Path) -> tuple[int, str]:
-    """Write a table, compressed; gives the file's size in bytes and its SHA-256 in hexadecimal."""
+def write_parquet(table: pa.Table | Iterable[pa.Table], path: Path) -> tuple[int, str]:
+    """Write a table, or pieces of one, compressed; gives the file's size in bytes and its SHA-256 in hexadecimal."""
+    pieces = iter([table] if isinstance(table, pa.Table) else table)
+    first = next(pieces)
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+        for piece in chain([first], pieces):
+            writer.write_table(piece)
     return write_atomically(path, memoryview(sink.getvalue()))
 
 
