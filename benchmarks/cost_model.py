@@ -1,7 +1,7 @@
 """What mining two texts costs: vectors, operations, bytes and hours by the number of sentences a side.
 
-Unit costs of processors are read from ``results/engines.json`` (`engines.py`), that of merging is measured here. Those
-of GPUs are assumptions, for none was measured; give others with the options.
+Unit costs of processors are read from ``results/engines.json`` (`engines.py`), those of merging are measured here.
+Those of GPUs are assumptions, for none was measured; give others with the options.
 
     python benchmarks/cost_model.py
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,27 @@ def merging_seconds() -> float:
     return taken / (tiles * rows * K)
 
 
+def choosing_bytes() -> float:
+    """Bytes that the driver takes for each sentence of a side, beside the neighbours, to choose pairs."""
+    import numpy as np
+
+    from lingualign.neighbours import Neighbours
+    from lingualign.neighbours.retrieval import retrieve
+
+    rows, random = 200_000, np.random.default_rng(0)
+    sides = [
+        Neighbours(
+            -np.sort(-random.random((rows, K), np.float32), axis=1), random.integers(rows, size=(rows, K))
+        )
+        for _ in range(2)
+    ]
+    tracemalloc.start()
+    retrieve(*sides)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most / rows
+
+
 def cost(rows: int, units: dict[str, float], workers: int) -> dict[str, Any]:
     """Tell the costs of ``rows`` sentences a side on so many workers, each with one unit's rates."""
     from lingualign.neighbours.blocks import block_rows
@@ -56,7 +78,7 @@ def cost(rows: int, units: dict[str, float], workers: int) -> dict[str, Any]:
         "tiles": blocks**2,
         "tiles_bytes": 2 * rows * blocks * K * 8,
         "read_bytes": rows * WIDTH * 2 * (1 + blocks),
-        "driver_bytes": 2 * rows * K * 12,
+        "driver_bytes": rows * (2 * K * 12 + units["choosing_bytes"]),
         "encode_hours": 2 * rows / units["sentences"] / workers / 3600,
         "search_hours": rows**2 / units["products"] / workers / 3600,
         "merge_hours": 2 * rows * blocks * K * units["merging_seconds"] / 3600,
@@ -87,8 +109,11 @@ def main() -> None:
     parser.add_argument("--gpu-products", type=float, default=5e10, help="a second on one GPU: assumed")
     given = parser.parse_args()
     measured = json.loads((Path(__file__).parent / "results" / "engines.json").read_text(encoding="utf-8"))
-    merging = merging_seconds()
-    common = {"tokens": given.tokens, "merging_seconds": merging}
+    common = {
+        "tokens": given.tokens,
+        "merging_seconds": merging_seconds(),
+        "choosing_bytes": choosing_bytes(),
+    }
     core = {
         **common,
         "sentences": measured["sentences_per_second_of_one"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -91,9 +91,7 @@ def retrieve(
         If ``margin`` or ``retrieval`` is unknown.
     """
     check_retrieval(retrieval)
-    from_source = _best(forward, backward, margin, candidates)
-    from_target = _best(backward, forward, margin, candidates)
-    pairs = _union(from_source, from_target[[1, 0, 2, 3], :])
+    pairs = _union(_best(forward, backward, margin, candidates), _best(backward, forward, margin, candidates))
     kept = {
         "forward": pairs.direction != 1,
         "backward": pairs.direction != 0,
@@ -105,30 +103,42 @@ def retrieve(
     return pairs[_one_to_one(pairs)] if retrieval == "max" and not candidates else pairs
 
 
-def _best(own: Neighbours, others: Neighbours, margin: Margin, every: bool) -> npt.NDArray[np.float64]:
-    """Rows: query, candidate, cosine, score."""
+def _best(own: Neighbours, others: Neighbours, margin: Margin, every: bool) -> Pairs:
+    """Take each query's best candidate, or every one, in the order of queries; the queries are the sources."""
     queries, k = own.index.shape
-    if not own.index.size:
-        return np.empty((4, 0))
-    ours, theirs = (side.cosine.mean(axis=1, dtype=np.float64) for side in (own, others))
-    score = margin_scores(own.cosine, ours[:, None], theirs[own.index], margin)
-    columns = (np.repeat(np.arange(queries), k).reshape(queries, k), own.index, own.cosine, score)
-    if every:
-        return np.stack([column.ravel() for column in columns])
-    best = score.argmax(axis=1)[:, None]
-    return np.stack([np.take_along_axis(column, best, axis=1)[:, 0] for column in columns])
+    if own.index.size:
+        ours, theirs = (side.cosine.mean(axis=1, dtype=np.float64) for side in (own, others))
+        score = margin_scores(own.cosine, ours[:, None], theirs[own.index], margin)
+        taken = np.arange(queries * k) if every else np.arange(queries) * k + score.argmax(axis=1)
+    else:
+        score, taken = np.empty((queries, k)), np.empty(0, np.int64)
+    return Pairs(
+        taken // max(1, k),
+        own.index.ravel()[taken],
+        own.cosine.ravel()[taken],
+        score.ravel()[taken],
+        np.zeros(len(taken), np.int8),
+    )
 
 
-def _union(from_source: npt.NDArray[np.float64], from_target: npt.NDArray[np.float64]) -> Pairs:
+def _union(from_source: Pairs, from_target: Pairs) -> Pairs:
     """Join what both directions found; a pair found twice has the same score up to rounding."""
-    both = np.concatenate([from_source, from_target], axis=1)
-    direction = np.repeat(np.array([0, 1], np.int8), [from_source.shape[1], from_target.shape[1]])
-    order = np.lexsort((direction, both[1], both[0]))
-    both, direction = both[:, order], direction[order]
-    again = np.concatenate([[False], (both[:2, 1:] == both[:2, :-1]).all(axis=0)])
-    direction[np.flatnonzero(again) - 1] = 2
-    source, target = both[:2, ~again].astype(np.int64)
-    return Pairs(source, target, both[2, ~again].astype(np.float32), both[3, ~again], direction[~again])
+    from_target = Pairs(
+        from_target.target,
+        from_target.source,
+        from_target.cosine,
+        from_target.score,
+        np.ones_like(from_target.direction),
+    )
+    names = [field.name for field in fields(Pairs)]
+    pairs = Pairs(
+        *(np.concatenate([getattr(found, name) for found in (from_source, from_target)]) for name in names)
+    )
+    del from_source, from_target
+    pairs = pairs[np.lexsort((pairs.direction, pairs.target, pairs.source))]
+    again = (np.diff(pairs.source, prepend=-1) == 0) & (np.diff(pairs.target, prepend=-1) == 0)
+    pairs.direction[np.flatnonzero(again) - 1] = 2
+    return pairs[~again]
 
 
 def _one_to_one(pairs: Pairs) -> npt.NDArray[np.bool_]:
