@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -195,7 +194,6 @@ def filter_pairs(
         score = scores[by]
         kept = _kept(score, by, threshold, best)
         write_pairs(scored.filter(pa.array(kept)), output)
-    shutil.rmtree(parts)
     return FilterReport(
         table.num_rows,
         int(kept.sum()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -197,7 +196,6 @@ def mine_pairs(
         write_pairs(kept, corpora[0], corpora[1], output)
         if calibration is not None and plot is not None:
             plot_calibration(calibration, Path(plot))
-    shutil.rmtree(parts)
     counts = [(corpus.lines, int(corpus.in_text.sum()), corpus.blank) for corpus in corpora]
     return MineReport(
         len(kept), len(pairs) - len(kept), threshold, counts[0], counts[1], calibration, tuple(skipped)
@@ -241,7 +239,7 @@ def plan_mining(
     _check_sides(source, target)
     known = _known_pairs(calibrate_on, []) if calibrate_on is not None else None
     job = EncodeJob(model, prompt, pooling, device, precision)
-    with hold_parts(Path(output)) as parts:
+    with hold_parts(Path(output), keep=True) as parts:
         corpora = _encode_sides(Here(), job, (source, target), known, column, parts, progress)
         folder = parts / TILES
         plan = plan_tiles(

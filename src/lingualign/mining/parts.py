@@ -38,8 +38,10 @@ def check_parts(parts: Path) -> None:
 
 
 @contextmanager
-def hold_parts(output: Path) -> Iterator[Path]:
-    """Make it, or go on with it, with no other process beside; if nothing came of the work, it is gone again.
+def hold_parts(output: Path, *, keep: bool = False) -> Iterator[Path]:
+    """Make it, or go on with it, with no other process beside.
+
+    It goes with a block that ends well, unless it is kept for other calls, and with one that has left nothing in it.
 
     Raises
     ------
@@ -62,3 +64,6 @@ def hold_parts(output: Path) -> Iterator[Path]:
             if all(path.name == _LOCK for path in parts.iterdir()):
                 shutil.rmtree(parts, ignore_errors=True)
             raise
+        if not keep:
+            # The output is there: what cannot be removed the next call goes on from.
+            shutil.rmtree(parts, ignore_errors=True)

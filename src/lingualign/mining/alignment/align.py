@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,7 +133,6 @@ def align_documents(
                 )
                 advance(pair.source.lines)
         write_links(documents, links, output)
-    shutil.rmtree(parts)
     both = [(each.source_count > 0) & (each.target_count > 0) for each in links]
     alone = [
         sum(int(count[~paired].sum()) for count, paired in zip(counts, both, strict=True))
