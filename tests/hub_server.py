@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
             listed = [{"rfilename": name} for name in files]
             told = {
                 "id": found[2],
-                "sha": _COMMIT,
+                "sha": found[4] if kind == "revision" and re.fullmatch("[0-9a-f]{40}", found[4]) else _COMMIT,
                 "siblings": listed,
                 "private": False,
                 "tags": [],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -344,3 +345,14 @@ def test_models_and_what_was_kept_of_them_are_compared_alike(capsys, tmp_path) -
     other = str(EVERYDAY / "validation.tsv")
     line = _refused(capsys, "compare", kept, str(tmp_path / "m2"), "--suite", other)
     assert "has no outcomes on 'validation', only on test" in line
+    line = _refused(capsys, "compare", kept, str(tmp_path / "m2"), "--suite", test, "--languages", "en", "fr")
+    assert f"{kept!r} holds outcomes, which stay as they are" in line
+    scores = tmp_path / "scores.json"
+    command = [sys.executable, "-m", "lingualign", "evaluate", str(tmp_path / "m1"), "--suite", test]
+    running = subprocess.Popen(
+        [*command, "--output", str(scores)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert running.stdout is not None
+    running.stdout.close()  # as a pipe into head is
+    running.wait(120)
+    assert json.loads(scores.read_text(encoding="utf-8"))["suites"]

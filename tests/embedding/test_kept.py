@@ -78,6 +78,28 @@ def test_another_prompt_and_other_weights_find_nothing(counting, minilm, tmp_pat
     assert moved.asked == SENTENCES
 
 
+def test_vectors_of_another_width_and_what_is_no_number_are_refused(counting, tmp_path) -> None:
+    class Changed(Counting):
+        change = None
+
+        def batches(self, sentences):
+            for rows, vectors in self._encoder.batches(sentences):
+                yield rows, self.change(vectors)
+
+    changed = Changed(counting())
+    encode_kept(changed._encoder, SENTENCES, tmp_path)
+    more = [*SENTENCES, "A new one."]
+    for change, message in (
+        (lambda vectors: vectors[:, :100], "gives vectors of 100 dimensions where it gave 384 before"),
+        (lambda vectors: vectors * np.nan, "gives vectors with NaN or infinite values"),
+    ):
+        changed.change = change
+        with pytest.raises(InputError, match=message):
+            encode_kept(changed, more, tmp_path)
+    with pytest.raises(InputError, match="NaN or infinite"):
+        encode_with(changed, SENTENCES)
+
+
 @pytest.mark.parametrize("damage", ["cut", "bit", "empty", "other"])
 def test_a_damaged_file_is_told_of_and_made_anew(counting, tmp_path, caplog, damage) -> None:
     whole = encode_kept(counting(), SENTENCES, tmp_path)

@@ -233,6 +233,27 @@ def test_seeds_are_repeated_measures(measured):
         compare({"good": [groups["good"][0]] * 2, "poor": groups["poor"]})
 
 
+def test_the_interval_of_a_few_seeds_stays_within_what_a_figure_can_be(lookup_model):
+    rows = 50
+    suites = [
+        Suite("x/x", "x", "bitext", None, {"sentence1": [f"a{row}" for row in range(rows)],
+              "sentence2": [f"b{row}" for row in range(rows)]}, None)
+    ]  # fmt: skip
+
+    def seed(wrong, turned):
+        vectors = {f"{side}{row}": np.eye(rows)[row] for side in "ab" for row in range(rows)}
+        for row in range(wrong):
+            vectors[f"b{row}"] = np.eye(rows)[(row + turned) % rows] + 0.01 * np.eye(rows)[row]
+        return measure(lookup_model(vectors), suites)
+
+    found = compare({"a": [seed(1, 5), seed(3, 7)], "b": [seed(0, 1), measure(lookup_model(
+        {f"{side}{row}": 2 * np.eye(rows)[row] for side in "ab" for row in range(rows)}), suites)]})  # fmt: skip
+    entry = figure(found, "x/x")["models"]
+    assert entry["a"]["ci95"][0] < entry["a"]["value"] < entry["a"]["ci95"][1] == 1
+    assert entry["b"]["value"] == entry["b"]["ci95"][1] == 1
+    assert 0.9 < entry["b"]["ci95"][0] < 1, "two faultless seeds of 50 rows are not certain"
+
+
 def test_what_is_undefined_is_not_compared(good, lookup_model):
     collapsed = measure(
         lookup_model(

@@ -109,6 +109,8 @@ def test_the_command_analyses_real_data(data, tmp_path, capsys) -> None:
     ]
     assert main([*command, "--teacher", "minilm"]) == 2
     assert "--teacher draws heatmaps into the folder of --errors: give both" in capsys.readouterr().err
+    assert main([*command, "--errors", str(folder), "--teacher", str(tmp_path / "none")]) == 2
+    assert "Encoding" not in capsys.readouterr().err, "a teacher that is none is told of before any work"
     assert main([*command, "--errors", str(folder), "--teacher", "minilm"]) == 0
     entry = json.loads((tmp_path / "s.json").read_text())["suites"]["fra-eng"]
     summary = json.loads((folder / "errors.json").read_text())

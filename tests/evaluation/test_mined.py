@@ -130,6 +130,24 @@ def test_pairs_mined_without_a_fault_are_not_certain(lookup_model, tmp_path) -> 
     assert 0.5 < found["ci95"][0] < 0.9
 
 
+@pytest.mark.parametrize("nothing_in", ["train", "test"])
+def test_where_no_pair_is_mined_that_is_said(lookup_model, vectors, tmp_path, nothing_in) -> None:
+    write(tmp_path / "x.jsonl", ("train", "test"))
+    zeros = {
+        word: np.zeros(6) if word.startswith(f"{nothing_in}a") else each for word, each in vectors.items()
+    }
+    outcomes = measure(lookup_model(zeros), load_suites(tmp_path))
+    entry = score(outcomes)["suites"]["x"]
+    assert entry["mining"]["f1"] == entry["mining"]["mined"] == 0
+    assert entry["mining"]["ci95"][0] == 0
+    if nothing_in == "train":
+        assert entry["mining"]["threshold"] is None
+        assert any("no pair is mined from its training sentences" in warning for warning in entry["warnings"])
+    console = Console(file=io.StringIO(), width=120)
+    print_scores(score(load_outcomes(save_outcomes(outcomes, tmp_path / "o.parquet"))), console)
+    assert ("undefined" in console.file.getvalue()) is (nothing_in == "train")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -105,8 +105,32 @@ def test_the_copy_holds_every_suite_in_the_form_that_is_evaluated(copy, caplog) 
 def test_the_manifest_names_the_commit_of_each_repository(copy, hub_data) -> None:
     manifest = json.loads((copy / ".manifest.json").read_text())
     assert set(manifest["revisions"]) == set(hub_data)
-    assert set(manifest["revisions"].values()) == {"0" * 39 + "1"}
     assert {entry["rows"] for entry in manifest["files"].values()} == {3, 5}
+
+
+def test_suites_come_from_the_commits_of_mteb(copy) -> None:
+    import mteb
+
+    revisions = json.loads((copy / ".manifest.json").read_text())["revisions"]
+    tasks = ("Tatoeba", "BUCC", "FloresBitextMining", "STS17", "STS22", "STSBenchmark")
+    for name in (*tasks, *(f"STS{year}" for year in range(12, 17))):
+        taken = mteb.get_task(name).metadata.dataset
+        assert revisions.pop(taken["path"]) == taken["revision"], name
+    assert not revisions
+
+
+def test_a_commit_that_a_manifest_names_is_taken(hub_data, tmp_path) -> None:
+    folder = tmp_path / "suites"
+    folder.mkdir()
+    revisions = {"mteb/tatoeba-bitext-mining": "a" * 40}
+    (folder / ".manifest.json").write_text(json.dumps({"format": 1, "revisions": revisions, "files": {}}))
+    code = (
+        f"from lingualign.evaluation.paper import fetch_suites; fetch_suites({str(folder)!r}, ['en', 'fr'])"
+    )
+    with serving(hub_data) as hub:
+        ran = run(code, tmp_path, hub.address)
+    assert "fetching tatoeba/fra-eng from mteb/tatoeba-bitext-mining at aaaaaaaaaaaa" in ran.stderr
+    assert "fetching bucc/fr-en from mteb/BUCC at 414572247440" in ran.stderr
 
 
 def test_what_is_kept_needs_no_hub(copy, hub_data, tmp_path) -> None:
@@ -166,7 +190,12 @@ def test_languages_are_told_by_names() -> None:
     assert name_languages("sts-en/STS12") == {"en"}
     assert name_languages("sts-en-fr/STS17") == {"en", "fr"}
     assert name_languages("ntrex/eng_Latn-kor_Hang") == {"en", "ko"}
-    assert name_languages("mine/everyday") == name_languages("sts/sts12") == set()
+    assert name_languages("opus/ceb-en") == {"ceb", "en"}
+    assert name_languages("bible/en-fra") == name_languages("x/fr-eng") == {"en", "fr"}
+    assert name_languages("x/pt-BR-en") == name_languages("x/en-pt-BR") == {"en", "pt"}
+    assert name_languages("x/zh-Hans-en") == name_languages("x/zh_CN-en") == {"en", "zh"}
+    for name in ("mine/everyday", "sts/sts12", "stsb-dev", "mine/my-set", "quora-sim"):
+        assert name_languages(name) == set()
 
 
 def test_narrowing_says_what_it_leaves_out_and_refuses_to_leave_nothing(copy, caplog) -> None:

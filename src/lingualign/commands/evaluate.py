@@ -67,6 +67,7 @@ def evaluate(
         score,
     )
     from lingualign.evaluation.errors import save_errors
+    from lingualign.reporting.heatmaps import check_heatmaps
 
     if output is not None:
         _check_output(output)
@@ -77,6 +78,10 @@ def evaluate(
     elif teacher is not None:
         raise InputError("--teacher draws heatmaps into the folder of --errors: give both")
     suites = _suites(suite, languages)
+    drawn_beside = None
+    if teacher is not None:
+        check_heatmaps()
+        drawn_beside = open_encoder(teacher, device=device, precision="fp32")
     measured = measure(
         model,
         suites,
@@ -87,15 +92,17 @@ def evaluate(
         progress=True,
     )
     scores = score(measured)
-    print_scores(scores)
-    if outcomes is not None:
-        save_outcomes(measured, outcomes)
-    if errors is not None:
-        save_errors(measured, suites, errors)
-    if errors is not None and teacher is not None:
-        _draw(open_encoder(model, prompt=prompt, pooling=pooling, device=device), teacher, suites, errors)
+    # First what is to be kept: whoever reads what is printed may go away in the middle of it.
     if output is not None:
         save_scores(scores, output)
+    if outcomes is not None:
+        save_outcomes(measured, outcomes)
+    print_scores(scores)
+    if errors is not None:
+        save_errors(measured, suites, errors)
+    if errors is not None and drawn_beside is not None:
+        student = open_encoder(model, prompt=prompt, pooling=pooling, device=device, precision="fp32")
+        _draw(student, drawn_beside, suites, errors)
 
 
 def compare(
@@ -116,7 +123,7 @@ def compare(
         As of evaluate; may be absent where every model is given by its outcomes, which are narrowed to these
         suites otherwise.
     languages
-        As of evaluate.
+        As of evaluate, for models; outcomes stay as they were measured.
     output
         Files to keep the comparison in, by ending: .json (everything), .md, .tex (booktabs, graphicx), .html (plots).
     device
@@ -131,32 +138,35 @@ def compare(
     given = _contenders(model)
     suites = _suites(suite, languages) if suite else []
     saved = {path: _saved(path) for paths in given.values() for path in paths}
+    if languages and (kept := [path for path, outcomes in saved.items() if outcomes is not None]):
+        raise InputError(
+            f"--languages narrows what is measured, but {kept[0]!r} holds outcomes, which stay as they are: measure it "
+            "anew with evaluate --languages --outcomes, or leave out --languages"
+        )
     if not suites and (unsaved := [path for path, outcomes in saved.items() if outcomes is None]):
         raise InputError(
             f"--suite PATH is missing: {unsaved[0]!r} holds no outcomes kept by evaluate --outcomes, so it must be "
             "measured on something"
         )
-    # One model at a time: only its outcomes stay in memory.
-    measured = {path: _outcomes(path, outcomes, suites, device) for path, outcomes in saved.items()}
+    # What is kept first, for it may be refused. Then one model at a time: only its outcomes stay in memory.
+    in_turn = sorted(saved, key=lambda path: saved[path] is None)
+    measured = {path: _outcomes(path, saved[path], suites, device) for path in in_turn}
     comparison = compare({label: [measured[path] for path in paths] for label, paths in given.items()})
-    print_comparison(comparison)
     for path in output or []:
         save_comparison(comparison, path)
+    print_comparison(comparison)
 
 
-def _draw(student: SentenceEncoder, teacher: str, suites: Sequence[Suite], folder: str) -> None:
+def _draw(student: SentenceEncoder, teacher: SentenceEncoder, suites: Sequence[Suite], folder: str) -> None:
     """Draw a pair of heatmaps for each suite of translations."""
-    from lingualign.embedding.encoders import open_encoder
     from lingualign.evaluation.heatmaps import anchor_and_others, similarity_matrices
     from lingualign.reporting import save_heatmaps
 
-    encoder = open_encoder(teacher)
     for suite in suites:
         if suite.kind != "sts":
             sides = anchor_and_others(suite)
-            save_heatmaps(
-                *similarity_matrices(student, encoder, *sides), sides, Path(folder) / f"{suite.name}.svg"
-            )
+            matrices = similarity_matrices(student, teacher, *sides, kept=cache_folder("vectors"))
+            save_heatmaps(*matrices, sides, Path(folder) / f"{suite.name}.svg")
 
 
 def _suites(given: Sequence[str], languages: Sequence[str] | None) -> list[Suite]:

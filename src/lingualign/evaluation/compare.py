@@ -182,9 +182,17 @@ class _Measured:
     def entry(self) -> dict[str, Any]:
         if math.isnan(self.value):
             return {"value": None, "ci95": None, "seeds": [figure.told for figure in self.figures]}
-        single = len(self.figures) == 1
-        found = self.figures[0].ci95 if single else list(interval(self.replicates.ravel()))
-        return {"value": self.value, "ci95": found, "seeds": [figure.value for figure in self.figures]}
+        return {"value": self.value, "ci95": self._ci95, "seeds": [figure.value for figure in self.figures]}
+
+    @property
+    def _ci95(self) -> list[float] | None:
+        replicates = self.replicates.ravel()
+        if len(self.figures) == 1 or np.ptp(replicates) <= 1e-12:
+            # Seeds that agree in everything tell no more than one.
+            return self.figures[0].ci95
+        # The noise of few seeds knows no bounds; a figure has them.
+        low, high = np.clip(interval(replicates), 0 if self.figures[0].rate else -1, 1)
+        return [float(low), float(high)]
 
 
 def _places(outcomes: Outcomes) -> list[Place]:

@@ -9,6 +9,8 @@ import numpy as np
 from lingualign.languages import is_language, language_code
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     from lingualign.embedding.encoders import SentenceEncoder
@@ -18,7 +20,12 @@ ROWS = 16
 
 
 def similarity_matrices(
-    student: SentenceEncoder, teacher: SentenceEncoder, anchors: list[str], others: list[str]
+    student: SentenceEncoder,
+    teacher: SentenceEncoder,
+    anchors: list[str],
+    others: list[str],
+    *,
+    kept: Path | None = None,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Compute the two sides of Eq. 1: sim_T(x_i, x_j), and sim_S(x_i, y_j), which is to follow it.
 
@@ -28,13 +35,15 @@ def similarity_matrices(
         As `lingualign.embedding.encoders.open_encoder` gives them.
     anchors, others
         The sentences x, in the teacher's language, and their translations y.
+    kept
+        A folder of vectors encoded before, see `lingualign.embedding.encoders.kept`.
 
     Returns
     -------
     teacher, student : ndarray, shape (n, n)
     """
-    within = _vectors(teacher, anchors)
-    one, two = (_vectors(student, side) for side in (anchors, others))
+    within = _vectors(teacher, anchors, kept)
+    one, two = (_vectors(student, side, kept) for side in (anchors, others))
     return within @ within.T, one @ two.T
 
 
@@ -55,8 +64,9 @@ def anchor_and_others(suite: Suite) -> tuple[list[str], list[str]]:
     return suite.sentences[columns[anchor]][:rows], suite.sentences[columns[other]][:rows]
 
 
-def _vectors(encoder: SentenceEncoder, texts: list[str]) -> npt.NDArray[np.float64]:
-    from lingualign.embedding.encoders import encode_with
+def _vectors(encoder: SentenceEncoder, texts: list[str], kept: Path | None) -> npt.NDArray[np.float64]:
+    from lingualign.embedding.encoders import encode_kept, encode_with
 
     place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-    return encode_with(encoder, list(place))[[place[text] for text in texts]].astype(np.float64)
+    vectors = encode_with(encoder, list(place)) if kept is None else encode_kept(encoder, list(place), kept)
+    return vectors[[place[text] for text in texts]].astype(np.float64)

@@ -58,22 +58,35 @@ def measure_mining(
     gold = _gold(suite)
     doubts = []
     if training is None or suite.training is None:
-        tuned = thresholds(pairs, *gold)
+        threshold = _threshold(pairs, gold)
         doubts.append(
             "the threshold was chosen on the very pairs it is judged by, as there is no split 'train': F1 is an upper "
             "bound"
         )
     else:
         known = nearest_neighbours(training["sentence1"], training["sentence2"], NEIGHBOURHOOD)
-        tuned = thresholds(retrieve(*known, margin="ratio", retrieval="max"), *_gold(suite.training))
-    threshold = float(tuned.threshold[tuned.best])
-    mined = _figures(pairs[pairs.score >= threshold], gold)
+        threshold = _threshold(retrieve(*known, margin="ratio", retrieval="max"), _gold(suite.training))
+    chosen_on = "test" if doubts else "training"
+    if threshold is None:
+        doubts.append(
+            f"no pair is mined from its {chosen_on} sentences, so that there is no threshold and F1 is 0: are all "
+            "vectors of one side zero?"
+        )
+    mined = _figures(pairs[pairs.score >= (np.inf if threshold is None else threshold)], gold)
     return (
         retrieval,
-        {**mined, "threshold": threshold, "threshold_from": "test" if doubts else "training"},
+        {**mined, "threshold": threshold, "threshold_from": chosen_on},
         (there, back),
         doubts,
     )
+
+
+def _threshold(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> float | None:
+    """Choose the threshold of best F1; None where no pair was mined."""
+    if not len(pairs):
+        return None
+    tuned = thresholds(pairs, *gold)
+    return float(tuned.threshold[tuned.best])
 
 
 def _gold(suite: Suite) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
-from lingualign.languages import is_language, language_code
+from lingualign.languages import is_language_column, language_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lingualign.evaluation.suites import Suite
 
 logger = logging.getLogger(__name__)
+
+_WORDS = {"dev", "sts", "new", "old", "all", "mix", "toy"}
+"""Codes of languages that stand for none in the name of a suite."""
 
 
 def in_languages(suites: Iterable[Suite], languages: Sequence[str]) -> list[Suite]:
@@ -53,10 +56,15 @@ def in_languages(suites: Iterable[Suite], languages: Sequence[str]) -> list[Suit
 def name_languages(name: str) -> set[str]:
     """Find the languages that a suite's name ends with, or one of its folders'; empty if none does."""
     for part in reversed(name.split("/")):
-        words = re.split(r"[-.]", part)
-        # `sts` is a language's code, but stands beside `en` as no language: the two of a pair are written alike.
-        if len(words) > 1 and all(map(is_language, words[-2:])) and len(words[-2]) == len(words[-1]):
+        # A script or a region belongs to the language before it: zh-Hans, pt-BR.
+        words = re.split(r"[-.](?![A-Z][a-z]{3}(?![^-.])|[A-Z]{2}(?![^-.]))", part)
+        if len(words) > 1 and all(map(_is_language, words[-2:])):
             return {language_code(word) for word in words[-2:]}
-        if is_language(words[-1]) and (len(words) > 1 or len(part) == 2):
+        if _is_language(words[-1]) and (len(words) > 1 or len(part) == 2):
             return {language_code(words[-1])}
     return set()
+
+
+def _is_language(word: str) -> bool:
+    """Whether a word of a name is a language's code and no everyday word that is one too."""
+    return word not in _WORDS and is_language_column(word)

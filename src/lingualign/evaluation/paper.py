@@ -90,6 +90,21 @@ PAPER_SUITES = (
 )
 """Tatoeba, BUCC, FLORES-200 and the STS columns en, ko, fr, ru and en-fr, as MTEB has them."""
 
+_REVISIONS = {
+    "mteb/tatoeba-bitext-mining": "69e8f12da6e31d59addadda9a9c8a2e601a0e282",
+    "mteb/BUCC": "414572247440f0ccacf7eb0bb70a31533a0e5443",
+    "mteb/FloresBitextMining": "2144d16cc15edd22d4a9237d12bff5f31f5c07fc",
+    "mteb/sts12-sts": "a0d554a64d88156834ff5ae9920b964011b16384",
+    "mteb/sts13-sts": "7e90230a92c190f1bf69ae9002b8cea547a64cca",
+    "mteb/sts14-sts": "6031580fec1f6af667f0bd2da0a551cf4f0b2375",
+    "mteb/sts15-sts": "ae752c7c21bf194d8b67fd573edf7ae58183cbe3",
+    "mteb/sts16-sts": "4d8694f8f0e0100860b497b999b3dbed754a0513",
+    "mteb/sts17-crosslingual-sts": "faeb762787bd10488a50c8b5be4a3b82e411949c",
+    "mteb/sts22-crosslingual-sts": "de9d86b3b84231dc21f76c7b7af1f28e2f57f6e3",
+    "mteb/stsbenchmark-sts": "b0fddb56ed78048fa8b90373c8a3cfc37b684831",
+}
+"""The commits that MTEB takes them at; of STS22 the first version, which the paper's figures are of."""
+
 _FLORES = {"en": "eng_Latn", "fr": "fra_Latn", "ja": "jpn_Jpan", "ko": "kor_Hang", "ru": "rus_Cyrl"}
 
 
@@ -101,9 +116,8 @@ def paper_folder() -> Path:
 def fetch_suites(folder: str | Path, languages: Sequence[str] | None = None) -> list[Path]:
     """Copy the paper's suites from the hub into a folder, as files that `load_suites` reads.
 
-    The commit that each came from is kept in ``.manifest.json``. A file that is there and listed is not fetched again;
-    a suite that is fetched later, or anew, comes from the commit that the manifest names for its repository, so that
-    a manifest given to somebody else gives them the same suites.
+    Each comes from the commit that MTEB takes it at, or, where ``.manifest.json`` names another one for its repository,
+    from that. A file that is there and listed is not fetched again.
 
     Parameters
     ----------
@@ -180,7 +194,7 @@ def _fetch(suite: HubSuite, folder: Path, manifest: dict[str, Any]) -> Path:
     known = manifest["files"].get(suite.name)
     if known and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == known["sha256"]:
         return path
-    revision = manifest["revisions"].get(suite.repository) or _newest(suite.repository)
+    revision = manifest["revisions"].get(suite.repository, _REVISIONS[suite.repository])
     logger.warning("fetching %s from %s at %s", suite.name, suite.repository, revision[:12])
     table = _ours(suite, _rows(suite, revision))
     sink = pa.BufferOutputStream()
@@ -196,16 +210,6 @@ def _fetch(suite: HubSuite, folder: Path, manifest: dict[str, Any]) -> Path:
     }
     write_atomically(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return path
-
-
-def _newest(repository: str) -> str:
-    from huggingface_hub import HfApi
-
-    try:
-        return str(HfApi().dataset_info(repository).sha)
-    except Exception as error:
-        # The hub's client raises many kinds.
-        raise _unreachable(repository, error) from None
 
 
 def _rows(suite: HubSuite, revision: str) -> Iterator[dict[str, Any]]:
@@ -249,6 +253,11 @@ def _ours(suite: HubSuite, rows: Iterator[dict[str, Any]]) -> pa.Table:
 
 def _bucc(suite: HubSuite, rows: list[dict[str, Any]]) -> pa.Table:
     """Put the pairs first, then the sentences without one, each in a row of its own."""
+    if len(rows) != 1:
+        raise InputError(
+            f"{suite.repository}, {suite.config}: expected one row with all sentences, found {len(rows)}: its form has "
+            f"changed; give an older commit under revisions in {MANIFEST}"
+        )
     (whole,) = rows
     one, two, gold = whole["sentence1"], whole["sentence2"], whole["gold"]
     if not all(0 < i <= len(one) and 0 < j <= len(two) for i, j in gold):

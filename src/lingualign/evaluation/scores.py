@@ -180,20 +180,26 @@ def _figures(retrievals: Iterable[Retrieval]) -> list[dict[str, Figure]]:
 
 def _by_row(retrieval: Retrieval) -> dict[str, npt.NDArray[np.float64]]:
     forward, backward = (f1_shares(way["absolute"]) for way in (retrieval.forward, retrieval.backward))
+    ratio = retrieval.hits("ratio")
     return {
         "accuracy": retrieval.hits().both,
         "f1": (forward + backward) / 2,
         "f1_forward": forward,
         "f1_backward": backward,
         "xsim_distance": 1 - retrieval.hits("distance").both,
-        "xsim_margin": 1 - retrieval.hits("ratio").both,
+        "xsim_margin": 1 - ratio.both,
+        "xsim_margin_forward": 1 - ratio.forward.astype(np.float64),
+        "xsim_margin_backward": 1 - ratio.backward.astype(np.float64),
     }
 
 
 def _entry(retrieval: Retrieval, figures: dict[str, Figure]) -> dict[str, Any]:
     hits = retrieval.hits()
     rows = len(hits.forward)
-    order = ("accuracy", "f1", "f1_forward", "f1_backward", "xsim", "xsim_distance", "xsim_margin")
+    order = (
+        *("accuracy", "f1", "f1_forward", "f1_backward"),
+        *("xsim", "xsim_distance", "xsim_margin", "xsim_margin_forward", "xsim_margin_backward"),
+    )
     return {
         **_with_intervals({"accuracy": figures["accuracy"]}),
         "forward": float(hits.forward.mean()),

@@ -66,7 +66,8 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
     for name, entry in of_kind["mining"].items():
         mined = entry["mining"]
         counts = (f"{count:,}" for count in (entry["rows"], mined["mined"]))
-        table.add_row(name, *counts, *_cells(mined, _MINING), f"{mined['threshold']:.4f}")
+        threshold = "undefined" if mined["threshold"] is None else f"{mined['threshold']:.4f}"
+        table.add_row(name, *counts, *_cells(mined, _MINING), threshold)
     yield table
     for name, entry in of_kind["nway"].items():
         table = _empty(f"{name}, n-way retrieval of {entry['rows']:,} rows, %", "pair", list(_NWAY))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LONGEST_LABEL = 28
+
+
+def check_heatmaps() -> None:
+    """Refuse, before any work, to draw without matplotlib."""
+    if find_spec("matplotlib") is None:
+        raise InputError("heatmaps need the package matplotlib: pip install 'lingualign[plots]'")
 
 
 def save_heatmaps(
@@ -42,10 +49,9 @@ def save_heatmaps(
     InputError
         If matplotlib is not installed, or the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("heatmaps need the package matplotlib: pip install 'lingualign[plots]'") from None
+    check_heatmaps()
+    from matplotlib.figure import Figure
+
     path = Path(path)
     n = len(teacher)
     size = max(4.0, 0.34 * n + 2.2)

@@ -18,14 +18,14 @@ import os
 import platform
 import shutil
 from contextlib import ExitStack, contextmanager, suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lingualign._version import __version__
 from lingualign.embedding.encode import check_sentences
-from lingualign.embedding.encoders.protocol import encode_with
+from lingualign.embedding.encoders.protocol import check_batch, encode_with
 from lingualign.embedding.keys import KEY, keys_of
 from lingualign.embedding.progress import progress_bar
 from lingualign.files import taking_turns, write_atomically
@@ -45,6 +45,15 @@ _FORM = 1
 _MOST_BYTES = 4 << 30
 _DIGEST_BYTES = 32
 _ENDING = ".vectors"
+_LIBRARIES = (
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "tokenizers",
+    "model2vec",
+    "sentencepiece",
+    "sacremoses",
+)
 
 
 def encode_kept(
@@ -122,6 +131,7 @@ def _encode(
             for indices, batch in encoder.batches([sentences[row] for row in missing.tolist()]):
                 if vectors is None:
                     vectors = np.empty((len(sentences), batch.shape[1]), np.float32)
+                check_batch(encoder, batch, vectors.shape[1])
                 vectors[missing[indices]] = batch
                 done[missing[indices]] = True
                 advance(len(indices))
@@ -135,10 +145,11 @@ def _encode(
 
 def _name(encoder: SentenceEncoder) -> str:
     """Name an encoder's vectors by all that may change a bit of them."""
-    device = getattr(getattr(encoder, "model", None), "device", None)
-    versions = {
-        name: version(name) for name in ("torch", "transformers", "sentence-transformers", "tokenizers")
-    }
+    device = getattr(encoder, "device", None) or getattr(getattr(encoder, "model", None), "device", None)
+    versions = {}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
     decides = [
         _FORM,
         __version__,

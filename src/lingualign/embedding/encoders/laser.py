@@ -71,9 +71,9 @@ class LaserEncoder:
         weights, dictionary = _read(self._files[0])
         self.tokenizer = LaserTokenizer(self._files[1], dictionary)
         self._embedding, self._lstm = _modules(self._files[0], weights, dictionary)
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._embedding.to(self._device)
-        self._lstm.to(self._device)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._embedding.to(self.device)
+        self._lstm.to(self.device)
 
     @property
     def dimensions(self) -> int:
@@ -115,7 +115,7 @@ class LaserEncoder:
         ids = pad_sequence([torch.tensor(each) for each in tokens], batch_first=True, padding_value=PADDING)
         with torch.inference_mode():
             packed = pack_padded_sequence(
-                self._embedding(ids.to(self._device)), [len(each) for each in tokens], batch_first=True
+                self._embedding(ids.to(self.device)), [len(each) for each in tokens], batch_first=True
             )
             # What stands behind a sentence's end must never be the largest.
             states, _ = pad_packed_sequence(

@@ -156,9 +156,27 @@ def encode_with(
         for indices, batch in encoder.batches(sentences):
             if vectors is None:
                 vectors = np.empty((len(sentences), batch.shape[1]), dtype=np.float32)
+            check_batch(encoder, batch, vectors.shape[1])
             vectors[indices] = batch
             advance(len(indices))
     return np.empty((0, encoder.dimensions), np.float32) if vectors is None else vectors
+
+
+def check_batch(encoder: SentenceEncoder, batch: NDArray[np.float32], dimensions: int) -> None:
+    """Refuse vectors of another width than before, and what is no number.
+
+    Raises
+    ------
+    InputError
+        With the model's name.
+    """
+    if batch.shape[1] != dimensions:
+        raise InputError(
+            f"model {encoder.name!r} gives vectors of {batch.shape[1]} dimensions where it gave {dimensions} before: "
+            "all must be of one model; if another one serves under this name now, give it another name"
+        )
+    if not np.isfinite(batch).all():
+        raise InputError(f"model {encoder.name!r} gives vectors with NaN or infinite values")
 
 
 def is_vector_file(model: str) -> bool:

@@ -119,7 +119,7 @@ def rate_interval(rate: float, replicates: npt.NDArray[np.float64], n: int) -> I
     Where every row has the same outcome the bootstrap sees no variation and would claim certainty; Wilson's
     interval for ``n`` trials stands in.
     """
-    if rate <= 0 or rate >= 1:
+    if rate <= 0 or rate >= 1 or np.ptp(replicates) <= _NOTHING:
         return wilson(rate * n, n)
     return interval(replicates)
 
