@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -98,9 +99,35 @@ def test_latex_escapes_every_sign_of_its_own(comparison, tmp_path):
     assert all(line.startswith("%") for line in text[: text.index(r"\resizebox")].splitlines())
 
 
+@pytest.fixture
+def options(comparison):
+    """Names of which LaTeX would take a part for an option: of a row, and of lines that a heading is broken into."""
+    names = json.dumps(comparison).replace('"A"', json.dumps("organisation-a/[abcdefghi]-[b]=*bcdefghijklmn"))
+    comparison = json.loads(names)
+    (label, _) = comparison["models"]
+    places = ["[fr]/x", "* all", " [2em]", "[never closed"]
+    comparison["figures"] += [
+        figure(place, {label: 0.5, HOSTILE: 0.4}, group=group) for group in ("one", "two") for place in places
+    ]
+    return comparison
+
+
+def test_latex_reads_no_name_as_an_option(options, tmp_path):
+    text = written(options, tmp_path / "c.tex")
+    # What ends a line and what is between two lines look for one, also on the next line.
+    ends = re.findall(r"(?:\\\\|\\(?:top|mid)rule|\\addlinespace)\s*([^\s\\])", text)
+    assert "{" in ends
+    assert not {"[", "*"} & set(ends)
+    assert text.count("\n{}[fr]/x, accuracy &") == text.count("\n{}* all, accuracy &") == 2
+    (heading,) = (line for line in text.splitlines() if line.startswith("on &"))
+    assert re.findall(r"\\\\(\{\}.)", heading) == ["{}[", "{}*"]
+    assert "-[b]=" in heading, "within a line it is a sign like others"
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
-def test_latex_compiles_and_fits_the_page(comparison, tmp_path):
-    text = json.dumps(comparison).replace('"A"', json.dumps(LONG))
+@pytest.mark.parametrize("names", ["long", "options"])
+def test_latex_compiles_and_fits_the_page(comparison, options, names, tmp_path):
+    text = json.dumps(options if names == "options" else comparison).replace('"A"', json.dumps(LONG))
     save_comparison(json.loads(text), tmp_path / "table.tex")
     (tmp_path / "page.tex").write_text(
         r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}\noindent\input{table}\end{document}"

@@ -50,6 +50,8 @@ def print_scores(scores: dict[str, Any], console: Console | None = None) -> None
 
 
 def _tables(scores: dict[str, Any]) -> Iterator[Table]:
+    from rich.text import Text
+
     of_kind: dict[str, dict[str, Any]] = {"bitext": {}, "mining": {}, "nway": {}, "sts": {}}
     for name, entry in scores["suites"].items():
         of_kind[entry["kind"]][name] = entry
@@ -60,19 +62,19 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
     ):
         table = _empty(title, "suite", ["rows", *columns])
         for name, entry in of_kind[kind].items():
-            table.add_row(name, f"{entry['rows']:,}", *_cells(entry, columns))
+            table.add_row(Text(name), f"{entry['rows']:,}", *_cells(entry, columns))
         yield table
     table = _empty("Mining by margin, %", "suite", ["pairs", "mined", *_MINING, "threshold"])
     for name, entry in of_kind["mining"].items():
         mined = entry["mining"]
         counts = (f"{count:,}" for count in (entry["rows"], mined["mined"]))
         threshold = "undefined" if mined["threshold"] is None else f"{mined['threshold']:.4f}"
-        table.add_row(name, *counts, *_cells(mined, _MINING), threshold)
+        table.add_row(Text(name), *counts, *_cells(mined, _MINING), threshold)
     yield table
     for name, entry in of_kind["nway"].items():
         table = _empty(f"{name}, n-way retrieval of {entry['rows']:,} rows, %", "pair", list(_NWAY))
         for pair, figures in entry["pairs"].items():
-            table.add_row(pair, *_cells(figures, _NWAY))
+            table.add_row(Text(pair), *_cells(figures, _NWAY))
         table.add_section()
         table.add_row("mean", *_cells(entry["mean"], _NWAY), style="bold")
         yield table
@@ -82,12 +84,12 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
         for figure, key in SPACE_FIGURES.items():
             if key in space:
                 low, high = space[f"{key}_ci95"]
-                table.add_row(name, figure, f"{space[key]:.3f}", f"{low:.3f} to {high:.3f}")
+                table.add_row(Text(name), figure, f"{space[key]:.3f}", f"{low:.3f} to {high:.3f}")
     yield table
     table = _empty("Means", "group", ["metric", "mean", "95%"])
     for group, means in scores["means"].items():
         for metric, interval in means["ci95"].items():
-            table.add_row(group, metric, _percent(means[metric]), _percent(interval))
+            table.add_row(Text(group), metric, _percent(means[metric]), _percent(interval))
     yield table
 
 

@@ -23,23 +23,29 @@ def verdict(figure: dict[str, Any], found: dict[str, Any]) -> str:
     if found["ahead"]:
         other = found["b"] if found["ahead"] == found["a"] else found["a"]
         return f"{found['ahead']} is ahead of {other} on {place} {_by(found)}."
-    low, high = (_points(bound) for bound in found["ci95"])
+    low, high = found["ci95"]
+    corrected = ""
+    if not low <= 0 <= high:
+        # The interval alone would say that they differ.
+        corrected = f", which is not beyond chance among all comparisons made (q {found['q']:.2g})"
     return (
         f"{found['a']} and {found['b']} cannot be told apart on {place}: a difference of "
-        f"{_points(found['difference'])} points, 95% interval {low} to {high}."
+        f"{_points(found['difference'])} points, 95% interval {_points(low)} to {_points(high)}{corrected}."
     )
 
 
 def summary(a: str, b: str, figures: list[dict[str, Any]]) -> str:
     """Put all comparisons of two models into one sentence.
 
-    Of a group with several suites their mean is told, of others the suite; language pairs are left to the table.
+    Of a metric that several suites of a group have their mean is told, of others the suite; language pairs are left
+    to the table.
     """
     told: dict[str | None, list[str]] = {a: [], b: [], None: []}
     undefined = []
     for figure in figures:
         with_mean = any(
-            len(other["suites"]) > 1 and set(figure["suites"]) < set(other["suites"]) for other in figures
+            other["metric"] == figure["metric"] and set(figure["suites"]) < set(other["suites"])
+            for other in figures
         )
         if figure["pair"] or with_mean:
             continue

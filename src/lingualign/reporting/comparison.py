@@ -133,7 +133,9 @@ def _markdown(text: str) -> str:
 
 def _latex(text: str) -> str:
     escaped = "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
-    return re.sub("-(?=-)", "-{}", escaped)  # not a dash
+    escaped = re.sub("-(?=-)", "-{}", escaped)  # not a dash
+    # The command that ends the line before would take these for its options.
+    return re.sub(r"^(?=[\[*])", "{}", escaped)
 
 
 def _latex_cell(figure: dict[str, Any], label: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+    from matplotlib.axes import Axes
 
 LONGEST_LABEL = 28
 
@@ -33,6 +36,8 @@ def save_heatmaps(
 ) -> Path:
     """Draw two matrices of cosines on one scale, as SVG; needs the extra ``lingualign[plots]``.
 
+    The sentences are kept as text, in the fonts of whoever opens the file, which have the signs of their script.
+
     Parameters
     ----------
     teacher
@@ -50,6 +55,7 @@ def save_heatmaps(
         If matplotlib is not installed, or the file cannot be written.
     """
     check_heatmaps()
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     path = Path(path)
@@ -58,20 +64,23 @@ def save_heatmaps(
     figure = Figure(figsize=(2 * size, size), layout="constrained")
     low, high = min(teacher.min(), student.min()), max(teacher.max(), student.max())
     anchors, others = ([_short(text) for text in side] for side in labels)
-    for axes, matrix, title, columns in zip(
-        figure.subplots(1, 2),
-        (teacher, student),
-        ("teacher, within one language", "student, across languages"),
-        (anchors, others),
-        strict=True,
+    panels = figure.subplots(1, 2)
+    for axes, matrix, title in zip(
+        panels, (teacher, student), ("teacher, within one language", "student, across languages"), strict=True
     ):
-        axes.imshow(matrix, vmin=low, vmax=high, cmap="viridis")
+        image = axes.imshow(matrix, vmin=low, vmax=high, cmap="viridis")
         axes.set_title(title)
-        axes.set_xticks(range(n), columns, rotation=90, fontsize=7)
-        axes.set_yticks(range(n), anchors, fontsize=7)
-    figure.colorbar(figure.axes[-1].images[0], ax=figure.axes, label="cosine", shrink=0.8)
+    figure.colorbar(image, ax=figure.axes, label="cosine", shrink=0.8)
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        # Of matplotlib's font, which is not the one that the sentences are shown in.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        # Signs that it lacks may be narrow boxes to it: room is made for stand-ins of their true width.
+        _label(panels, [_stand_in(text) for text in anchors], [_stand_in(text) for text in others])
+        figure.savefig(io.BytesIO(), format="svg")
+        figure.set_layout_engine("none")
+        _label(panels, anchors, others)
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, drawn.getvalue())
@@ -82,7 +91,27 @@ def save_heatmaps(
     return path
 
 
+def _label(panels: Sequence[Axes], anchors: Sequence[str], others: Sequence[str]) -> None:
+    for axes, columns in zip(panels, (anchors, others), strict=True):
+        axes.set_yticks(range(len(anchors)), anchors, fontsize=7)
+        # Held where they meet the matrix, so that the viewer's font makes them longer on the other side alone.
+        axes.set_xticks(
+            range(len(columns)),
+            columns,
+            fontsize=7,
+            rotation=90,
+            rotation_mode="anchor",
+            ha="right",
+            va="center",
+        )
+
+
+def _stand_in(text: str) -> str:
+    return "".join("\N{EM DASH}" if east_asian_width(sign) in "FW" else sign for sign in text)
+
+
 def _short(text: str) -> str:
+    text = " ".join(text.split())
+    text = text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
     # A dollar begins a formula.
-    text = text.replace("$", r"\$")
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
+    return text.replace("$", r"\$")
