@@ -10,7 +10,15 @@ import pytest
 from rich.console import Console
 
 from lingualign.errors import InputError
-from lingualign.evaluation import load_outcomes, load_suites, measure, print_scores, save_outcomes, score
+from lingualign.evaluation import (
+    compare,
+    load_outcomes,
+    load_suites,
+    measure,
+    print_scores,
+    save_outcomes,
+    score,
+)
 from lingualign.neighbours import cosines
 
 PAIRS, ALONE = 12, 20
@@ -115,6 +123,9 @@ def test_pairs_are_retrieved_and_mined_as_a_plain_loop_does(
 
     kept = load_outcomes(save_outcomes(outcomes, tmp_path / "outcomes.parquet"))
     assert score(kept)["suites"] == score(outcomes)["suites"]
+
+    compared = compare({"one": [outcomes], "two": [kept]})
+    assert compared["mined"]["bucc/fr-en"]["two"] == [entry["mining"]]
 
     console = Console(file=io.StringIO(), width=80)
     print_scores(score(outcomes), console)

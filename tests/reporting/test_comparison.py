@@ -54,6 +54,8 @@ def figure(place, values, **more):
 def comparison():
     model = {"name": HOSTILE, "fingerprint": "f" * 64, "dimensions": 8, "prompt": HOSTILE}
     space = {"isotropy": 0.75, "isotropy_ci95": [0.7, 0.8]}
+    mined = {"f1": 0.625, "precision": 0.5, "recall": 0.8125, "mined": 9}
+    mined |= {key: [0.4, 0.9] for key in ("ci95", "precision_ci95", "recall_ci95")}
     return {
         "lingualign": "1.2.3",
         "level": 0.05,
@@ -64,6 +66,7 @@ def comparison():
             figure(HOSTILE, {"A": 0.5, HOSTILE: None}),
             figure("tatoeba", {"A": 0.1, HOSTILE: 0.3}, metric="xsim_margin", lower_is_better=True),
         ],
+        "mined": {HOSTILE: {"A": [mined], HOSTILE: [mined, {**mined, "precision_ci95": None}]}},
         "spaces": {HOSTILE: {"A": [space], HOSTILE: [space, space]}},
         "verdicts": [f"A is ahead of {HOSTILE}."],
         "warnings": [f"{HOSTILE}, tatoeba: odd\nin two lines"],
@@ -173,6 +176,8 @@ def test_the_page_is_self_contained_and_shows_text_as_text(comparison, tmp_path)
     assert "NaN" not in text
     # Of two seeds, each.
     assert text.count("0.750 <span class='quiet'>0.700 to 0.800</span>") == 3
+    assert text.count("62.50 <span class='quiet'>40.00 to 90.00</span>") == 3
+    assert text.count("50.00 <span class='quiet'>40.00 to 90.00</span>") == 2, "an interval may be undefined"
 
 
 def test_an_unknown_ending_is_refused(comparison, tmp_path):

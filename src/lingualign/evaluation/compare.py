@@ -107,7 +107,8 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
           - ``ahead``, a label, or null: ``q`` below ``level`` and the interval clear of 0;
           - ``effect``: ``cohens_h``, ``cohens_g``, ``odds_ratio``, with the outcomes that ``only_a`` or ``only_b``
             has right; or ``cohens_q`` of correlations; ``mcnemar`` by direction; ``verdict``, in words.
-        - ``spaces``: by suite and label the figures of each seed's space with their intervals, untested.
+        - ``spaces`` and ``mined``: by suite and label the figures of each seed's space, and of the pairs it mines, with
+          their intervals, untested.
         - ``verdicts``: a sentence for each two models; ``warnings``: what makes figures doubtful.
 
     Raises
@@ -151,6 +152,11 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
             name: {label: [seed.suites[name].space for seed in seeds] for label, seeds in models.items()}
             for name, suite in first.suites.items()
             if suite.space
+        },
+        "mined": {
+            name: {label: [seed.suites[name].mined for seed in seeds] for label, seeds in models.items()}
+            for name, suite in first.suites.items()
+            if suite.mined
         },
         "verdicts": [summary(a, b, figures) for a, b in combinations(models, 2)],
         "warnings": _warnings(models),

@@ -62,6 +62,7 @@ def comparison_page(comparison: dict[str, Any]) -> str:
         _difference_plots(comparison),
         "<h2>Tests</h2>",
         _test_table(comparison),
+        _heading("Mining by margin with 95% intervals", comparison["mined"]) + _mined_table(comparison),
         _heading("Spaces of vectors with their 95% intervals", comparison["spaces"])
         + _space_table(comparison),
         "<h2>Models</h2>",
@@ -136,6 +137,31 @@ def _effect(found: dict[str, Any], name: str, size: float | None) -> str:
     return f"{escape(told)} {'undefined' if size is None else f'{size:.3g}'}"
 
 
+def _mined_table(comparison: dict[str, Any]) -> str:
+    """Lay out how well pairs are mined, times 100, a line for each seed; nothing where no suite has such figures."""
+    labels = list(comparison["models"])
+    rows = [
+        [
+            escape(f"{suite}, {name}"),
+            *(
+                "<br>".join(_with_interval(seed[name], seed[key], 100, 2) for seed in of_model[label])
+                for label in labels
+            ),
+        ]
+        for suite, of_model in comparison["mined"].items()
+        for name, key in (("f1", "ci95"), ("precision", "precision_ci95"), ("recall", "recall_ci95"))
+    ]
+    return _table(["on", *map(escape, labels)], rows) if rows else ""
+
+
+def _with_interval(value: float, interval: Sequence[float] | None, times: float, digits: int) -> str:
+    told = f"{times * value:.{digits}f}"
+    if interval is None:
+        return told
+    low, high = (f"{times * end:.{digits}f}" for end in interval)
+    return f"{told} <span class='quiet'>{low} to {high}</span>"
+
+
 def _space_table(comparison: dict[str, Any]) -> str:
     """Lay out the figures of the spaces, a line for each seed; nothing where no suite has any."""
     labels = list(comparison["models"])
@@ -145,9 +171,7 @@ def _space_table(comparison: dict[str, Any]) -> str:
             if key in of_model[labels[0]][0]:
                 cells = [
                     "<br>".join(
-                        f"{seed[key]:.3f} <span class='quiet'>{low:.3f} to {high:.3f}</span>"
-                        for seed in of_model[label]
-                        for low, high in [seed[f"{key}_ci95"]]
+                        _with_interval(seed[key], seed[f"{key}_ci95"], 1, 3) for seed in of_model[label]
                     )
                     for label in labels
                 ]
