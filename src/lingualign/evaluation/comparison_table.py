@@ -48,9 +48,9 @@ def print_comparison(comparison: dict[str, Any], console: Console | None = None)
         f"({comparison['correction']}, false discoveries below {comparison['level']:.0%}).\n"
     )
     for verdict in comparison["verdicts"]:
-        console.print(escape(verdict))
+        console.print(escape(verdict), emoji=False)
     for warning in comparison["warnings"]:
-        console.print(f"[yellow]warning[/] {escape(warning)}")
+        console.print(f"[yellow]warning[/] {escape(warning)}", emoji=False)
 
 
 def row_name(figure: dict[str, Any]) -> str:

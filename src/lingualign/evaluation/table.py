@@ -40,13 +40,15 @@ def print_scores(scores: dict[str, Any], console: Console | None = None) -> None
     console = console or Console()
     model = scores["model"]
     prompt = f", prompt {model['prompt']!r}" if model["prompt"] else ""
-    console.print(f"[bold]{escape(model['name'])}[/]: {model['dimensions']} dimensions{escape(prompt)}")
+    console.print(
+        f"[bold]{escape(model['name'])}[/]: {model['dimensions']} dimensions{escape(prompt)}", emoji=False
+    )
     for table in _tables(scores):
         if table.row_count:
             console.print(table)
     for name, entry in scores["suites"].items():
         for warning in entry.get("warnings", []):
-            console.print(f"[yellow]warning[/] {escape(name)}: {escape(warning)}")
+            console.print(f"[yellow]warning[/] {escape(name)}: {escape(warning)}", emoji=False)
 
 
 def _tables(scores: dict[str, Any]) -> Iterator[Table]:
