@@ -107,6 +107,9 @@ def test_kept_outcomes_say_which_row_was_retrieved(tmp_path, measured):
     for margin in ("distance", "ratio"):
         wrong = of_suite[f"forward_{margin}"] != of_suite["row"]
         assert wrong.mean() == pytest.approx(xsim(*vectors, margin=margin))
+    entry = score(outcomes)["suites"]["tatoeba/fra-eng"]
+    assert entry["xsim_margin_forward"] == pytest.approx(xsim(*vectors, margin="ratio"))
+    assert entry["xsim_margin_backward"] == pytest.approx(xsim(*vectors[::-1], margin="ratio"))
     sts = table[table["suite"] == "sts/x"]
     assert (sts["gold"] == GOLD).all()
     assert stats.spearmanr(sts["predicted"], sts["gold"]).statistic == pytest.approx(

@@ -23,6 +23,8 @@ WITH_INTERVAL = [
     "f1",
     "f1_forward",
     "f1_backward",
+    "xsim_margin_forward",
+    "xsim_margin_backward",
     *sorted(MEANS - {"accuracy", "f1"}),
 ]
 RETRIEVAL = {"accuracy", "ci95", *WITH_INTERVAL, *(f"{figure}_ci95" for figure in WITH_INTERVAL)}
@@ -111,10 +113,15 @@ def test_figures_agree_with_each_other(scores):
             assert 0 <= low <= entry[figure] <= high <= 1
         assert entry["f1"] == pytest.approx((entry["f1_forward"] + entry["f1_backward"]) / 2)
         assert entry["f1_forward"] <= entry["forward"]
+        one_sided = [entry["xsim_margin_forward"], entry["xsim_margin_backward"]]
+        assert entry["xsim_margin"] == pytest.approx(np.mean(one_sided))
     pairs = suites["ntrex/all"]["pairs"]
     # The n-way pair is the bitext seen from the other side.
     assert pairs["eng_Latn-fra_Latn"]["accuracy"] == suites["tatoeba/fra-eng"]["accuracy"]
     assert pairs["eng_Latn-fra_Latn"]["forward"] == suites["tatoeba/fra-eng"]["backward"]
+    assert (
+        pairs["eng_Latn-fra_Latn"]["xsim_margin_forward"] == suites["tatoeba/fra-eng"]["xsim_margin_backward"]
+    )
     assert pairs["eng_Latn-fra_Latn"]["ci95"] == suites["tatoeba/fra-eng"]["ci95"]
     assert all(pair["xsim"] == pytest.approx(1 - pair["accuracy"]) for pair in pairs.values())
     for metric in MEANS:
