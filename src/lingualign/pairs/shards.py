@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from lingualign._version import __version__
 from lingualign.errors import InputError
+from lingualign.files import alone
 from lingualign.languages import language_code
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
 from lingualign.pairs.discovery import MosesFiles, SavedDataset, TableFile
@@ -291,35 +292,27 @@ def _check_place(place: Path, recipe: Recipe, *, overwrite: bool) -> None:
 @contextmanager
 def _written(place: Path) -> Iterator[Path]:
     """Give an empty folder that takes a place once it is filled; nothing is left of it if that fails."""
-    from filelock import FileLock, Timeout
-
     unfinished, replaced = (place.with_name(f".{place.name}.{what}") for what in ("unfinished", "replaced"))
     place.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place.with_name(f".{place.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            f"output {str(place)!r}: another process prepares pairs there; wait for it"
-        ) from None
-    try:
-        for left in (unfinished, replaced):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        unfinished.mkdir()
-        yield unfinished
-        if place.exists():
-            place.rename(replaced)
-        unfinished.rename(place)
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise InputError(
-            f"output {str(place)!r}: {os.strerror(error.errno)}; nothing of it is left. Make room, or give a folder on "
-            "another disk: it takes what the pairs take in parquet, and 80 bytes a pair meanwhile"
-        ) from None
-    finally:
-        for left in (unfinished, replaced):
-            shutil.rmtree(left, ignore_errors=True)
-        with suppress(OSError):
-            Path(lock.lock_file).unlink()
-        lock.release()
+    lock = place.with_name(f".{place.name}.lock")
+    with alone(lock, f"output {str(place)!r}: another process prepares pairs there; wait for it"):
+        try:
+            for left in (unfinished, replaced):  # by a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            unfinished.mkdir()
+            yield unfinished
+            if place.exists():
+                place.rename(replaced)
+            unfinished.rename(place)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise InputError(
+                f"output {str(place)!r}: {os.strerror(error.errno)}; nothing of it is left. Make room, or give a "
+                "folder on another disk: it takes what the pairs take in parquet, and 80 bytes a pair meanwhile"
+            ) from None
+        finally:
+            for left in (unfinished, replaced):
+                shutil.rmtree(left, ignore_errors=True)
+            with suppress(OSError):
+                lock.unlink()
