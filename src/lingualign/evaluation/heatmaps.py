@@ -65,8 +65,7 @@ def anchor_and_others(suite: Suite) -> tuple[list[str], list[str]]:
 
 
 def _vectors(encoder: SentenceEncoder, texts: list[str], kept: Path | None) -> npt.NDArray[np.float64]:
-    from lingualign.embedding.encoders import encode_kept, encode_with
+    from lingualign.embedding.encoders import encode_kept
 
     place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-    vectors = encode_with(encoder, list(place)) if kept is None else encode_kept(encoder, list(place), kept)
-    return vectors[[place[text] for text in texts]].astype(np.float64)
+    return encode_kept(encoder, list(place), kept)[[place[text] for text in texts]].astype(np.float64)

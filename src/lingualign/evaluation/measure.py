@@ -44,17 +44,14 @@ def measure(
     Parameters and errors are those of `evaluate`, whose figures `score` computes from the outcomes.
     """
     _check(suites)
-    from lingualign.embedding.encoders import encode_kept, encode_with, open_encoder
+    from lingualign.embedding.encoders import encode_kept, open_encoder
 
     # In single precision whatever the processor offers, so that every machine gives the same figures.
     encoder = open_encoder(model, prompt=prompt, pooling=pooling, device=device, precision="fp32")
     place: dict[str, int] = {}
     columns = [_places(suite, place) for suite in suites]
     training = [_places(suite.training, place) if suite.training else None for suite in suites]
-    if kept is None:
-        vectors = encode_with(encoder, list(place), progress=progress)
-    else:
-        vectors = encode_kept(encoder, list(place), kept, progress=progress)
+    vectors = encode_kept(encoder, list(place), kept, progress=progress)
     outcomes = {}
     for suite, of_suite, of_training in zip(suites, columns, training, strict=True):
         outcomes[suite.name] = measure_suite(

@@ -57,7 +57,7 @@ _LIBRARIES = (
 
 
 def encode_kept(
-    encoder: SentenceEncoder, sentences: Sequence[str], folder: Path, *, progress: bool = False
+    encoder: SentenceEncoder, sentences: Sequence[str], folder: Path | None, *, progress: bool = False
 ) -> NDArray[np.float32]:
     """Give the vectors of distinct sentences, in the order given; only those are encoded that have not been before.
 
@@ -72,7 +72,7 @@ def encode_kept(
     sentences
         Distinct ones.
     folder
-        Of all kept vectors.
+        Of all kept vectors; nothing is kept where there is none.
     progress
         Whether to show a progress bar.
 
@@ -85,7 +85,7 @@ def encode_kept(
     InputError
         If the encoder cannot encode one of them.
     """
-    if encoder.describe()["kind"] == "vectors" or not sentences:
+    if folder is None or encoder.describe()["kind"] == "vectors" or not sentences:
         return encode_with(encoder, sentences, progress=progress)
     check_sentences(sentences)
     place = folder / _name(encoder)
