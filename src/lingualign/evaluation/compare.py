@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from lingualign.evaluation.statistics import (
     permuted_means,
     permuted_spearman_differences,
     seed_noise,
+    unvaried,
     wilson,
 )
 from lingualign.evaluation.verdicts import summary, verdict
@@ -148,18 +149,23 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
         "correction": "Benjamini-Hochberg",
         "models": {label: [seed.model for seed in seeds] for label, seeds in models.items()},
         "figures": figures,
-        "spaces": {
-            name: {label: [seed.suites[name].space for seed in seeds] for label, seeds in models.items()}
-            for name, suite in first.suites.items()
-            if suite.space
-        },
-        "mined": {
-            name: {label: [seed.suites[name].mined for seed in seeds] for label, seeds in models.items()}
-            for name, suite in first.suites.items()
-            if suite.mined
-        },
+        "spaces": _beside(models, first, "space"),
+        "mined": _beside(models, first, "mined"),
         "verdicts": [summary(a, b, figures) for a, b in combinations(models, 2)],
         "warnings": _warnings(models),
+    }
+
+
+def _beside(
+    models: Mapping[str, Sequence[Outcomes]], first: Outcomes, figures: Literal["space", "mined"]
+) -> dict[str, Any]:
+    """Put untested figures of all seeds beside each other, by suites that have them and labels."""
+    return {
+        name: {
+            label: [getattr(seed.suites[name], figures) for seed in seeds] for label, seeds in models.items()
+        }
+        for name, suite in first.suites.items()
+        if getattr(suite, figures)
     }
 
 
@@ -192,10 +198,13 @@ class _Measured:
 
     @property
     def _ci95(self) -> list[float] | None:
+        first = self.figures[0].ci95
+        if len(self.figures) == 1:
+            return first
         replicates = self.replicates.ravel()
-        if len(self.figures) == 1 or np.ptp(replicates) <= 1e-12:
+        if unvaried(replicates):
             # Seeds that agree in everything tell no more than one.
-            return self.figures[0].ci95
+            return first
         # The noise of few seeds knows no bounds; a figure has them.
         low, high = np.clip(interval(replicates), 0 if self.figures[0].rate else -1, 1)
         return [float(low), float(high)]
@@ -246,7 +255,7 @@ def _comparison(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
     found["difference"] = a.value - b.value
     replicates = (a.replicates - b.replicates).ravel()
     found["ci95"] = list(interval(replicates))
-    if a.figures[0].rate and np.ptp(replicates) <= 1e-12:
+    if a.figures[0].rate and unvaried(replicates):
         # No sentence differs from another, so the bootstrap would claim certainty.
         room = wilson(0, min(a.figures[0].rows, b.figures[0].rows))[1]
         found["ci95"] = [max(-1.0, found["difference"] - room), min(1.0, found["difference"] + room)]

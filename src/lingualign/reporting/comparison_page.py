@@ -10,7 +10,14 @@ from lingualign.evaluation.comparison_table import LEVEL_MARK, cell, row_name
 from lingualign.evaluation.table import SPACE_FIGURES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+_SPACE_FIGURES = {name: (key, f"{key}_ci95") for name, key in SPACE_FIGURES.items()}
+_MINED_FIGURES = {
+    "f1": ("f1", "ci95"),
+    "precision": ("precision", "precision_ci95"),
+    "recall": ("recall", "recall_ci95"),
+}
 
 # Told apart by people of every colour vision, on white and on black (after Okabe and Ito).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -62,9 +69,10 @@ def comparison_page(comparison: dict[str, Any]) -> str:
         _difference_plots(comparison),
         "<h2>Tests</h2>",
         _test_table(comparison),
-        _heading("Mining by margin with 95% intervals", comparison["mined"]) + _mined_table(comparison),
+        _heading("Mining by margin with 95% intervals", comparison["mined"])
+        + _seed_table(comparison, "mined", _MINED_FIGURES, 100, 2),
         _heading("Spaces of vectors with their 95% intervals", comparison["spaces"])
-        + _space_table(comparison),
+        + _seed_table(comparison, "spaces", _SPACE_FIGURES, 1, 3),
         "<h2>Models</h2>",
         _model_table(comparison),
         f"<p class='quiet'>lingualign {escape(comparison['lingualign'])}</p>",
@@ -137,19 +145,27 @@ def _effect(found: dict[str, Any], name: str, size: float | None) -> str:
     return f"{escape(told)} {'undefined' if size is None else f'{size:.3g}'}"
 
 
-def _mined_table(comparison: dict[str, Any]) -> str:
-    """Lay out how well pairs are mined, times 100, a line for each seed; nothing where no suite has such figures."""
+def _seed_table(
+    comparison: dict[str, Any], kind: str, figures: Mapping[str, tuple[str, str]], times: float, digits: int
+) -> str:
+    """Lay out untested figures with their intervals, a line for each seed; nothing where no suite has any.
+
+    ``figures`` gives, by the name that is shown, the keys of a figure and of its interval.
+    """
     labels = list(comparison["models"])
     rows = [
         [
             escape(f"{suite}, {name}"),
             *(
-                "<br>".join(_with_interval(seed[name], seed[key], 100, 2) for seed in of_model[label])
+                "<br>".join(
+                    _with_interval(seed[key], seed[interval], times, digits) for seed in of_model[label]
+                )
                 for label in labels
             ),
         ]
-        for suite, of_model in comparison["mined"].items()
-        for name, key in (("f1", "ci95"), ("precision", "precision_ci95"), ("recall", "recall_ci95"))
+        for suite, of_model in comparison[kind].items()
+        for name, (key, interval) in figures.items()
+        if key in of_model[labels[0]][0]
     ]
     return _table(["on", *map(escape, labels)], rows) if rows else ""
 
@@ -160,23 +176,6 @@ def _with_interval(value: float, interval: Sequence[float] | None, times: float,
         return told
     low, high = (f"{times * end:.{digits}f}" for end in interval)
     return f"{told} <span class='quiet'>{low} to {high}</span>"
-
-
-def _space_table(comparison: dict[str, Any]) -> str:
-    """Lay out the figures of the spaces, a line for each seed; nothing where no suite has any."""
-    labels = list(comparison["models"])
-    rows = []
-    for suite, of_model in comparison["spaces"].items():
-        for name, key in SPACE_FIGURES.items():
-            if key in of_model[labels[0]][0]:
-                cells = [
-                    "<br>".join(
-                        _with_interval(seed[key], seed[f"{key}_ci95"], 1, 3) for seed in of_model[label]
-                    )
-                    for label in labels
-                ]
-                rows.append([escape(f"{suite}, {name}"), *cells])
-    return _table(["on", *map(escape, labels)], rows) if rows else ""
 
 
 def _model_table(comparison: dict[str, Any]) -> str:

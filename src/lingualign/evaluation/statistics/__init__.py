@@ -12,6 +12,7 @@ from lingualign.evaluation.statistics.bootstrap import (
     bootstrap_spearman,
     interval,
     rate_interval,
+    unvaried,
 )
 from lingualign.evaluation.statistics.effect_sizes import cohens_g, cohens_h, cohens_q, odds_ratio
 from lingualign.evaluation.statistics.jackknife import jackknife_interval
@@ -50,5 +51,6 @@ __all__ = [
     "permuted_spearman_differences",
     "rate_interval",
     "seed_noise",
+    "unvaried",
     "wilson",
 ]

@@ -113,13 +113,18 @@ def interval(replicates: npt.NDArray[np.float64]) -> Interval:
     return float(low), float(high)
 
 
+def unvaried(replicates: npt.NDArray[np.float64]) -> bool:
+    """Whether a figure is the same in every resample but for rounding, of which the bootstrap would be certain."""
+    return bool(np.ptp(replicates) <= 1e-12)
+
+
 def rate_interval(rate: float, replicates: npt.NDArray[np.float64], n: int) -> Interval:
     """Take the percentile interval of a rate in [0, 1] over ``n`` rows.
 
     Where every row has the same outcome the bootstrap sees no variation and would claim certainty; Wilson's
     interval for ``n`` trials stands in.
     """
-    if rate <= 0 or rate >= 1 or np.ptp(replicates) <= _NOTHING:
+    if rate <= 0 or rate >= 1 or unvaried(replicates):
         return wilson(rate * n, n)
     return interval(replicates)
 
