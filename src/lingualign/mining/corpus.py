@@ -74,17 +74,18 @@ class Corpus:
         return np.bincount(place[place >= 0], minlength=len(self.sentences))
 
     @cached_property
-    def _lines_by_sentence(self) -> npt.NDArray[np.int64]:
-        place = self.place[: self.lines]
-        return np.argsort(place, kind="stable")[self.blank :]
+    def _lines_by_sentence(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """All lines that are not blank, those of each sentence together, and where these begin."""
+        lines = np.argsort(self.place[: self.lines], kind="stable")[self.blank :]
+        return lines, np.cumsum(self.lines_held) - self.lines_held
 
     def lines_of(self, chosen: npt.NDArray[np.int64]) -> pa.Array:
         """Give the numbers of the lines that each chosen sentence stands on, from 1: lists of int64."""
+        lines, begins = self._lines_by_sentence
         counts = self.lines_held[chosen]
-        begins = (np.cumsum(self.lines_held) - self.lines_held)[chosen]
         offsets = np.concatenate([[0], np.cumsum(counts)])
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
-        numbers = self._lines_by_sentence[np.repeat(begins, counts) + within] + 1
+        numbers = lines[np.repeat(begins[chosen], counts) + within] + 1
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(numbers, pa.int64()))
 
 

@@ -129,7 +129,7 @@ def mine_pairs(
     memory
         Bytes for the search, of each worker, beside the sentences and the vectors mapped from disk.
     approximate
-        Search by `lingualign.neighbours.approximate_neighbours`, which misses some: for many millions of sentences.
+        Search by `lingualign.neighbours.approximate_neighbours`, which misses some: for more than some 400,000 a side.
     engine
         Where encoding and search run, see `lingualign.mining.engines.open_engine`; here by default. It moves the time,
         not the outcome. What another engine began is gone on with.
@@ -165,8 +165,7 @@ def mine_pairs(
         plot=plot,
         overwrite=overwrite,
     )
-    skipped: list[Skipped] = []
-    known = _known_pairs(calibrate_on, skipped) if calibrate_on is not None else None
+    known, skipped = _known_pairs(calibrate_on) if calibrate_on is not None else (None, [])
 
     job = EncodeJob(model, prompt, pooling, device, precision)
     with hold_parts(output) as parts:
@@ -237,7 +236,7 @@ def plan_mining(
     check_neighbourhood(k)
     check_workers(workers)
     _check_sides(source, target)
-    known = _known_pairs(calibrate_on, []) if calibrate_on is not None else None
+    known = _known_pairs(calibrate_on)[0] if calibrate_on is not None else None
     job = EncodeJob(model, prompt, pooling, device, precision)
     with hold_parts(Path(output), keep=True) as parts:
         corpora = _encode_sides(Here(), job, (source, target), known, column, parts, progress)
@@ -321,7 +320,7 @@ def check_shared_mining(source: str, target: str, calibrate_on: str | None) -> N
     """
     check_readable_by_several(source, target)
     if calibrate_on is not None:
-        _known_pairs(calibrate_on, [])
+        _known_pairs(calibrate_on)
 
 
 def _check_sides(*sides: str) -> None:
@@ -332,9 +331,9 @@ def _check_sides(*sides: str) -> None:
             )
 
 
-def _known_pairs(source: str, skipped: list[Skipped]) -> tuple[list[str], list[str]]:
-    read, left_out = read_source(source)
-    skipped += left_out
+def _known_pairs(source: str) -> tuple[tuple[list[str], list[str]], list[Skipped]]:
+    """Read the two sides of known pairs, and what could not be read."""
+    read, skipped = read_source(source)
     table = pa.concat_tables([each.table for each in read]).select(["sentence1", "sentence2"])
     rows = [
         (one, two)
@@ -343,7 +342,7 @@ def _known_pairs(source: str, skipped: list[Skipped]) -> tuple[list[str], list[s
     ]
     if not rows:
         raise InputError(f"calibrate {source!r}: there is no pair in it")
-    return [one for one, _ in rows], [two for _, two in rows]
+    return ([one for one, _ in rows], [two for _, two in rows]), skipped
 
 
 def _encode_sides(

@@ -202,7 +202,7 @@ class TileJob:
                 source,
                 opened.target.between(tile.left, tile.right),
                 tile.k,
-                memory=plan.memory - opened.held_bytes,
+                memory=plan.memory - (source.nbytes if isinstance(source, np.ndarray) else 0),
                 precision=plan.precision,
                 device=opened.device,
                 advance=advance,
@@ -227,7 +227,6 @@ class _Blocks:
         self.target = _rows(folder / "target.npy", plan.target_texts)
         self._top = -1
         self._held: Rows | None = None
-        self.held_bytes = 0
 
     def source_block(self, top: int, bottom: int) -> Rows:
         if self._held is None or top != self._top:
@@ -236,8 +235,7 @@ class _Blocks:
             size = (bottom - top) * block.shape[1] * 2
             rest = least_memory(bottom - top, self.plan.edge, block.shape[1], self.plan.k)
             fits = size <= min(self.plan.memory // 4, self.plan.memory - rest)
-            self._held, self.held_bytes = (block[:], size) if fits else (block, 0)
-            self._top = top
+            self._held, self._top = block[:] if fits else block, top
         return self._held
 
 

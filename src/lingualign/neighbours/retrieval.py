@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -123,12 +123,11 @@ def _best(own: Neighbours, others: Neighbours, margin: Margin, every: bool) -> P
 
 def _union(from_source: Pairs, from_target: Pairs) -> Pairs:
     """Join what both directions found; a pair found twice has the same score up to rounding."""
-    from_target = Pairs(
-        from_target.target,
-        from_target.source,
-        from_target.cosine,
-        from_target.score,
-        np.ones_like(from_target.direction),
+    from_target = replace(
+        from_target,
+        source=from_target.target,
+        target=from_target.source,
+        direction=np.ones_like(from_target.direction),
     )
     names = [field.name for field in fields(Pairs)]
     pairs = Pairs(
