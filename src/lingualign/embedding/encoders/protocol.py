@@ -81,7 +81,7 @@ def open_encoder(
         - a file ``.parquet`` of vectors: columns ``sentence`` and ``vector``, as `lingualign encode` writes it;
         - an OpenAI-compatible service: ``https://host/v1#model``;
         - ``model2vec:`` before a folder or hub id: the model in the hands of the package model2vec;
-        - ``laser:`` before a folder: LASER2, of weights in safetensors;
+        - ``laser:`` before a folder: LASER2 or LASER3, of weights in safetensors;
         - an encoder, which is given back.
     prompt
         Put before every sentence. None takes the model's own default prompt, which most have not; ``""`` takes none.
@@ -104,7 +104,7 @@ def open_encoder(
     elif model.lower() in _LASER_NAMES and not Path(model).is_dir():
         raise InputError(
             f"model {model!r}: LASER is no model of the hub. Give {LASER}FOLDER, a folder with laser2.safetensors and "
-            "laser2.spm, which docs/evaluation.md says how to make; vectors of LASER3 can be given as a file"
+            "laser2.spm, or those of laser3: docs/evaluation.md says how to make it"
         )
     if not isinstance(model, str) or _is_model(model):
         from lingualign.embedding.encoders.static import open_static

@@ -1,7 +1,8 @@
-"""Text to token ids as LASER2 was trained on it."""
+"""Text to token ids as LASER was trained on it."""
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from lingualign.errors import InputError, first_line
@@ -10,20 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PADDING, END, UNKNOWN = 1, 2, 3
+START, PADDING, END, UNKNOWN = 0, 1, 2, 3
 """Ids that LASER fixes, whatever its dictionary says."""
-_SPECIAL = {"<s>": 0, "<pad>": PADDING, "</s>": END, "<unk>": UNKNOWN}
+_SPECIAL = {"<s>": START, "<pad>": PADDING, "</s>": END, "<unk>": UNKNOWN}
+_SINGLE_QUOTES = ("‘", "‚", "’")
 
 
 class LaserTokenizer:
     """Punctuation in the form of Moses, lower case, pieces of sentencepiece, and their ids in LASER's own dictionary.
 
-    Punctuation follows the rules for English in every language, as in the package laser_encoders.
+    As in the package laser_encoders: characters that are not printed become spaces, punctuation follows the rules for
+    English in every language, and single quotation marks become double ones, as they do in Moses itself.
 
     Parameters
     ----------
     pieces
-        The model of sentencepiece, ``laser2.spm``.
+        The model of sentencepiece.
     dictionary
         The id of each piece.
 
@@ -43,7 +46,11 @@ class LaserTokenizer:
             raise InputError(
                 f"LASER needs the package {error.name}: pip install 'lingualign[laser]'"
             ) from None
-        self._normalizer = MosesPunctNormalizer("en")
+        self._normalizer = MosesPunctNormalizer("en", perl_parity=True)
+        self._normalizer.substitutions = [
+            (mark, '"' if mark in _SINGLE_QUOTES else instead)
+            for mark, instead in self._normalizer.substitutions
+        ]
         try:
             self._pieces = SentencePieceProcessor(model_proto=pieces.read_bytes())
         except (OSError, RuntimeError) as error:
@@ -60,6 +67,7 @@ class LaserTokenizer:
         return {"input_ids": [self._ids(text) for text in texts]}
 
     def _ids(self, text: str) -> list[int]:
-        pieces = self._pieces.encode(self._normalizer.normalize(text).lower(), out_type=str)
+        printed = "".join(" " if unicodedata.category(each)[0] == "C" else each for each in text)
+        pieces = self._pieces.encode(self._normalizer.normalize(printed).lower(), out_type=str)
         # Joined and split again, as LASER hands them on: a piece that is a space of another kind is gone.
         return [self._dictionary.get(piece, UNKNOWN) for piece in " ".join(pieces).split()]

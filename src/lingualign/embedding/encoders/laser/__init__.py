@@ -1,0 +1,7 @@
+"""LASER2 and LASER3 without fairseq: their text, their two networks, and the encoder around them."""
+
+from __future__ import annotations
+
+from lingualign.embedding.encoders.laser.encoder import LaserEncoder
+
+__all__ = ["LaserEncoder"]

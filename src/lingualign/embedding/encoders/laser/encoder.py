@@ -1,0 +1,179 @@
+"""LASER2 for about a hundred languages, and LASER3 for one each, from weights in safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lingualign.embedding.encoders.laser.tokenizer import END, PADDING, START, UNKNOWN, LaserTokenizer
+from lingualign.embedding.encoders.protocol import LASER, unit
+from lingualign.errors import InputError
+from lingualign.files import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+    from lingualign.embedding.encoders.laser.lstm import Laser2
+    from lingualign.embedding.encoders.laser.transformer import Laser3
+
+_CHUNK = 8_192
+_BATCH_TOKENS = 12_000
+"""Of a batch, padding included."""
+_CURE = "docs/evaluation.md says how to make it of LASER's published files"
+
+
+class LaserEncoder:
+    """Text as LASER prepares it, through the network that a folder holds.
+
+    Parameters
+    ----------
+    folder
+        Holds ``laser2.safetensors`` and ``laser2.spm``, or the same of ``laser3``: the published weights under their
+        names, in the file's metadata the dictionary as JSON under ``dictionary``, and for LASER3 its settings under
+        ``settings`` (see `Laser3`); and the published model of sentencepiece.
+    prompt
+        Put before every sentence; none by default.
+    device
+        As of `open_encoder`.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged or of another form, or a package is not installed.
+    """
+
+    precision = "fp32"
+
+    def __init__(self, folder: str, *, prompt: str | None = None, device: str | None = None) -> None:
+        import torch
+
+        from lingualign.embedding.models import check_device
+
+        check_device(device)
+        self.name = LASER + folder
+        self._prompt_from = "none" if prompt is None else "option"
+        self.prompt = prompt or ""
+        self._files = _files(Path(folder).expanduser(), self.name)
+        weights, told = _read(self._files[0])
+        network = _network(self._files[0], weights, told)
+        dictionary = _dictionary(self._files[0], told, network.embed_tokens.num_embeddings)
+        self.tokenizer = LaserTokenizer(self._files[1], dictionary)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._network = network.to(self.device)
+
+    @property
+    def dimensions(self) -> int:
+        """Of a vector."""
+        return self._network.dimensions
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of both files."""
+        return hashlib.sha256("\n".join(map(sha256_of, self._files)).encode()).hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Give the kind and who decided on the prompt."""
+        return {"kind": "laser", "prompt_from": self._prompt_from}
+
+    def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Encode in batches of like length, the longest of some thousand sentences first."""
+        begin = [START] if self._network.prepends_start else []
+        longest = self._network.longest
+        for start in range(0, len(sentences), _CHUNK):
+            texts = [self.prompt + sentence for sentence in sentences[start : start + _CHUNK]]
+            tokens = [[*begin, *ids[:longest], END] for ids in self.tokenizer(texts)["input_ids"]]
+            order = np.argsort([-len(ids) for ids in tokens], kind="stable")
+            first = 0
+            while first < len(order):
+                most = max(1, _BATCH_TOKENS // len(tokens[order[first]]))
+                rows = order[first : first + most]
+                vectors = self._forward([tokens[row] for row in rows])
+                if not np.isfinite(vectors).all():
+                    raise InputError(
+                        f"model {self.name!r} gives NaN or infinite values: its weights are damaged"
+                    )
+                yield start + rows, unit(vectors)
+                first += len(rows)
+
+    def _forward(self, tokens: list[list[int]]) -> NDArray[np.float32]:
+        """Encode a batch, the longest sentence first."""
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        ids = pad_sequence([torch.tensor(each) for each in tokens], batch_first=True, padding_value=PADDING)
+        lengths = torch.tensor([len(each) for each in tokens])
+        with torch.inference_mode():
+            vectors: NDArray[np.float32] = (
+                self._network(ids.to(self.device), lengths.to(self.device)).float().cpu().numpy()
+            )
+        return vectors
+
+
+def _files(folder: Path, model: str) -> tuple[Path, Path]:
+    """Find weights and pieces, of LASER2 or LASER3."""
+    held = [kind for kind in ("laser2", "laser3") if (folder / f"{kind}.safetensors").exists()]
+    if len(held) > 1:
+        raise InputError(f"model {model!r}: {folder} holds LASER2 and LASER3: give each a folder of its own")
+    kind = held[0] if held else ("laser3" if (folder / "laser3.spm").exists() else "laser2")
+    files = folder / f"{kind}.safetensors", folder / f"{kind}.spm"
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"model {model!r}: no file {file}; {_CURE}")
+    return files
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read the weights, and what the file tells beside them."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            return weights, file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is no file of safetensors, or a damaged one ({error})") from None
+
+
+def _network(path: Path, weights: dict[str, torch.Tensor], told: dict[str, str]) -> Laser2 | Laser3:
+    """Make the network of the form that the weights have."""
+    from lingualign.embedding.encoders.laser.lstm import Laser2
+    from lingualign.embedding.encoders.laser.transformer import Laser3
+
+    kind = Laser3 if path.stem == "laser3" else Laser2
+    try:
+        network = kind(weights, json.loads(told.get("settings", "{}")))
+    except (KeyError, TypeError, ValueError, RuntimeError, RecursionError, IndexError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path} does not hold the weights of {path.stem.upper()}, {kind.needs} ({reason[:200]}); {_CURE}"
+        ) from None
+    return network.eval()
+
+
+def _dictionary(path: Path, told: dict[str, str], embeddings: int) -> dict[str, int]:
+    """Read the id of each piece, which must have an embedding."""
+    try:
+        dictionary = json.loads(told.get("dictionary", ""))
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: no dictionary in its metadata; {_CURE}") from None
+    if not isinstance(dictionary, dict) or not all(type(place) is int for place in dictionary.values()):
+        raise InputError(
+            f"{path}: the dictionary in its metadata does not give a number for each piece; {_CURE}"
+        )
+    if embeddings <= UNKNOWN:
+        raise InputError(f"{path}: {embeddings} embeddings are fewer than LASER has special pieces")
+    outside = [piece for piece, place in dictionary.items() if not 0 <= place < embeddings]
+    if outside:
+        raise InputError(
+            f"{path}: its dictionary gives {outside[0]!r} the number {dictionary[outside[0]]}, but there are "
+            f"{embeddings:,} embeddings"
+        )
+    return dictionary
