@@ -316,7 +316,7 @@ def test_an_option_given_twice_adds_to_its_list() -> None:
     assert given["suite"] == ["a", "b", "c"]
 
 
-def test_models_and_what_was_kept_of_them_are_compared_alike(capsys, tmp_path) -> None:
+def test_models_and_what_was_kept_of_them_are_compared_alike(capsys, tmp_path, monkeypatch) -> None:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
@@ -347,6 +347,11 @@ def test_models_and_what_was_kept_of_them_are_compared_alike(capsys, tmp_path) -
     assert "has no outcomes on 'validation', only on test" in line
     line = _refused(capsys, "compare", kept, str(tmp_path / "m2"), "--suite", test, "--languages", "en", "fr")
     assert f"{kept!r} holds outcomes, which stay as they are" in line
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "mistyped").mkdir()
+    line = _refused(capsys, "compare", str(tmp_path / "m1"), str(tmp_path / "mistyped"), "--suite", test)
+    assert "is a folder, but not a model's" in line
+    assert not (tmp_path / "cache").exists(), "a model was encoded with before the other was looked for"
     scores = tmp_path / "scores.json"
     command = [sys.executable, "-m", "lingualign", "evaluate", str(tmp_path / "m1"), "--suite", test]
     running = subprocess.Popen(

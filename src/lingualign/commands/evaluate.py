@@ -129,6 +129,7 @@ def compare(
     device
         Where the models run, such as cpu or cuda:1; the best there is by default.
     """
+    from lingualign.embedding.encoders import open_encoder
     from lingualign.evaluation import compare, print_comparison
     from lingualign.reporting import check_comparison_file, save_comparison
 
@@ -150,6 +151,9 @@ def compare(
         )
     # What is kept first, for it may be refused. Then one model at a time: only its outcomes stay in memory.
     in_turn = sorted(saved, key=lambda path: saved[path] is None)
+    for path in [path for path in in_turn if saved[path] is None][1:]:
+        # A mistyped name is found now, and not when those before it were measured.
+        open_encoder(path, device=device, precision="fp32")
     measured = {path: _outcomes(path, saved[path], suites, device) for path in in_turn}
     comparison = compare({label: [measured[path] for path in paths] for label, paths in given.items()})
     for path in output or []:

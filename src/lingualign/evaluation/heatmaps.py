@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lingualign.evaluation.narrowing import name_languages
 from lingualign.languages import is_language, language_code
 
 if TYPE_CHECKING:
@@ -53,10 +54,8 @@ def anchor_and_others(suite: Suite) -> tuple[list[str], list[str]]:
     English is told by the column, or by the place in the suite's name: the second side of ``tatoeba/fra-eng``.
     """
     columns = list(suite.sentences)
-    names = columns
-    if suite.kind != "nway":
-        words = suite.name.rpartition("/")[2].split("-")[-2:]
-        names = words if len(words) == 2 and all(map(is_language, words)) else columns
+    named = [] if suite.kind == "nway" else name_languages(suite.name)
+    names = named if len(named) == 2 else columns
     english = [is_language(name) and language_code(name) == "en" for name in names]
     anchor = english.index(True) if any(english) else 0
     other = 1 if anchor == 0 else 0

@@ -40,7 +40,7 @@ def in_languages(suites: Iterable[Suite], languages: Sequence[str]) -> list[Suit
             if len(columns) > 1:
                 kept.append(replace(suite, sentences=columns))
                 continue
-        elif name_languages(suite.name) <= chosen:
+        elif chosen.issuperset(name_languages(suite.name)):
             kept.append(suite)
             continue
         left_out.append(suite.name)
@@ -53,16 +53,16 @@ def in_languages(suites: Iterable[Suite], languages: Sequence[str]) -> list[Suit
     return kept
 
 
-def name_languages(name: str) -> set[str]:
-    """Find the languages that a suite's name ends with, or one of its folders'; empty if none does."""
+def name_languages(name: str) -> list[str]:
+    """Find the one or two languages, in their order, that a suite's name ends with, or one of its folders', if any."""
     for part in reversed(name.split("/")):
         # A script or a region belongs to the language before it: zh-Hans, pt-BR.
         words = re.split(r"[-.](?![A-Z][a-z]{3}(?![^-.])|[A-Z]{2}(?![^-.]))", part)
         if len(words) > 1 and all(map(_is_language, words[-2:])):
-            return {language_code(word) for word in words[-2:]}
+            return [language_code(word) for word in words[-2:]]
         if _is_language(words[-1]) and (len(words) > 1 or len(part) == 2):
-            return {language_code(words[-1])}
-    return set()
+            return [language_code(words[-1])]
+    return []
 
 
 def _is_language(word: str) -> bool:

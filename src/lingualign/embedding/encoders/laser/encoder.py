@@ -150,7 +150,15 @@ def _network(path: Path, weights: dict[str, torch.Tensor], told: dict[str, str])
     kind = Laser3 if path.stem == "laser3" else Laser2
     try:
         network = kind(weights, json.loads(told.get("settings", "{}")))
-    except (KeyError, TypeError, ValueError, RuntimeError, RecursionError, IndexError, AttributeError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        RecursionError,
+        IndexError,
+        AttributeError,
+    ) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path} does not hold the weights of {path.stem.upper()}, {kind.needs} ({reason[:200]}); {_CURE}"
