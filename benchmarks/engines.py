@@ -1,7 +1,7 @@
 """How much faster two workers on Ray are than one, of one thread each: encoding, and the tiles of a search.
 
-One and two take turns, each on a Ray of this machine with as many processors as workers; workers have their model
-before the clock starts. Medians over the repeats of wall time, and whether both wrote the same bytes. Beside them
+One and two take turns, each on a Ray of this machine with as many processors as workers; each worker has loaded what it
+needs, and done a task, before the clock starts. Medians over the repeats of wall time, and whether both wrote the same bytes. Beside them
 stands what the machine allowed meanwhile: bare matrix products in one and two processes that share nothing.
 
     python benchmarks/engines.py
@@ -94,9 +94,7 @@ def timed_tiles(texts: list[str], rows: int, folder: Path, workers: int) -> tupl
     plan.write(folder)
     tiles = plan.tiles(folder)
     with open_engine("ray", workers).start(TileJob(folder)) as running:
-        for tile in tiles[:: len(tiles) // (2 * workers)]:
-            tile.write(plain(tile))  # there already, which has the workers map the vectors and no more
-        list(running.run(tiles[:: len(tiles) // (2 * workers)], lambda _: None))
+        list(running.run(tiles[:workers], lambda _: None))
         for tile in tiles:
             tile.path.unlink(missing_ok=True)
         begun = time.perf_counter()
@@ -122,18 +120,6 @@ def timed_bare(workers: int) -> float:
         process.stdin.write("\n")
         process.stdin.flush()
     return max(float(process.communicate()[0]) for process in running) / workers
-
-
-def plain(tile: Any) -> Any:
-    """Give neighbours of a tile's shape."""
-    import numpy as np
-
-    from lingualign.neighbours import Neighbours
-
-    rows, columns = tile.bottom - tile.top, tile.right - tile.left
-    return tuple(
-        Neighbours(np.zeros((one, 4), np.float32), np.zeros((one, 4), np.int64)) for one in (rows, columns)
-    )
 
 
 def main() -> None:
