@@ -1,8 +1,9 @@
 """How much faster two workers on Ray are than one, of one thread each: encoding, and the tiles of a search.
 
-One and two take turns, each on a Ray of this machine with as many processors as workers; each worker has loaded what it
-needs, and done a task, before the clock starts. Medians over the repeats of wall time, and whether both wrote the same bytes. Beside them
-stands what the machine allowed meanwhile: bare matrix products in one and two processes that share nothing.
+One and two take turns, each on a Ray of this machine with as many processors as workers; each worker has loaded what
+it needs, and done a task, before the clock starts. Medians over the repeats of wall time, and whether both wrote the
+same bytes. Beside them stands what the machine allowed meanwhile: bare matrix products in one and two processes that
+share nothing.
 
     python benchmarks/engines.py
 """
@@ -16,7 +17,6 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from machine import command_line, save_result
 
