@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lingualign.errors import InputError
-from lingualign.neighbours import approximate_neighbours, nearest_neighbours
+from lingualign.neighbours import SearchCheckpoint, approximate, approximate_neighbours, nearest_neighbours
 
 pytest.importorskip("faiss")
 
@@ -43,6 +43,32 @@ def test_few_lists_miss_some_and_score_the_others_alike():
         same = side.index[:, 0] == exact.index[:, 0]
         assert np.array_equal(side.cosine[same, 0], exact.cosine[same, 0])
         assert (np.diff(side.cosine, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("killed_after", [2_000, 6_000])
+def test_a_killed_search_goes_on_from_its_checkpoint(tmp_path, monkeypatch, killed_after):
+    monkeypatch.setattr(approximate, "_QUERIES", 500)
+    source, target = clustered(4_000, 1), clustered(5_000, 2)
+    source[10:20] = source[0]
+
+    def killed(done: int) -> None:
+        if steps.append(done) or sum(steps) > killed_after:
+            raise KeyboardInterrupt
+
+    checkpoint = SearchCheckpoint(tmp_path / "state", "these", seconds=0)
+    steps: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        approximate_neighbours(source, target, 3, probes=2, checkpoint=checkpoint, advance=killed)
+    steps = []
+    again = approximate_neighbours(source, target, 3, probes=2, checkpoint=checkpoint, advance=steps.append)
+    assert steps[0] >= killed_after - 500
+    assert sum(steps) == 3_990 + 5_000
+    for side, whole in zip(again, approximate_neighbours(source, target, 3, probes=2), strict=True):
+        assert np.array_equal(side.index, whole.index)
+        assert np.array_equal(side.cosine, whole.cosine)
+    steps = []
+    approximate_neighbours(source, target, 3, probes=3, checkpoint=checkpoint, advance=steps.append)
+    assert steps[0] == 0, "gone on with after fewer lists"
 
 
 def test_an_empty_side_has_no_neighbours():

@@ -171,7 +171,7 @@ def mine_pairs(
     with hold_parts(output) as parts:
         corpora = _encode_sides(engine, job, (source, target), known, column, parts, progress)
         if approximate:
-            forward, backward = _search_approximately(corpora, k, memory, progress)
+            forward, backward = _search_approximately(corpora, k, parts, memory, progress)
         else:
             forward, backward = _search(engine, corpora, k, parts, memory, precision, device, progress)
         pairs = retrieve(forward, backward, margin=margin, retrieval=retrieval, candidates=candidates)
@@ -406,11 +406,14 @@ def _search(
 
 
 def _search_approximately(
-    corpora: list[Corpus], k: int, memory: int, progress: bool
+    corpora: list[Corpus], k: int, parts: Path, memory: int, progress: bool
 ) -> tuple[Neighbours, Neighbours]:
     source, target = (corpus.vectors for corpus in corpora)
+    checkpoint = SearchCheckpoint(parts / "search", _key(corpora, k))
     with progress_bar("Searching", source.shape[0] + target.shape[0], enabled=progress) as advance:
-        return approximate_neighbours(source, target, k, memory=memory, advance=advance)
+        return approximate_neighbours(
+            source, target, k, memory=memory, checkpoint=checkpoint, advance=advance
+        )
 
 
 def _key(corpora: list[Corpus], k: int) -> str:

@@ -8,6 +8,7 @@ cosine.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from lingualign.neighbours.vectors import distinct_rows, dot_pairs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lingualign.neighbours.checkpoint import SearchCheckpoint
     from lingualign.neighbours.vectors import Distinct, Rows
 
 PROBES = 64
@@ -37,6 +39,13 @@ _SPARE = 4
 """Candidates beyond k: half precision may change the order of near ones, which exact scores put right."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """How the search looks into the lists: what goes on from a checkpoint must look alike."""
+
+    probes: int
+
+
 def approximate_neighbours(
     source: Rows,
     target: Rows,
@@ -44,6 +53,7 @@ def approximate_neighbours(
     *,
     probes: int = PROBES,
     memory: int = MEMORY,
+    checkpoint: SearchCheckpoint | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[Neighbours, Neighbours]:
     """Find most of the ``k`` rows of largest cosine on the other side, for each source and for each target row.
@@ -58,6 +68,8 @@ def approximate_neighbours(
         Lists that each query looks into: the more, the fewer neighbours are missed, and the longer it takes.
     memory
         Bytes that the larger index may take.
+    checkpoint
+        Where the search keeps what it has found, and goes on from; the lists are made again.
     advance
         Called with the number of queries done, of both directions.
 
@@ -82,20 +94,33 @@ def approximate_neighbours(
             f"memory is {memory / 2**20:,.0f} MiB, which is too little for an index of {most:,} vectors: give at "
             f"least {-(-least // 2**20):,} MiB"
         )
+    sides = ((rows, columns), (columns, rows))
     found = []
-    for queries, candidates in ((rows, columns), (columns, rows)):
-        best = min(k, len(candidates.first))
-        cosine = np.empty((len(queries.first), best), np.float32)
-        index = np.empty((len(queries.first), best), np.int64)
-        if index.size:
-            lists = _index(faiss, candidates, probes)
-            for start in range(0, len(cosine), _QUERIES):
-                some = slice(start, min(start + _QUERIES, len(cosine)))
-                cosine[some], index[some] = _search(lists, queries, candidates, some, best)
-                advance(some.stop - some.start)
-            del lists  # before the other side's are made
-        found.append(restore(cosine, index, queries, candidates, k))
-    return found[0], found[1]
+    for queries, candidates in sides:
+        shape = len(queries.first), min(k, len(candidates.first))
+        found.append((np.zeros(shape, np.float32), np.zeros(shape, np.int64)))
+    arrays = [array for each in found for array in each]
+    plan = Lists(probes)
+    done = checkpoint.resume(plan, arrays) if checkpoint else 0
+    advance(done)
+    passed = 0
+    for (queries, candidates), (cosine, index) in zip(sides, found, strict=True):
+        lists = None  # those of the other side are gone before these are made
+        for start in range(0, len(cosine) if index.size else 0, _QUERIES):
+            some = slice(start, min(start + _QUERIES, len(cosine)))
+            passed += some.stop - some.start
+            if passed <= done:
+                continue
+            lists = lists or _index(faiss, candidates, probes)
+            cosine[some], index[some] = _search(lists, queries, candidates, some, index.shape[1])
+            advance(some.stop - some.start)
+            if checkpoint:
+                checkpoint.save(plan, arrays, passed)
+    forward, backward = (
+        restore(*each, queries, candidates, k)
+        for each, (queries, candidates) in zip(found, sides, strict=True)
+    )
+    return forward, backward
 
 
 def import_faiss() -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from lingualign.neighbours.approximate import Lists
     from lingualign.neighbours.search import Plan
 
 
@@ -36,8 +37,8 @@ class SearchCheckpoint:
     seconds: float = 60
     _saved: float = field(default_factory=time.monotonic, init=False, repr=False)
 
-    def save(self, plan: Plan, arrays: list[npt.NDArray[Any]], done: int) -> None:
-        """Keep the arrays after ``done`` products, if it is time."""
+    def save(self, plan: Plan | Lists, arrays: list[npt.NDArray[Any]], done: int) -> None:
+        """Keep the arrays after ``done`` products, or queries, if it is time."""
         if time.monotonic() - self._saved < self.seconds:
             return
         head = {**self._head(plan, arrays), "done": done}
@@ -45,8 +46,8 @@ class SearchCheckpoint:
         write_atomically(self.path, json.dumps(head) + "\n", *parts)
         self._saved = time.monotonic()
 
-    def resume(self, plan: Plan, arrays: list[npt.NDArray[Any]]) -> int:
-        """Fill the arrays from the file and give the number of products done; 0 without a file of this search."""
+    def resume(self, plan: Plan | Lists, arrays: list[npt.NDArray[Any]]) -> int:
+        """Fill the arrays from the file and give the products, or queries, done; 0 without a file of this search."""
         try:
             with self.path.open("rb") as file:
                 head = json.loads(file.readline())
@@ -62,5 +63,5 @@ class SearchCheckpoint:
             array[...] = part.reshape(array.shape)
         return done
 
-    def _head(self, plan: Plan, arrays: list[npt.NDArray[Any]]) -> dict[str, Any]:
+    def _head(self, plan: Plan | Lists, arrays: list[npt.NDArray[Any]]) -> dict[str, Any]:
         return {"search": self.key, "plan": asdict(plan), "shapes": [list(array.shape) for array in arrays]}
