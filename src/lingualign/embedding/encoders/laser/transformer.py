@@ -73,14 +73,15 @@ class Laser3(torch.nn.Module):
         heads = settings["encoder_attention_heads"]
         if self.dimensions < 4 or self.dimensions % heads:
             raise ValueError(f"{heads} heads for {self.dimensions} dimensions")
-        layers = 1 + max(int(name.split(".")[1]) for name in weights if name.startswith("layers."))
+        inner = len(weights["layers.0.fc1.weight"])
+        layers = len({name.split(".")[1] for name in weights if name.startswith("layers.")})
         with torch.device("meta"):
             self.embed_tokens = torch.nn.Embedding(count, self.dimensions)
             self.layers = torch.nn.ModuleList(
                 torch.nn.TransformerEncoderLayer(
                     self.dimensions,
                     heads,
-                    len(weights["layers.0.fc1.weight"]),
+                    inner,
                     dropout=0.0,
                     batch_first=True,
                     norm_first=settings["encoder_normalize_before"],
