@@ -33,6 +33,8 @@ def progress_bar(task: str, total: int | None, *, enabled: bool) -> Iterator[Cal
     with Progress(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task(task, total=total)
         yield lambda count: bar.advance(shown, count)
+        # What stands for another, as a copy of a sentence, is passed over without being counted.
+        bar.update(shown, completed=total)
 
 
 @contextmanager
