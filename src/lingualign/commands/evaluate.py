@@ -144,16 +144,17 @@ def compare(
             f"--languages narrows what is measured, but {kept[0]!r} holds outcomes, which stay as they are: measure it "
             "anew with evaluate --languages --outcomes, or leave out --languages"
         )
-    if not suites and (unsaved := [path for path, outcomes in saved.items() if outcomes is None]):
+    unsaved = [path for path, outcomes in saved.items() if outcomes is None]
+    if unsaved and not suites:
         raise InputError(
             f"--suite PATH is missing: {unsaved[0]!r} holds no outcomes kept by evaluate --outcomes, so it must be "
             "measured on something"
         )
-    # What is kept first, for it may be refused. Then one model at a time: only its outcomes stay in memory.
-    in_turn = sorted(saved, key=lambda path: saved[path] is None)
-    for path in [path for path in in_turn if saved[path] is None][1:]:
+    for path in unsaved[1:]:
         # A mistyped name is found now, and not when those before it were measured.
         open_encoder(path, device=device, precision="fp32")
+    # What is kept first, for it may be refused. Then one model at a time: only its outcomes stay in memory.
+    in_turn = sorted(saved, key=lambda path: saved[path] is None)
     measured = {path: _outcomes(path, saved[path], suites, device) for path in in_turn}
     comparison = compare({label: [measured[path] for path in paths] for label, paths in given.items()})
     for path in output or []:

@@ -111,9 +111,7 @@ class LaserEncoder:
         ids = pad_sequence([torch.tensor(each) for each in tokens], batch_first=True, padding_value=PADDING)
         lengths = torch.tensor([len(each) for each in tokens])
         with torch.inference_mode():
-            vectors: NDArray[np.float32] = (
-                self._network(ids.to(self.device), lengths.to(self.device)).float().cpu().numpy()
-            )
+            vectors: NDArray[np.float32] = self._network(ids.to(self.device), lengths).cpu().numpy()
         return vectors
 
 
@@ -149,16 +147,11 @@ def _network(path: Path, weights: dict[str, torch.Tensor], told: dict[str, str])
 
     kind = Laser3 if path.stem == "laser3" else Laser2
     try:
-        network = kind(weights, json.loads(told.get("settings", "{}")))
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        RecursionError,
-        IndexError,
-        AttributeError,
-    ) as error:
+        settings = json.loads(told.get("settings", "{}"))
+        if not isinstance(settings, dict):
+            raise TypeError(f"settings are {settings!r}")
+        network = kind(weights, settings)
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path} does not hold the weights of {path.stem.upper()}, {kind.needs} ({reason[:200]}); {_CURE}"

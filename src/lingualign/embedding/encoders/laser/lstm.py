@@ -20,7 +20,7 @@ class Laser2(torch.nn.Module):
 
     Raises
     ------
-    KeyError, TypeError, ValueError, RuntimeError, IndexError
+    LookupError, TypeError, ValueError, RuntimeError
         If the weights are not of this form.
 
     References
@@ -60,7 +60,7 @@ class Laser2(torch.nn.Module):
 
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Encode (batch, tokens), padded behind, the longest first, to (batch, dimensions)."""
-        packed = pack_padded_sequence(self.embed_tokens(ids), lengths.cpu(), batch_first=True)
+        packed = pack_padded_sequence(self.embed_tokens(ids), lengths, batch_first=True)
         # What stands behind a sentence's end must never be the largest.
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, padding_value=float("-inf"))
         return states.amax(dim=1)

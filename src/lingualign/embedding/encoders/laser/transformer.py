@@ -16,13 +16,12 @@ _FIRST = 2
 _LEFT_OUT = {"version", "embed_positions._float_tensor", "embed_positions.weights"}
 """What stands among published weights and is none."""
 _PARTS = {
-    "self_attn.out_proj": "self_attn.out_proj",
     "self_attn_layer_norm": "norm1",
     "fc1": "linear1",
     "fc2": "linear2",
     "final_layer_norm": "norm2",
 }
-"""fairseq's names within a layer, and torch's."""
+"""fairseq's names within a layer, and torch's where they are others."""
 
 _ALLOWED: dict[str, Callable[[Any], bool]] = {
     "encoder_attention_heads": lambda heads: type(heads) is int and heads > 0,
@@ -45,7 +44,7 @@ class Laser3(torch.nn.Module):
 
     Raises
     ------
-    KeyError, TypeError, ValueError, RuntimeError, IndexError
+    LookupError, TypeError, ValueError, RuntimeError
         If weights or settings are not of this form.
 
     References
