@@ -45,13 +45,15 @@ def search(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], k: 
 
 def product(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], precision: str) -> None:
     """Compute every product, tile by tile as the search does, and look at none."""
-    from lingualign.neighbours.search import TILE_COLUMNS, TILE_ROWS
+    from lingualign.neighbours.search import TILE_COLUMNS, TILE_ROWS, tile_times
     from lingualign.neighbours.tiles import Products
 
-    products = Products(precision, "cpu", TILE_ROWS, TILE_COLUMNS, source.shape[1])  # type: ignore[arg-type]
-    rows = [products.block(source[start : start + TILE_ROWS]) for start in range(0, len(source), TILE_ROWS)]
-    for left in range(0, len(target), TILE_COLUMNS):
-        columns = products.block(target[left : left + TILE_COLUMNS])
+    times = tile_times(precision, "cpu")  # type: ignore[arg-type]
+    high, wide = times * TILE_ROWS, times * TILE_COLUMNS
+    products = Products(precision, "cpu", high, wide, source.shape[1])  # type: ignore[arg-type]
+    rows = [products.block(source[start : start + high]) for start in range(0, len(source), high)]
+    for left in range(0, len(target), wide):
+        columns = products.block(target[left : left + wide])
         for down in rows:
             products.tile(down, columns)
 

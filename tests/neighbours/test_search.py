@@ -111,12 +111,19 @@ def test_a_memory_too_small_for_one_tile_says_the_least_that_suffices():
     nearest_neighbours(rows, rows, memory=least << 20)
 
 
-def test_a_gpu_gets_tiles_as_large_as_the_memory_allows():
+def test_a_gpu_and_bf16_get_tiles_as_large_as_the_memory_allows():
     plans = [
-        search.plan_tiles(10**6, 10**6, 384, 4, gigabytes << 30, device)
-        for gigabytes, device in ((1, "cpu"), (1, "cuda"), (4, "cuda"), (16, "cuda"))
+        search.plan_tiles(10**6, 10**6, 384, 4, megabytes << 20, search.tile_times(precision, device))
+        for megabytes, precision, device in (
+            (1_024, "fp32", "cpu"),
+            (1_024, "bf16", "cpu"),
+            (192, "bf16", "cpu"),
+            (1_024, "fp32", "cuda"),
+            (4_096, "fp32", "cuda"),
+            (16_384, "bf16", "cuda"),
+        )
     ]
-    assert [plan.rows for plan in plans] == [1_024, 4_096, 8_192, 16_384]
+    assert [plan.rows for plan in plans] == [1_024, 2_048, 1_024, 4_096, 8_192, 16_384]
     assert all(plan.columns == 2 * plan.rows for plan in plans)
 
 

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 TILE_ROWS = 1_024
 TILE_COLUMNS = 2_048
-"""A tile of 4 or 8 MiB: large enough for a fast product, small enough for the processor's cache."""
+"""A tile of 8 MiB in single precision: large enough for a fast product, small enough for the processor's cache."""
+HALF_TILE = 2
 GPU_TILE = 16
-"""On a GPU a tile has up to so many times as many rows, and columns: its product hides what a step costs beside."""
+"""In bf16, and on a GPU, a tile has up to so many times as many rows, and columns: its product is done so soon that
+what a step costs beside would show."""
 MEMORY = 1 << 30
 
 
@@ -118,7 +120,8 @@ def nearest_neighbours(
         from lingualign.neighbours.tiles import Products, exact_sums, search_device
 
         device = search_device(device)
-        plan = plan_tiles(len(rows.first), len(columns.first), source.shape[1], k, memory, device)
+        times = tile_times(precision, device)
+        plan = plan_tiles(len(rows.first), len(columns.first), source.shape[1], k, memory, times)
         products = Products(precision, device, plan.rows, plan.columns, source.shape[1])
         with exact_sums():
             _scan(rows, columns, forward, backward, plan, products, checkpoint, advance)
@@ -135,15 +138,27 @@ class Plan:
     columns: int
 
 
-def plan_tiles(sources: int, targets: int, width: int, k: int, memory: int, device: str = "cpu") -> Plan:
+def tile_times(precision: Precision, device: str) -> int:
+    """Choose how many times as many rows, and columns, the largest tile has."""
+    import torch
+
+    from lingualign.embedding.encode import resolve_precision
+
+    if device != "cpu":
+        return GPU_TILE
+    return HALF_TILE if resolve_precision(precision, torch.device(device)) == "bf16" else 1
+
+
+def plan_tiles(sources: int, targets: int, width: int, k: int, memory: int, times: int = 1) -> Plan:
     """Choose the tiles: as many source rows at once as fit, for target rows are read anew for each panel.
+
+    The largest tiles have ``times`` as many rows, and columns, as the smallest.
 
     Raises
     ------
     InputError
         If not even one tile fits.
     """
-    times = 1 if device == "cpu" else GPU_TILE
     while (least := least_memory(sources, targets, width, k, times)) > memory:
         if times == 1:
             raise InputError(
@@ -158,7 +173,7 @@ def plan_tiles(sources: int, targets: int, width: int, k: int, memory: int, devi
 
 
 def least_memory(sources: int, targets: int, width: int, k: int, times: int = 1) -> int:
-    """Give the bytes that a search takes at least, with tiles so many times as large as on a processor."""
+    """Give the bytes that a search takes at least, with tiles of ``times`` as many rows, and columns."""
     rows, columns = _tile(sources, targets, times)
     kept = (sources + targets) * (12 * k + 24)
     # The tile with its maxima, and at worst every score of it nominated; a block of targets in two precisions.
@@ -261,9 +276,9 @@ def best_first(
     if (ordered[1:] == ordered[:-1]).any():
         order = np.lexsort((position, key))
     group = group[order]
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    rank = np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
-    return order[rank < k]
+    first = np.ones(len(group), bool)
+    first[k:] = group[k:] != group[:-k]
+    return order[first]
 
 
 def restore(

@@ -6,6 +6,7 @@ several times as fast.
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from lingualign.embedding.encode import Precision
 
-GROUP = 8
+GROUP = 32
 """Scores of a tile that are first looked at by their maximum alone."""
 _PAIRS = 1 << 18
 """Pairs that a GPU scores anew at once."""
@@ -47,6 +48,8 @@ class Block:
     """The same in the precision of the product"""
     error: torch.Tensor
     """(n,) float32, a bound on the distance of the two"""
+    worst_error: torch.Tensor
+    """Of all rows"""
 
     def __len__(self) -> int:
         return len(self.unit)
@@ -87,11 +90,12 @@ class Products:
         """Prepare rows of length 1."""
         single = torch.from_numpy(unit).to(self.device)
         if not self._half:
-            return Block(unit, single, single, torch.zeros(len(unit), device=self.device))
+            none = torch.zeros(len(unit), device=self.device)
+            return Block(unit, single, single, none, none.max())
         factor = single.bfloat16()
         # The square root of a sum of squares, each of them rounded.
         error = torch.linalg.vector_norm(single - factor, dim=1) * (1 + 2.0**-12)
-        return Block(unit, single, factor, error)
+        return Block(unit, single, factor, error, error.max())
 
     def tile(self, rows: Block, columns: Block) -> Tile:
         """Multiply; the tile is good until the next one."""
@@ -146,43 +150,64 @@ class Tile:
         """
         own, other = self._blocks[axis], self._blocks[1 - axis]
         # The error of a product is that of one factor times the length of the other, for both, which are 1 or rounded.
-        slack = (own.error + other.error.max()) * (1 + 2.0**-7) + self._rounding
+        slack = (own.error + other.worst_error) * (1 + 2.0**-7) + self._rounding
         least = torch.from_numpy(worst).to(slack.device)
         floor = least - slack
-        if not self._sorted and bool((floor <= 0).any()):
-            # Negative scores may count now, and must sort rightly too: as their bits are, -1 would be the largest.
-            _flip(self._scores)
-            self._sorted = True
-        # Groups of far-apart scores: their maxima are taken slice by slice, which the processor does fastest.
-        rows, columns = self._scores.shape
-        across = self._scores.shape[1 - axis]
-        group = GROUP if across % GROUP == 0 else 1
-        groups = across // group
-        if axis == 0:
-            maxima, apart = self._scores.view(rows, group, groups).amax(1), groups
-        else:
-            maxima, apart = self._scores.view(group, groups, columns).amax(0), groups * columns
+        maxima = self._maxima(axis)
+        groups = maxima.shape[1 - axis]
+        # The k-th best maximum of the tile itself is a floor too, one error below for each of the two.
+        if groups > k and self._hides(floor):
+            floor = torch.maximum(floor, self._kth(maxima, axis, k) - 2 * slack)
+        if self._hides(floor):
+            self._sort()
+            maxima = self._maxima(axis)
         keys = self._keys(floor)
-        first = _positions(maxima >= _along(keys, axis))
+        first = _at_least(maxima, _along(keys, axis))
         if groups > k and len(first) > 4 * k * len(worst):
-            # Too many: the k-th best maximum of the tile itself is a floor too, one error below for each of the two.
-            kth = self._values(maxima.topk(k, dim=1 - axis, sorted=False).values.amin(1 - axis))
-            keys = torch.maximum(keys, self._keys(kth - 2 * slack - kth.abs() * self._step))
-            first = _positions(maxima >= _along(keys, axis))
+            keys = torch.maximum(keys, self._keys(self._kth(maxima, axis, k) - 2 * slack))
+            first = _at_least(maxima, _along(keys, axis))
         # From a position among the maxima to its owner, and to the positions in the tile of the group's members.
+        rows, columns = self._scores.shape
+        group, apart = (columns // groups, groups) if axis == 0 else (rows // groups, groups * columns)
         owner = first // groups if axis == 0 else first % columns
         first = first + owner * (columns - groups) if axis == 0 else first
-        each = (first[:, None] + torch.arange(group, device=first.device) * apart).view(-1)
-        each = each[self._scores.view(-1).take(each) >= keys.take(owner).repeat_interleave(group)]
+        members = first[:, None] + torch.arange(group, device=first.device) * apart
+        within = _at_least(self._scores.view(-1)[members], keys[owner][:, None])
+        each = members.view(-1)[within]
         row, column = each // columns, each % columns
         if self._scores.device.type != "cpu":
             row, column = self._closer(row, column, least, axis)
         return row.cpu().numpy(), column.cpu().numpy()
 
-    @property
-    def _step(self) -> float:
-        """By how much of itself a score was rounded last."""
-        return 2.0**-8 if self._scores.dtype == torch.int16 else 0.0
+    def _maxima(self, axis: int) -> torch.Tensor:
+        """Take the maximum of each group of far-apart scores, slice by slice, which the processor does fastest."""
+        rows, columns = self._scores.shape
+        group = math.gcd(self._scores.shape[1 - axis], GROUP)
+        if axis == 0:
+            return self._scores.view(rows, group, columns // group).amax(1)
+        return self._scores.view(group, rows // group, columns).amax(0)
+
+    def _kth(self, maxima: torch.Tensor, axis: int, k: int) -> torch.Tensor:
+        """Give what the k-th largest maximum was at least before it was rounded; -inf where that is hidden."""
+        keys = maxima.topk(k, dim=1 - axis, sorted=False).values.amin(1 - axis)
+        hidden = (keys <= 0) & (not self._sorted)
+        if self._sorted:
+            _flip(keys)
+        if keys.dtype == torch.int32:
+            kth = keys.view(torch.float32)
+        else:
+            kth = keys.view(torch.bfloat16).float()
+            kth -= kth.abs() * 2.0**-8
+        return kth.masked_fill_(hidden, -torch.inf)
+
+    def _hides(self, floor: torch.Tensor) -> bool:
+        """Tell whether negative scores may count that do not sort rightly yet: by their bits, -1 is the largest."""
+        return not self._sorted and bool((floor <= 0).any())
+
+    def _sort(self) -> None:
+        """Have negative scores sort rightly."""
+        _flip(self._scores)
+        self._sorted = True
 
     def _closer(
         self, row: torch.Tensor, column: torch.Tensor, least: torch.Tensor, axis: int
@@ -198,21 +223,14 @@ class Tile:
     def _keys(self, values: torch.Tensor) -> torch.Tensor:
         """Turn bounds into whole numbers that no score at or above its bound is below."""
         keys = values.view(torch.int32).clone()
-        if not self._sorted:
-            keys.clamp_(min=0)  # negative scores are negative numbers, below any bound above 0
-        else:
+        if self._sorted:
             _flip(keys)
+        else:
+            keys.clamp_(min=0)  # negative scores are negative numbers, below any bound above 0
         if self._scores.dtype == torch.int32:
             return keys
         # Of a positive number the upper half of its bits is the next bf16 below it, of a negative one the next above.
         return ((keys >> 16) - (keys < 0).to(torch.int32)).to(torch.int16)
-
-    def _values(self, keys: torch.Tensor) -> torch.Tensor:
-        """Turn whole numbers back into the scores they stand for, in single precision."""
-        keys = keys.clone()
-        if self._sorted:
-            _flip(keys)
-        return keys.view(torch.bfloat16 if keys.dtype == torch.int16 else torch.float32).float()
 
 
 def _flip(bits: torch.Tensor) -> None:
@@ -221,11 +239,11 @@ def _flip(bits: torch.Tensor) -> None:
     bits ^= (bits >> (size.bits - 1)) & size.max
 
 
-def _positions(mask: torch.Tensor) -> torch.Tensor:
-    """Find what is true, in the order of the elements."""
-    if mask.device.type == "cpu":  # where numpy finds it many times as fast
-        return torch.from_numpy(np.flatnonzero(mask.numpy()))
-    return mask.view(-1).nonzero().squeeze(1)
+def _at_least(scores: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
+    """Find the positions, in the order of the elements, of the scores at or above bounds that are broadcast."""
+    if scores.device.type == "cpu":  # where numpy compares and finds many times as fast
+        return torch.from_numpy(np.flatnonzero(scores.numpy() >= bounds.numpy()))
+    return (scores >= bounds).view(-1).nonzero().squeeze(1)
 
 
 def _along(bounds: torch.Tensor, axis: int) -> torch.Tensor:

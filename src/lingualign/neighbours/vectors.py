@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _BLOCK_ROWS = 4_096
-_BLOCK_PAIRS = 256  # in double precision they stay in the processor's cache
+_BLOCK_PAIRS = 64  # in double precision they stay in the processor's cache
 
 
 class Rows(Protocol):
