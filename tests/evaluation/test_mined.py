@@ -6,6 +6,8 @@ import io
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -130,6 +132,72 @@ def test_pairs_are_retrieved_and_mined_as_a_plain_loop_does(
     console = Console(file=io.StringIO(), width=80)
     print_scores(score(outcomes), console)
     assert f"{100 * found['f1']:.2f}" in console.file.getvalue()
+
+
+def test_what_two_models_mine_is_tested_sentence_by_sentence(lookup_model, vectors, tmp_path) -> None:
+    write(tmp_path / "bucc.jsonl", ("train", "test"))
+    suites = load_suites(tmp_path)
+    random = np.random.default_rng(6)
+    worse = {word: vector + 1.5 * random.normal(size=6) for word, vector in vectors.items()}
+    seeds = {
+        name: measure(lookup_model(table), suites) for name, table in (("good", vectors), ("worse", worse))
+    }
+    kept = {name: [load_outcomes(save_outcomes(seed, tmp_path / name))] for name, seed in seeds.items()}
+    compared = compare(kept)
+    [figure] = [figure for figure in compared["figures"] if figure["metric"] == "mined_f1"]
+    [found] = figure["comparisons"]
+
+    def f1_of(taken):
+        """From {source: target}."""
+        right = sum(i == j and i < PAIRS for i, j in taken.items())
+        return 2 * right / (len(taken) + PAIRS)
+
+    of_seeds = [seed.suites["bucc"].mined for seed in seeds.values()]
+    a, b = ({i: j for i, j in zip(of.source, of.target, strict=True) if j >= 0} for of in of_seeds)
+    assert max(a) >= PAIRS or max(b) >= PAIRS, "sentences without a pair are mined too"
+    assert found["difference"] == pytest.approx(f1_of(a) - f1_of(b))
+    effect = found["effect"]
+    right_a, right_b = ({i for i, j in taken.items() if i == j and i < PAIRS} for taken in (a, b))
+    assert (effect["only_a"], effect["only_b"]) == (len(right_a - right_b), len(right_b - right_a))
+
+    extreme = 0
+    for _ in range(4_000):
+        one, two = dict(a), dict(b)
+        for sentence in a.keys() | b.keys():
+            if random.random() < 0.5:
+                for mine, theirs in ((one, b), (two, a)):
+                    mine.pop(sentence, None)
+                    if sentence in theirs:
+                        mine[sentence] = theirs[sentence]
+        extreme += abs(f1_of(one) - f1_of(two)) >= abs(found["difference"]) - 1e-12
+    assert found["test"] == "permutation"
+    assert found["p"] == pytest.approx(extreme / 4_000, abs=0.03)
+
+    # The interval is that of drawing sentences, all of the text, with replacement.
+    differences = []
+    for _ in range(4_000):
+        drawn = np.bincount(random.integers(PAIRS + ALONE, size=PAIRS + ALONE), minlength=PAIRS + ALONE)
+        of = []
+        for taken in (a, b):
+            right = sum(drawn[i] for i, j in taken.items() if i == j and i < PAIRS)
+            of.append(2 * right / (sum(drawn[i] for i in taken) + drawn[:PAIRS].sum()))
+        differences.append(of[0] - of[1])
+    low, high = found["ci95"]
+    assert [low, high] == pytest.approx(list(np.percentile(differences, [2.5, 97.5])), abs=0.1)
+    alone = {name: figure["models"][name]["ci95"] for name in kept}
+    assert high - low < sum(upper - lower for lower, upper in alone.values())
+    assert "(F1 of mined pairs)" in found["verdict"]
+
+
+def test_outcomes_that_have_lost_what_was_mined_are_refused(lookup_model, vectors, tmp_path) -> None:
+    write(tmp_path / "x.jsonl")
+    path = save_outcomes(measure(lookup_model(vectors), load_suites(tmp_path)), tmp_path / "o.parquet")
+    table = pq.read_table(path)
+    column = table.schema.get_field_index("mined_right")
+    lost = pa.array([None, *table["mined_right"].to_pylist()[1:]], pa.bool_())
+    pq.write_table(table.set_column(column, "mined_right", lost), path)
+    with pytest.raises(InputError, match="what was mined for some sentence is missing"):
+        load_outcomes(path)
 
 
 def test_pairs_mined_without_a_fault_are_not_certain(lookup_model, tmp_path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from lingualign.evaluation.statistics import (
     mcnemar,
     odds_ratio,
     permutation_p,
+    permuted_f1_differences,
     permuted_means,
     permuted_spearman_differences,
     seed_noise,
@@ -50,7 +51,7 @@ LEVEL = 0.05
 
 _METRICS = {
     "bitext": ("accuracy",),
-    "mining": ("accuracy",),
+    "mining": ("accuracy", "mined_f1"),
     "nway": ("accuracy", "xsim_margin"),
     "sts": ("spearman",),
 }
@@ -109,7 +110,7 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
           - ``effect``: ``cohens_h``, ``cohens_g``, ``odds_ratio``, with the outcomes that ``only_a`` or ``only_b``
             has right; or ``cohens_q`` of correlations; ``mcnemar`` by direction; ``verdict``, in words.
         - ``spaces`` and ``mined``: by suite and label the figures of each seed's space, and of the pairs it mines, with
-          their intervals, untested.
+          their intervals; of these figures F1 alone is tested, as ``mined_f1``.
         - ``verdicts``: a sentence for each two models; ``warnings``: what makes figures doubtful.
 
     Raises
@@ -149,23 +150,20 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
         "correction": "Benjamini-Hochberg",
         "models": {label: [seed.model for seed in seeds] for label, seeds in models.items()},
         "figures": figures,
-        "spaces": _beside(models, first, "space"),
-        "mined": _beside(models, first, "mined"),
+        "spaces": _beside(scored, "space"),
+        "mined": _beside(scored, "mining"),
         "verdicts": [summary(a, b, figures) for a, b in combinations(models, 2)],
         "warnings": _warnings(models),
     }
 
 
-def _beside(
-    models: Mapping[str, Sequence[Outcomes]], first: Outcomes, figures: Literal["space", "mined"]
-) -> dict[str, Any]:
-    """Put untested figures of all seeds beside each other, by suites that have them and labels."""
+def _beside(scored: Mapping[str, Sequence[Mapping[str, SuiteScores]]], part: str) -> dict[str, Any]:
+    """Put a part of all seeds' scores beside each other, by suites that have it and labels."""
+    first = next(iter(scored.values()))[0]
     return {
-        name: {
-            label: [getattr(seed.suites[name], figures) for seed in seeds] for label, seeds in models.items()
-        }
-        for name, suite in first.suites.items()
-        if getattr(suite, figures)
+        name: {label: [seed[name].entry[part] for seed in seeds] for label, seeds in scored.items()}
+        for name, suite in first.items()
+        if part in suite.entry
     }
 
 
@@ -276,17 +274,11 @@ def _single(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
         null = np.mean([_spearman_null(*suites) for suites in pairs], axis=0)
         p = permutation_p(difference, null)
         return {"test": "permutation", "p": p, "effect": {"cohens_q": cohens_q(a.value, b.value)}}
+    if place.metric == "mined_f1":
+        return _mined(pairs, a.value, b.value)
     margin = _MARGINS[place.metric]
     right = [[_right(suite, place.pair, margin) for suite in suites] for suites in pairs]
-    only_a = int(sum((x & ~y).sum() for x, y in right))
-    only_b = int(sum((~x & y).sum() for x, y in right))
-    effect = {
-        "cohens_h": cohens_h(a.value, b.value),
-        "cohens_g": cohens_g(only_a, only_b),
-        "odds_ratio": odds_ratio(only_a, only_b),
-        "only_a": only_a,
-        "only_b": only_b,
-    }
+    effect = {"cohens_h": cohens_h(a.value, b.value)} | _only(right)
     if len(right) > 1:
         means = [permuted_means(x.mean(axis=0) - y.mean(axis=0)) for x, y in right]
         return {
@@ -303,6 +295,39 @@ def _single(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
             way: {"only_a": test.only_a, "only_b": test.only_b, "p": test.p} for way, test in ways.items()
         }
     return found
+
+
+def _only(right: Sequence[Sequence[npt.NDArray[np.bool_]]]) -> dict[str, float | None]:
+    """Weigh what only the first, or only the second, of each two has right."""
+    only_a = int(sum((x & ~y).sum() for x, y in right))
+    only_b = int(sum((~x & y).sum() for x, y in right))
+    return {
+        "cohens_g": cohens_g(only_a, only_b),
+        "odds_ratio": odds_ratio(only_a, only_b),
+        "only_a": only_a,
+        "only_b": only_b,
+    }
+
+
+def _mined(
+    pairs: list[tuple[SuiteOutcomes, SuiteOutcomes]], value_a: float, value_b: float
+) -> dict[str, Any]:
+    """Test what two models mined: for each source sentence the two may change places."""
+    right, nulls = [], []
+    for suites in pairs:
+        both = [suite.mined for suite in suites if suite.mined is not None]
+        sentences = np.union1d(*(mined.source for mined in both))
+        counts = []
+        for mined in both:
+            of_sentence = np.zeros((len(sentences), 3))
+            of_sentence[np.searchsorted(sentences, mined.source)] = mined.counts
+            counts.append(of_sentence)
+        one, two = counts
+        right.append([of_sentence[:, 0] > 0 for of_sentence in counts])
+        nulls.append(permuted_f1_differences(one[:, :2], two[:, :2], one[:, 2]))
+    p = permutation_p(value_a - value_b, np.mean(nulls, axis=0))
+    effect = {"cohens_h": cohens_h(value_a, value_b)} | _only(right)
+    return {"test": "permutation", "p": p, "effect": effect}
 
 
 def _spearman_null(one: SuiteOutcomes, two: SuiteOutcomes) -> npt.NDArray[np.float64]:
@@ -359,6 +384,9 @@ def _check(models: Mapping[str, Sequence[Outcomes]]) -> None:
                 ) and list(suite.retrieval) == list(other.retrieval)
                 if suite.gold is not None and other.gold is not None:
                     same = same and np.array_equal(suite.gold, other.gold)
+                if suite.mined is not None and other.mined is not None:
+                    one, two = (of.wanted[: suite.rows] for of in (suite.mined, other.mined))
+                    same = same and np.array_equal(one, two)
                 if not same:
                     raise InputError(
                         f"{reference_label!r} and {label!r} were measured on different rows of {name!r}: the file has "

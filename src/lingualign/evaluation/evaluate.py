@@ -69,14 +69,17 @@ def evaluate(
             ``xsim_margin`` (ratio; 4 neighbours).
           - nway: ``pairs``, one entry ``eng_Latn-fra_Latn`` for each unordered pair of languages in the
             order of the columns, with the same figures; and ``mean``, over all pairs.
+          - mining: the figures of bitext, of the pairs' sentences among all, and ``mining``: ``f1``, ``precision`` and
+            ``recall`` of the pairs ``mined`` (their number) by ratio margin from ``threshold`` on, which was chosen on
+            ``threshold_from``.
           - sts: ``spearman`` and ``pearson``, null where all cosines are equal.
 
           Their 95% intervals are ``ci95``, of ``accuracy`` or ``spearman``, and ``forward_ci95``,
           ``xsim_ci95`` and so on. bitext, nway and mining have ``space`` beside, of `lingualign.evaluation.space`:
           ``alignment``, ``uniformity``, ``isotropy``, ``language_identifiability`` and ``hubness``, with their
           intervals; of mining suites it is of the pairs, but for ``hubness``, which is of all sentences.
-        - ``means`` by group (`Suite.group`): each metric's plain mean over the group's suites that have it,
-          null where it is undefined for one, and its interval in ``ci95`` by metric.
+        - ``means`` by group (`Suite.group`): each metric's plain mean over the group's suites that have it, null where
+          it is undefined for one, and its interval in ``ci95`` by metric; ``mined_f1`` is of the pairs mined.
 
     Raises
     ------

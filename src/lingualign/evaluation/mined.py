@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from lingualign.evaluation.outcomes import Retrieval
-from lingualign.evaluation.statistics import bootstrap_means, rate_interval, wilson
+from lingualign.evaluation.outcomes import Mined, Retrieval
 from lingualign.evaluation.xsim import margin_retrieved
 from lingualign.neighbours import NEIGHBOURHOOD, Margin, judge, nearest_neighbours, retrieve, thresholds
 
@@ -22,7 +21,7 @@ def measure_mining(
     suite: Suite,
     vectors: dict[str, npt.NDArray[np.float32]],
     training: dict[str, npt.NDArray[np.float32]] | None,
-) -> tuple[Retrieval, dict[str, Any], tuple[Neighbours, Neighbours], list[str]]:
+) -> tuple[Retrieval, Mined, tuple[Neighbours, Neighbours], list[str]]:
     """Find the translation of each pair's sentences among all, and mine pairs from all with all.
 
     Parameters
@@ -39,9 +38,8 @@ def measure_mining(
     retrieval : Retrieval
         Of the pairs' sentences among all of the other side, as MTEB's first BUCC has it; -1 where a sentence without
         a pair is retrieved.
-    mined : dict
-        ``precision``, ``recall`` and ``f1`` of the pairs whose ratio margin is at least ``threshold``, each taken once,
-        with 95% intervals; ``mined``, their number; ``threshold_from``: ``training``, or ``test`` where there is none.
+    mined : Mined
+        The pairs whose ratio margin is at least the threshold, each sentence taken once.
     search : pair of Neighbours
         What all of it was found in: the neighbours of all sentences, there and back.
     doubts : list of str
@@ -72,13 +70,10 @@ def measure_mining(
             f"no pair is mined from its {chosen_on} sentences, so that there is no threshold and F1 is 0: are all "
             "vectors of one side zero?"
         )
-    mined = _figures(pairs[pairs.score >= (np.inf if threshold is None else threshold)], gold)
-    return (
-        retrieval,
-        {**mined, "threshold": threshold, "threshold_from": chosen_on},
-        (there, back),
-        doubts,
+    mined = _by_source(
+        pairs[pairs.score >= (np.inf if threshold is None else threshold)], gold, threshold, chosen_on
     )
+    return retrieval, mined, (there, back), doubts
 
 
 def _threshold(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> float | None:
@@ -104,23 +99,19 @@ def _of_pairs(own: Neighbours, others: Neighbours, rows: int) -> dict[Margin, np
     return {margin: np.where(retrieved < rows, retrieved, -1) for margin, retrieved in found.items()}
 
 
-def _figures(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> dict[str, Any]:
-    """Count, and resample the sources that were mined or should have been: no other moves a figure."""
-    known, planted = judge(pairs, *gold)
-    right, taken = int(known.sum()), len(pairs)
-    sources = np.unique(np.concatenate([pairs.source, gold[0]]))
-    by_source = np.zeros((len(sources), 3))
-    expected = np.unique(np.stack(gold, axis=1), axis=0)[:, 0]
-    for column, which in enumerate((pairs.source[known], pairs.source, expected)):
-        np.add.at(by_source[:, column], np.searchsorted(sources, which), 1)
-    hits, chosen, wanted = bootstrap_means(by_source).T
-    f1 = 2 * right / (taken + planted)
-    return {
-        "f1": f1,
-        "ci95": list(rate_interval(f1, 2 * hits / np.maximum(chosen + wanted, 1e-12), len(sources))),
-        "precision": right / taken if taken else 0.0,
-        "precision_ci95": list(wilson(right, taken)) if taken else None,
-        "recall": right / planted,
-        "recall_ci95": list(wilson(right, planted)),
-        "mined": taken,
-    }
+def _by_source(
+    pairs: Pairs,
+    gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    threshold: float | None,
+    threshold_from: str,
+) -> Mined:
+    """Count by source sentences, those of the pairs first."""
+    rows = len(gold[0])
+    source = np.union1d(np.arange(rows), pairs.source)
+    place = np.searchsorted(source, pairs.source)
+    target = np.full(len(source), -1, np.int64)
+    target[place] = pairs.target
+    right = np.zeros(len(source), bool)
+    right[place] = judge(pairs, *gold)[0]
+    wanted = np.bincount(np.unique(np.stack(gold, axis=1), axis=0)[:, 0], minlength=len(source))
+    return Mined(source, target, right, wanted, threshold, threshold_from)

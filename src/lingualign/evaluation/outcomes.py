@@ -7,7 +7,10 @@ Kept as one parquet file, a row for each sentence (or, of an n-way set, for each
 - the row retrieved for it, right where it equals ``row``, and -1 (of a mining suite) for a sentence without a pair:
   ``forward`` and ``backward`` by cosine, ``forward_distance``, ``backward_distance``, ``forward_ratio`` and
   ``backward_ratio`` by margin (null for sts);
-- ``predicted``, the cosine, and ``gold``, people's score (null but for sts).
+- ``predicted``, the cosine, and ``gold``, people's score (null but for sts);
+- of a mining suite, ``mined``, the place of the target sentence that it was mined with (-1: with none),
+  ``mined_right``, and ``wanted``, how many pairs it has (0 for a sentence's second copy). Its pairs' rows are followed
+  by the other source sentences that were mined: their ``row`` is their place, and what is not of mining is null.
 
 The file's metadata hold, under ``lingualign``, the model, and what is known of each suite beside its rows.
 """
@@ -37,6 +40,7 @@ OUTCOMES_FILE = "outcomes.parquet"
 
 _METADATA = b"lingualign"
 _DIRECTIONS = ("forward", "backward")
+_OF_MINING = ("threshold", "threshold_from")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +54,29 @@ class Retrieval:
         """Tell for each sentence whether its translation is what it retrieves."""
         gold = np.arange(len(self.forward[margin]))
         return BitextAccuracy(self.forward[margin] == gold, self.backward[margin] == gold)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mined:
+    """What was mined for the source sentences of the pairs, and then for all others that anything was mined for."""
+
+    source: npt.NDArray[np.int64]
+    """(n,), places of the sentences; those of the pairs are their rows"""
+    target: npt.NDArray[np.int64]
+    """(n,), places of what they were mined with, -1 for nothing"""
+    right: npt.NDArray[np.bool_]
+    """(n,), whether the two are a pair"""
+    wanted: npt.NDArray[np.int64]
+    """(n,), how many pairs the sentence has"""
+    threshold: float | None
+    """Least margin of what was mined; None where there was nothing to choose it on."""
+    threshold_from: str
+    """``training``, or ``test`` where there is no training split."""
+
+    @property
+    def counts(self) -> npt.NDArray[np.float64]:
+        """By sentence how many pairs were mined right, how many were mined, and how many there are: (n, 3)."""
+        return np.stack([self.right, self.target >= 0, self.wanted], axis=1).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +94,7 @@ class SuiteOutcomes:
     predicted, gold
         (rows,) float64, cosines and people's scores; None but for sts.
     mined
-        How well the pairs were mined, for mining; else empty.
+        What was mined; None but for mining.
     space
         Figures of the space of vectors; empty for sts.
     warnings
@@ -81,7 +108,7 @@ class SuiteOutcomes:
     retrieval: dict[str, Retrieval] = field(default_factory=dict)
     predicted: npt.NDArray[np.float64] | None = None
     gold: npt.NDArray[np.float64] | None = None
-    mined: dict[str, Any] = field(default_factory=dict)
+    mined: Mined | None = None
     space: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -141,7 +168,8 @@ def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
         "model": outcomes.model,
         "version": outcomes.version,
         "suites": {
-            name: {key: getattr(suite, key) for key in ("group", "kind", "mined", "space", "warnings")}
+            name: {key: getattr(suite, key) for key in ("group", "kind", "space", "warnings")}
+            | {key: getattr(suite.mined, key) for key in _OF_MINING if suite.mined}
             for name, suite in outcomes.suites.items()
         },
     }
@@ -149,10 +177,11 @@ def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     for suite in outcomes.suites.values():
         for pair, figures in _columns(suite):
-            rows = suite.rows
-            same = {"suite": [suite.name] * rows, "pair": [pair] * rows, "row": range(rows)}
+            numbers = range(suite.rows) if suite.mined is None else suite.mined.source
+            same = {"suite": [suite.name] * len(numbers), "pair": [pair] * len(numbers), "row": numbers}
             for name, values in {**same, "sentence": suite.sentences, **figures}.items():
                 columns[name].extend(values)
+                columns[name].extend([None] * (len(numbers) - len(values)))
     table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
@@ -222,6 +251,9 @@ def _schema() -> pa.Schema:
             ),
             ("predicted", pa.float64()),
             ("gold", pa.float64()),
+            ("mined", pa.int64()),
+            ("mined_right", pa.bool_()),
+            ("wanted", pa.int64()),
         ]
     )
 
@@ -235,6 +267,9 @@ def _columns(suite: SuiteOutcomes) -> list[tuple[str, dict[str, Any]]]:
     nothing = dict.fromkeys(_schema().names[4:], [None] * suite.rows)
     if suite.kind == "sts":
         return [("sentence1-sentence2", {**nothing, "predicted": suite.predicted, "gold": suite.gold})]
+    of_mined = {}
+    if (mined := suite.mined) is not None:
+        of_mined = {"mined": mined.target, "mined_right": mined.right, "wanted": mined.wanted}
     return [
         (
             pair,
@@ -243,7 +278,8 @@ def _columns(suite: SuiteOutcomes) -> list[tuple[str, dict[str, Any]]]:
                 _column(way, margin): rows
                 for way in _DIRECTIONS
                 for margin, rows in getattr(found, way).items()
-            },
+            }
+            | of_mined,
         )
         for pair, found in suite.retrieval.items()
     ]
@@ -262,16 +298,20 @@ def _suite(name: str, about: dict[str, Any], table: pa.Table) -> SuiteOutcomes:
     }
     if not parts:
         raise ValueError(f"{name} has no rows")
+    known: dict[str, Any] = {"space": dict(about["space"]), "warnings": list(about["warnings"])}
+    if about["kind"] == "mining":
+        ((pair, part),) = parts.items()
+        known["mined"] = _mined(name, about, part)
+        parts = {pair: part.slice(0, len(part) - part["sentence"].null_count)}
     sentences = next(iter(parts.values()))["sentence"].to_pylist()
     rows = len(sentences)
     for pair, part in parts.items():
-        if part["sentence"].to_pylist() != sentences or part["row"].to_pylist() != list(range(rows)):
+        if (
+            None in sentences
+            or part["sentence"].to_pylist() != sentences
+            or part["row"].to_pylist() != list(range(rows))
+        ):
             raise ValueError(f"the rows of {name}, {pair}, are incomplete or out of order")
-    known: dict[str, Any] = {
-        "mined": dict(about.get("mined", {})),
-        "space": dict(about["space"]),
-        "warnings": list(about["warnings"]),
-    }
     if about["kind"] == "sts":
         (part,) = parts.values()
         for column in ("predicted", "gold"):
@@ -282,6 +322,24 @@ def _suite(name: str, about: dict[str, Any], table: pa.Table) -> SuiteOutcomes:
         least = -1 if about["kind"] == "mining" else 0
         known["retrieval"] = {pair: _retrieval(name, part, rows, least) for pair, part in parts.items()}
     return SuiteOutcomes(name, str(about["group"]), about["kind"], sentences, **known)
+
+
+def _mined(name: str, about: dict[str, Any], part: pa.Table) -> Mined:
+    columns = [part[column] for column in ("row", "mined", "mined_right", "wanted")]
+    if any(column.null_count for column in columns):
+        raise ValueError(f"{name}: what was mined for some sentence is missing")
+    source, target, right, wanted = (column.to_numpy() for column in columns)
+    if (np.diff(source) <= 0).any() or target.min() < -1 or wanted.min() < 0 or not wanted.any():
+        raise ValueError(f"{name}: its sentences are out of order, or none has a pair")
+    threshold = about["threshold"]
+    return Mined(
+        source,
+        target,
+        right.astype(bool),
+        wanted,
+        None if threshold is None else float(threshold),
+        str(about["threshold_from"]),
+    )
 
 
 def _retrieval(name: str, part: pa.Table, rows: int, least: int) -> Retrieval:

@@ -13,6 +13,7 @@ from lingualign.evaluation.statistics import (
     bootstrap_means,
     bootstrap_pearson,
     bootstrap_spearman,
+    bootstrap_sums,
     interval,
     rate_interval,
     wilson,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 CORRELATIONS = ("spearman", "pearson")
 LOWER_IS_BETTER = ("xsim", "xsim_distance", "xsim_margin")
-MEANS = ("accuracy", "f1", "xsim", "xsim_distance", "xsim_margin", *CORRELATIONS)
+MEANS = ("accuracy", "f1", "mined_f1", "xsim", "xsim_distance", "xsim_margin", *CORRELATIONS)
 """The figures that are averaged over the suites of a group."""
 
 
@@ -86,9 +87,7 @@ def score(outcomes: Outcomes) -> dict[str, Any]:
 
 def score_suite(outcomes: SuiteOutcomes) -> SuiteScores:
     """Compute the figures of one suite."""
-    scores = {"bitext": _bitext, "mining": _bitext, "nway": _nway, "sts": _sts}[outcomes.kind](outcomes)
-    if outcomes.mined:
-        scores.entry["mining"] = outcomes.mined
+    scores = {"bitext": _bitext, "mining": _mining, "nway": _nway, "sts": _sts}[outcomes.kind](outcomes)
     if outcomes.space:
         scores.entry["space"] = outcomes.space
     if outcomes.warnings:
@@ -132,10 +131,36 @@ def _bitext(outcomes: SuiteOutcomes) -> SuiteScores:
     return SuiteScores(entry, figures)
 
 
+def _mining(outcomes: SuiteOutcomes) -> SuiteScores:
+    """Score the retrieval of the pairs, and the pairs mined."""
+    mined = outcomes.mined
+    assert mined is not None
+    scores = _bitext(outcomes)
+    right, taken, wanted = mined.counts.sum(axis=0)
+    of_resample = bootstrap_sums(mined.counts, mined.source)
+    f1 = Figure(
+        float(2 * right / (taken + wanted)),
+        2 * of_resample[:, 0] / np.maximum(of_resample[:, 1] + of_resample[:, 2], 1e-12),
+        len(mined.source),
+    )
+    scores.entry["mining"] = {
+        "f1": f1.value,
+        "ci95": f1.ci95,
+        "precision": float(right / taken) if taken else 0.0,
+        "precision_ci95": list(wilson(right, taken)) if taken else None,
+        "recall": float(right / wanted),
+        "recall_ci95": list(wilson(right, wanted)),
+        "mined": int(taken),
+        "threshold": mined.threshold,
+        "threshold_from": mined.threshold_from,
+    }
+    return SuiteScores(scores.entry, {**scores.figures, "mined_f1": f1})
+
+
 def _nway(outcomes: SuiteOutcomes) -> SuiteScores:
     """Score every unordered pair of languages, each figure the mean of the two directions."""
     of_pair = dict(zip(outcomes.retrieval, _figures(outcomes.retrieval.values()), strict=True))
-    metrics = [metric for metric in MEANS if metric not in CORRELATIONS]
+    metrics = [metric for metric in MEANS if metric in next(iter(of_pair.values()))]
     mean = {metric: mean_figure(figures[metric] for figures in of_pair.values()) for metric in metrics}
     entry = {
         "kind": outcomes.kind,

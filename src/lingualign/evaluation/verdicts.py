@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-METRIC_NAMES = {"accuracy": "accuracy", "xsim_margin": "xSIM by margin", "spearman": "Spearman"}
+METRIC_NAMES = {
+    "accuracy": "accuracy",
+    "mined_f1": "F1 of mined pairs",
+    "xsim_margin": "xSIM by margin",
+    "spearman": "Spearman",
+}
 
 
 def verdict(figure: dict[str, Any], found: dict[str, Any]) -> str:
@@ -71,7 +76,8 @@ def summary(a: str, b: str, figures: list[dict[str, Any]]) -> str:
 def place_name(figure: dict[str, Any]) -> str:
     """Name a place, and the metric where it is not the one that a suite is known by."""
     place: str = figure["place"]
-    return place if figure["metric"] != "xsim_margin" else f"{place} ({METRIC_NAMES['xsim_margin']})"
+    metric: str = figure["metric"]
+    return place if metric in ("accuracy", "spearman") else f"{place} ({METRIC_NAMES[metric]})"
 
 
 def _by(found: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from lingualign.evaluation.statistics.bootstrap import (
     bootstrap_means,
     bootstrap_pearson,
     bootstrap_spearman,
+    bootstrap_sums,
     interval,
     rate_interval,
     unvaried,
@@ -20,6 +21,7 @@ from lingualign.evaluation.statistics.mcnemar import McNemar, exact_sign_flip, m
 from lingualign.evaluation.statistics.permutation import (
     PERMUTATIONS,
     permutation_p,
+    permuted_f1_differences,
     permuted_means,
     permuted_spearman_differences,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "bootstrap_p",
     "bootstrap_pearson",
     "bootstrap_spearman",
+    "bootstrap_sums",
     "cohens_g",
     "cohens_h",
     "cohens_q",
@@ -47,6 +50,7 @@ __all__ = [
     "midranks",
     "odds_ratio",
     "permutation_p",
+    "permuted_f1_differences",
     "permuted_means",
     "permuted_spearman_differences",
     "rate_interval",

@@ -5,7 +5,8 @@ percentile of the statistic. The draws depend on n alone, so whatever is measure
 resampled together: both directions of a bitext, all language pairs of an n-way set, and files that hold the
 same rows in several languages. The correlation between them enters the interval of their mean by itself; for
 files of unrelated rows it is nil on average and so are its effects. Two models are resampled together likewise:
-the difference of their replicates is the paired bootstrap of their difference.
+the difference of their replicates is the paired bootstrap of their difference. Mined pairs are resampled by the place
+of their sentences, a Poisson number of times each.
 """
 
 from __future__ import annotations
@@ -47,6 +48,36 @@ def bootstrap_means(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """
     values = np.asarray(values, dtype=np.float64)
     return np.concatenate([weights @ values for weights in _resamples(len(values))]) / len(values)
+
+
+def bootstrap_sums(values: npt.ArrayLike, numbers: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Resample sentences of which few count, such as those mined from a text, and take the sums.
+
+    How often a sentence is drawn follows from its number alone: two models that each have mined sentences of their own
+    are resampled together nevertheless.
+
+    Parameters
+    ----------
+    values
+        (n, m): one row a sentence, one column a quantity measured on it. Sentences left out count as zeros.
+    numbers
+        (n,) int, each sentence's place in its text.
+
+    Returns
+    -------
+    numpy.ndarray
+        (`RESAMPLES`, m), float64.
+
+    References
+    ----------
+    Hanley and MacGibbon (2006), "Creating non-parametric bootstrap samples using Poisson frequencies".
+    """
+    values = np.asarray(values, dtype=np.float64)
+    sums = np.zeros((RESAMPLES, values.shape[1]))
+    for row, number in zip(values, np.asarray(numbers), strict=True):
+        drawn = np.random.default_rng([SEED, int(number)]).poisson(1, RESAMPLES)
+        sums += drawn[:, None] * row
+    return sums
 
 
 def bootstrap_spearman(x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
