@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,9 @@ _ACCELERATOR_BATCH_TOKENS = 32_768
 # padded to the longest, which bounds the memory of one long text among thousands of short ones.
 _CHUNK_SENTENCES = 8_192
 _CHUNK_CHARACTERS = 1 << 20
+# Where token ids are padded, to make arrays of the padding takes longer than smaller chunks cost. A token has some four
+# characters.
+_CHARACTERS_OF_A_BATCH_TOKEN = 32
 
 _PLAIN_BATCH = 32
 
@@ -118,20 +122,21 @@ def encode_batches(
         raise InputError(f"batch_tokens is {batch_tokens}: it must be at least 1")
     if prompt is None:
         prompt = model.prompts.get(model.default_prompt_name) if model.default_prompt_name else ""
-    autocast = _autocast(model.device, precision)
-    from lingualign.embedding.cpu_kernels import cpu_kernels
+    resolve_precision(precision, model.device)
+    fetched: deque[tuple[NDArray[np.int64], list[str], list[NDArray[np.int64]]]] = deque()
 
-    kernels = cpu_kernels(model, model.device)
-    with _evaluating(model):
-        for chunk in chunks(sentences, max(_CHUNK_SENTENCES, batch_tokens // 2)):
+    def groups() -> Iterator[list[dict[str, Any]]]:
+        characters = max(_CPU_BATCH_TOKENS, batch_tokens) * _CHARACTERS_OF_A_BATCH_TOKEN
+        for chunk in chunks(sentences, max(_CHUNK_SENTENCES, batch_tokens // 2), characters):
             texts = [sentences[index] for index in chunk]
-            # Once a chunk, not once a batch: on leaving, autocast forgets the weights it has cast.
-            with autocast, kernels:
-                batches = [
-                    (rows, _forward(model, features, normalize))
-                    for rows, features in _batches(model, texts, prompt or None, batch_tokens)
-                ]
-            for rows, vectors in batches:
+            batches = list(_batches(model, texts, prompt or None, batch_tokens))
+            fetched.append((chunk, texts, [rows for rows, _ in batches]))
+            yield [features for _, features in batches]
+
+    with _evaluating(model):
+        for results in _forward_all(model, groups(), normalize, precision):
+            chunk, texts, of_batches = fetched.popleft()
+            for rows, vectors in zip(of_batches, results, strict=True):
                 refuse_not_finite(vectors, [texts[row] for row in rows])
                 yield chunk[rows], vectors
 
@@ -206,14 +211,19 @@ def _evaluating(model: SentenceTransformer) -> Iterator[None]:
             module.training = training
 
 
-def chunks(sentences: Sequence[str], most: int) -> Iterator[NDArray[np.int64]]:
-    """Split sentences into chunks to be tokenised together, similar in characters, the longest first."""
+def chunks(
+    sentences: Sequence[str], most: int, characters: int = _CHUNK_CHARACTERS
+) -> Iterator[NDArray[np.int64]]:
+    """Split sentences into chunks to be tokenised together, of like length, the longest first.
+
+    A chunk has at most so many sentences and, padded to its longest, so many characters.
+    """
     lengths = np.fromiter((len(sentence) for sentence in sentences), dtype=np.int64, count=len(sentences))
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
         longest = max(1, int(lengths[order[start]]))
-        stop = start + min(most, max(1, _CHUNK_CHARACTERS // longest))
+        stop = start + min(most, max(1, characters // longest))
         yield order[start:stop]
         start = stop
 
@@ -260,6 +270,31 @@ def _cut(value: Any, rows: NDArray[np.int64], columns: slice, shape: torch.Size)
         return value
     taken = value[torch.from_numpy(rows)]
     return taken[:, columns] if value.shape[:2] == shape else taken
+
+
+def _forward_all(
+    model: SentenceTransformer, groups: Iterator[list[dict[str, Any]]], normalize: bool, precision: Precision
+) -> Iterator[list[NDArray[np.float32]]]:
+    """Give the vectors of each group of batches."""
+    from lingualign.embedding.cpu_kernels import CpuKernels, cpu_kernels
+    from lingualign.embedding.lanes import in_lanes, lanes_of
+
+    kernels = cpu_kernels(model, model.device)
+    lanes = lanes_of(model.device)
+    if isinstance(kernels, CpuKernels) and lanes > 1:
+
+        def vectors_of(features: dict[str, Any]) -> NDArray[np.float32]:
+            with _autocast(model.device, precision), kernels:
+                return _forward(model, features, normalize)
+
+        yield from in_lanes(vectors_of, groups, lanes)
+        return
+    autocast = _autocast(model.device, precision)
+    for group in groups:
+        # Once a group, not once a batch: on leaving, autocast forgets the weights it has cast.
+        with autocast, kernels:
+            vectors = [_forward(model, features, normalize) for features in group]
+        yield vectors
 
 
 def _forward(model: SentenceTransformer, features: dict[str, Any], normalize: bool) -> NDArray[np.float32]:
