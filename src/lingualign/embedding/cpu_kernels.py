@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _ROWS_THAT_REPAY = 64
 """Rows of an input from which on laying a weight out takes less time than it saves."""
+_ROWS = 2_048
+"""For which a weight is laid out, whatever batch comes first: the sums are then the same on every run."""
 _LAID_OUT_BYTES = 2 << 30
 """Most memory for copies of fp32 weights; what exceeds it is multiplied as it is."""
 _LONGEST = 128
@@ -93,7 +95,7 @@ class CpuKernels(TorchFunctionMode):
         if dtype == torch.float32 and self._bytes + size > _LAID_OUT_BYTES:
             return None
         self._bytes += size
-        laid_out = lay_out(weight.detach().to(dtype), rows)
+        laid_out = lay_out(weight.detach().to(dtype), _ROWS)
         self._laid_out[key] = (laid_out, weight)
         return laid_out
 
