@@ -1,6 +1,7 @@
 """What mining two texts costs: vectors, operations, bytes and hours by the number of sentences a side.
 
-Unit costs of processors are read from ``results/engines.json`` (`engines.py`), those of merging are measured here.
+Unit costs of processors are read from ``results/engines.json`` (`engines.py`), for encoding, and ``results/mining.json``
+(`mining.py`), for searching, whose tiles are about as large as those of a real search; those of merging are measured here.
 Those of GPUs are assumptions, for none was measured; give others with the options.
 
     python benchmarks/cost_model.py
@@ -108,7 +109,10 @@ def main() -> None:
     parser.add_argument("--gpu-sentences", type=float, default=10_000, help="a second on one GPU: assumed")
     parser.add_argument("--gpu-products", type=float, default=5e10, help="a second on one GPU: assumed")
     given = parser.parse_args()
-    measured = json.loads((Path(__file__).parent / "results" / "engines.json").read_text(encoding="utf-8"))
+    encoding, searching = (
+        json.loads((Path(__file__).parent / "results" / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("engines", "mining")
+    )
     common = {
         "tokens": given.tokens,
         "merging_seconds": merging_seconds(),
@@ -116,8 +120,8 @@ def main() -> None:
     }
     core = {
         **common,
-        "sentences": measured["sentences_per_second_of_one"],
-        "products": measured["products_per_second_of_one"],
+        "sentences": encoding["sentences_per_second_of_one"],
+        "products": searching["rows"] ** 2 / searching["median"]["search"]["cpu_s"],
     }
     gpu = {**common, "sentences": given.gpu_sentences, "products": given.gpu_products}
     rows = [
@@ -130,7 +134,7 @@ def main() -> None:
     for row, kind in rows:
         print(shown(row, kind))
     figures = {
-        "core": {**core, "measured": measured["machine"]},
+        "core": {**core, "measured": [encoding["machine"], searching["machine"]]},
         "gpu": {**gpu, "measured": None},
         "costs": [{"kind": kind, **row} for row, kind in rows],
     }
