@@ -1,8 +1,8 @@
 """What mining two texts costs: vectors, operations, bytes and hours by the number of sentences a side.
 
-Unit costs of processors are read from ``results/engines.json`` (`engines.py`), for encoding, and ``results/mining.json``
-(`mining.py`), for searching, whose tiles are about as large as those of a real search; those of merging are measured here.
-Those of GPUs are assumptions, for none was measured; give others with the options.
+Unit costs of processors are read from ``results/engines.json`` (`engines.py`) for encoding and from
+``results/mining.json`` (`mining.py`) for searching, which is as large as tiles of a real search; those of merging
+are measured here. Those of GPUs are assumptions, for none was measured; give others with the options.
 
     python benchmarks/cost_model.py
 """

@@ -152,7 +152,8 @@ def mine(
     memory
         What the search may take, in each worker, beside sentences and vectors.
     approximate
-        Search by inverted lists of FAISS, which miss some pairs: for more than some 400,000 sentences a side.
+        Search by inverted lists of FAISS, which miss some pairs: for a million sentences a side
+        and more, where the processor is not fast at bf16.
     engine
         Where it runs: in this process, in several, on a Ray cluster; slurm prints a script to submit instead.
     workers

@@ -129,7 +129,8 @@ def mine_pairs(
     memory
         Bytes for the search, of each worker, beside the sentences and the vectors mapped from disk.
     approximate
-        Search by `lingualign.neighbours.approximate_neighbours`, which misses some: for more than some 400,000 a side.
+        Search by `lingualign.neighbours.approximate_neighbours`, which misses some: for a million a side and
+        more, where bf16 is not fast.
     engine
         Where encoding and search run, see `lingualign.mining.engines.open_engine`; here by default. It moves the time,
         not the outcome. What another engine began is gone on with.
