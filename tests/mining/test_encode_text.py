@@ -167,17 +167,16 @@ def test_a_missing_or_altered_shard_is_named_and_made_anew(static, tmp_path, sma
 
 def test_a_folder_never_mixes_models_prompts_or_texts(static, minilm, tmp_path, small_chunks):
     source, out = _lines(tmp_path / "text"), tmp_path / "out"
-    encode_text(static, source, out, precision="fp32")
+    encode_text(static, source, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     for model, options, text, message in (
         (minilm, {}, TEXT, "begun with another encoder: the models differ"),
         (static, {"prompt": "query: "}, TEXT, "the prompt differ: '' and 'query: '"),
-        (static, {"precision": "bf16"}, TEXT, "the precision differs: 'fp32' and 'bf16'"),
         (static, {}, [*TEXT[:4], "other"], r"the encoding of another text \(shard 1 holds other sentences\)"),
         (static, {}, TEXT[:6], r"another text \(it has 8 sentences and the input 6\)"),
     ):
         with pytest.raises(InputError, match=message):
-            encode_text(model, _lines(tmp_path / "other", text), out, **{"precision": "fp32", **options})
+            encode_text(model, _lines(tmp_path / "other", text), out, **options)
         assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     for model, text in ((static, "nowhere"), (static, _lines(tmp_path / "none", [])), ("/none", source)):
         with pytest.raises(InputError):
@@ -185,6 +184,16 @@ def test_a_folder_never_mixes_models_prompts_or_texts(static, minilm, tmp_path, 
         assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert encode_text(static, _lines(tmp_path / "other", ["one"]), out, overwrite=True).rows == 1
     assert _vectors(out)[0] == ["one"]
+
+
+def test_a_folder_keeps_to_one_precision_where_it_moves_the_vectors(static, minilm, tmp_path, small_chunks):
+    source = _lines(tmp_path / "text")
+    encode_text(minilm, source, tmp_path / "out", precision="fp32")
+    with pytest.raises(InputError, match="the precision differs: 'fp32' and 'bf16'"):
+        encode_text(minilm, source, tmp_path / "out", precision="bf16")
+    encode_text(static, source, tmp_path / "table", precision="fp32")
+    report = encode_text(static, source, tmp_path / "table", precision="bf16")
+    assert report.kept == report.rows
 
 
 def test_a_manifest_that_is_none_is_refused(static, tmp_path):

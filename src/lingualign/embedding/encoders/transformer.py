@@ -35,6 +35,8 @@ class TransformerEncoder:
         device: str | None = None,
         precision: Precision = "auto",
     ) -> None:
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
         self.name = (
             model if isinstance(model, str) else model.model_card_data.model_id or type(model).__name__
         )
@@ -54,6 +56,9 @@ class TransformerEncoder:
             self.prompt_from = "model" if prompt else "none"
         self.prompt = prompt
         self.precision: Precision = resolve_precision(precision, self.model.device)
+        if isinstance(next(iter(self.model), None), StaticEmbedding):
+            # A table of embeddings gives the same vectors in either, and a model from a folder says so.
+            self.precision = "fp32"
 
     @cached_property
     def fingerprint(self) -> str:
