@@ -26,11 +26,11 @@ def threads():
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_vectors_are_those_of_one_lane_to_the_bit(minilm, data, threads, precision) -> None:
     pairs = pq.read_table(data / "eval" / "tatoeba" / "fra-eng.parquet")
-    sentences = [*pairs["sentence2"].to_pylist(), "a word " * 90]
+    sentences = [*pairs["sentence2"].to_pylist()[:200], "a word " * 90]
     threads(1)
-    alone = encode(minilm, sentences, precision=precision)
+    alone = encode(minilm, sentences, precision=precision, batch_tokens=256)
     threads(3)
-    assert np.array_equal(encode(minilm, sentences, precision=precision), alone)
+    assert np.array_equal(encode(minilm, sentences, precision=precision, batch_tokens=256), alone)
     assert torch.get_num_threads() == 3
 
 
