@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from lingualign.embedding import Precision
+
 
 def clustered(rows: int, width: int, seed: int) -> npt.NDArray[np.float32]:
     """Draw unit vectors around shared centres, so that neighbours are near, as those of sentences are."""
@@ -37,20 +39,22 @@ def clustered(rows: int, width: int, seed: int) -> npt.NDArray[np.float32]:
     return unit_rows(vectors)
 
 
-def search(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], k: int, precision: str) -> Any:
+def search(
+    source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], k: int, precision: Precision
+) -> Any:
     from lingualign.neighbours import nearest_neighbours
 
-    return nearest_neighbours(source, target, k, precision=precision)  # type: ignore[arg-type]
+    return nearest_neighbours(source, target, k, precision=precision)
 
 
-def product(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], precision: str) -> None:
+def product(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], precision: Precision) -> None:
     """Compute every product, tile by tile as the search does, and look at none."""
     from lingualign.neighbours.search import TILE_COLUMNS, TILE_ROWS, tile_times
     from lingualign.neighbours.tiles import Products
 
-    times = tile_times(precision, "cpu")  # type: ignore[arg-type]
+    times = tile_times(precision, "cpu")
     high, wide = times * TILE_ROWS, times * TILE_COLUMNS
-    products = Products(precision, "cpu", high, wide, source.shape[1])  # type: ignore[arg-type]
+    products = Products(precision, "cpu", high, wide, source.shape[1])
     rows = [products.block(source[start : start + high]) for start in range(0, len(source), high)]
     for left in range(0, len(target), wide):
         columns = products.block(target[left : left + wide])

@@ -39,7 +39,7 @@ def test_results_keep_their_order_and_a_group_is_fetched_while_one_is_worked_on(
     fetched, second_fetched = [], threading.Event()
 
     def groups():
-        for group in ([3, 1, 2], [], [5], [4, 4]):
+        for group in ([3, 1, 2], [], [5, 6], [4, 4]):
             fetched.append(group)
             if len(fetched) == 2:
                 second_fetched.set()
@@ -53,7 +53,15 @@ def test_results_keep_their_order_and_a_group_is_fetched_while_one_is_worked_on(
     found = in_lanes(work, groups(), 2)
     assert next(found) == [30, 10, 20]
     assert torch.get_num_threads() == 4, "the caller's own threads stay"
-    assert list(found) == [[], [50], [40, 40]]
+    assert list(found) == [[], [50, 60], [40, 40]]
+
+
+def test_an_item_alone_has_all_threads(threads) -> None:
+    threads(4)
+    seen = in_lanes(lambda _: (threading.current_thread(), torch.get_num_threads()), [[1], [2, 3], [4]], 2)
+    (one,), (two, three), (four,) = seen
+    assert one == four == (threading.current_thread(), 4)
+    assert [count for _, count in (two, three)] == [2, 2]
 
 
 def test_an_error_in_a_lane_ends_the_rest_and_threads_to_come_have_all(threads) -> None:

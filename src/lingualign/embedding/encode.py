@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Precision = Literal["auto", "bf16", "fp32"]
+_Batch = tuple["NDArray[np.int64]", dict[str, Any]]
+"""Positions of sentences, and what a model makes vectors of."""
 
 _CPU_BATCH_TOKENS = 2_048
 _ACCELERATOR_BATCH_TOKENS = 32_768
@@ -122,23 +123,21 @@ def encode_batches(
         raise InputError(f"batch_tokens is {batch_tokens}: it must be at least 1")
     if prompt is None:
         prompt = model.prompts.get(model.default_prompt_name) if model.default_prompt_name else ""
-    resolve_precision(precision, model.device)
-    fetched: deque[tuple[NDArray[np.int64], list[str], list[NDArray[np.int64]]]] = deque()
 
-    def groups() -> Iterator[list[dict[str, Any]]]:
+    def groups() -> Iterator[list[_Batch]]:
         characters = max(_CPU_BATCH_TOKENS, batch_tokens) * _CHARACTERS_OF_A_BATCH_TOKEN
         for chunk in chunks(sentences, max(_CHUNK_SENTENCES, batch_tokens // 2), characters):
             texts = [sentences[index] for index in chunk]
-            batches = list(_batches(model, texts, prompt or None, batch_tokens))
-            fetched.append((chunk, texts, [rows for rows, _ in batches]))
-            yield [features for _, features in batches]
+            yield [
+                (chunk[rows], features)
+                for rows, features in _batches(model, texts, prompt or None, batch_tokens)
+            ]
 
     with _evaluating(model):
         for results in _forward_all(model, groups(), normalize, precision):
-            chunk, texts, of_batches = fetched.popleft()
-            for rows, vectors in zip(of_batches, results, strict=True):
-                refuse_not_finite(vectors, [texts[row] for row in rows])
-                yield chunk[rows], vectors
+            for indices, vectors in results:
+                refuse_not_finite(vectors, [sentences[index] for index in indices])
+                yield indices, vectors
 
 
 def fast_bf16(device: torch.device) -> bool:
@@ -273,28 +272,32 @@ def _cut(value: Any, rows: NDArray[np.int64], columns: slice, shape: torch.Size)
 
 
 def _forward_all(
-    model: SentenceTransformer, groups: Iterator[list[dict[str, Any]]], normalize: bool, precision: Precision
-) -> Iterator[list[NDArray[np.float32]]]:
-    """Give the vectors of each group of batches."""
+    model: SentenceTransformer, groups: Iterator[list[_Batch]], normalize: bool, precision: Precision
+) -> Iterator[list[tuple[NDArray[np.int64], NDArray[np.float32]]]]:
+    """Give the vectors of each group of batches, several batches at a time where that is faster."""
     from lingualign.embedding.cpu_kernels import CpuKernels, cpu_kernels
     from lingualign.embedding.lanes import in_lanes, lanes_of
 
+    precision = resolve_precision(precision, model.device)
     kernels = cpu_kernels(model, model.device)
     lanes = lanes_of(model.device)
+
+    def work(batch: _Batch) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        indices, features = batch
+        return indices, _forward(model, features, normalize)
+
+    def work_alone(batch: _Batch) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        with _autocast(model.device, precision), kernels:
+            return work(batch)
+
     if isinstance(kernels, CpuKernels) and lanes > 1:
-
-        def vectors_of(features: dict[str, Any]) -> NDArray[np.float32]:
-            with _autocast(model.device, precision), kernels:
-                return _forward(model, features, normalize)
-
-        yield from in_lanes(vectors_of, groups, lanes)
+        yield from in_lanes(work_alone, groups, lanes)
         return
-    autocast = _autocast(model.device, precision)
     for group in groups:
         # Once a group, not once a batch: on leaving, autocast forgets the weights it has cast.
-        with autocast, kernels:
-            vectors = [_forward(model, features, normalize) for features in group]
-        yield vectors
+        with _autocast(model.device, precision), kernels:
+            results = [work(batch) for batch in group]
+        yield results
 
 
 def _forward(model: SentenceTransformer, features: dict[str, Any], normalize: bool) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ a third of the time.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -35,7 +36,8 @@ def in_lanes(
     ----------
     work
         Called in threads that share those of torch. What torch keeps by thread (autocast, function modes, whether
-        there are gradients) it has to set by itself.
+        there are gradients) it has to set by itself. An item alone in its group is worked on by the caller, with all
+        threads.
     groups
         Fetched in the thread of the caller.
     lanes
@@ -53,12 +55,13 @@ def in_lanes(
         try:
             before = None
             for group in groups:
-                started = [pool.submit(work, item) for item in group]
+                alone = len(group) == 1
+                started = [partial(work, item) if alone else pool.submit(work, item).result for item in group]
                 if before is not None:
-                    yield [each.result() for each in before]
+                    yield [result() for result in before]
                 before = started
             if before is not None:
-                yield [each.result() for each in before]
+                yield [result() for result in before]
         finally:
             pool.shutdown(cancel_futures=True)
             # What the lanes have set is also what threads to come would start with.

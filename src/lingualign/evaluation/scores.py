@@ -136,8 +136,9 @@ def _mining(outcomes: SuiteOutcomes) -> SuiteScores:
     mined = outcomes.mined
     assert mined is not None
     scores = _bitext(outcomes)
-    right, taken, wanted = mined.counts.sum(axis=0)
-    of_resample = bootstrap_sums(mined.counts, mined.source)
+    counts = mined.counts
+    right, taken, wanted = counts.sum(axis=0)
+    of_resample = bootstrap_sums(counts, mined.source)
     f1 = Figure(
         float(2 * right / (taken + wanted)),
         2 * of_resample[:, 0] / np.maximum(of_resample[:, 1] + of_resample[:, 2], 1e-12),

@@ -190,7 +190,6 @@ class Tile:
     def _kth(self, maxima: torch.Tensor, axis: int, k: int) -> torch.Tensor:
         """Give what the k-th largest maximum was at least before it was rounded; -inf where that is hidden."""
         keys = maxima.topk(k, dim=1 - axis, sorted=False).values.amin(1 - axis)
-        hidden = (keys <= 0) & (not self._sorted)
         if self._sorted:
             _flip(keys)
         if keys.dtype == torch.int32:
@@ -198,7 +197,7 @@ class Tile:
         else:
             kth = keys.view(torch.bfloat16).float()
             kth -= kth.abs() * 2.0**-8
-        return kth.masked_fill_(hidden, -torch.inf)
+        return kth if self._sorted else kth.masked_fill(kth <= 0, -torch.inf)
 
     def _hides(self, floor: torch.Tensor) -> bool:
         """Tell whether negative scores may count that do not sort rightly yet: by their bits, -1 is the largest."""

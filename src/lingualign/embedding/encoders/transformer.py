@@ -35,8 +35,6 @@ class TransformerEncoder:
         device: str | None = None,
         precision: Precision = "auto",
     ) -> None:
-        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-
         self.name = (
             model if isinstance(model, str) else model.model_card_data.model_id or type(model).__name__
         )
@@ -56,6 +54,8 @@ class TransformerEncoder:
             self.prompt_from = "model" if prompt else "none"
         self.prompt = prompt
         self.precision: Precision = resolve_precision(precision, self.model.device)
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
         if isinstance(next(iter(self.model), None), StaticEmbedding):
             # A table of embeddings gives the same vectors in either, and a model from a folder says so.
             self.precision = "fp32"
