@@ -6,10 +6,19 @@ more than the standard library and PyYAML, so that a wrong key is told at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from lingualign.pairs.config import PairsConfig  # noqa: TC001 - its type is read when a configuration is
+
+_BY_STUDENT: Any = None  # until `resolved` fills it in
+
+_TRAINING: dict[str, dict[str, Any]] = {
+    "static": {"epochs": 30, "batch_size": 1024, "learning_rate": 2e-2},
+    "extended": {"epochs": 5, "batch_size": 256, "learning_rate": 2e-4},
+    "encoder": {"epochs": 30, "batch_size": 256, "learning_rate": 3e-5},
+}
+"""Defaults of training by the kind of student: new token vectors learn at rates that would ruin an encoder's layers."""
 
 
 @dataclass
@@ -163,18 +172,20 @@ class TrainingConfig:
     Parameters
     ----------
     epochs
-        Passes over the pairs, at most.
+        Passes over the pairs, at most; where absent 5 for an extended student, 30 for others.
     max_steps
         Batches, at most; in place of epochs where given.
     batch_size
-        Pairs of a batch over all devices, all of one language pair.
+        Pairs of a batch over all devices, all of one language pair; where absent 1,024 for a static student, 256 for
+        others.
     n_way
         Join the pairs of one sentence with several languages: a batch then holds each sentence once and is compared
         over all their language pairs. Content in the same languages that fills no batch stays in pairs.
     sampling_power
         A language pair with n pairs gets batches in proportion to n to this power: 1 as they come, 0 all alike.
     learning_rate
-        Where the linear decay begins.
+        Rate at which the linear decay begins; where absent 2e-2 for a static student, 2e-4 for an extended one, 3e-5
+        for an encoder.
     warmup
         Share of the steps in which the learning rate rises from 0.
     weight_decay
@@ -198,12 +209,12 @@ class TrainingConfig:
         Of sampling, order, and new weights.
     """
 
-    epochs: float = 30
+    epochs: float = _BY_STUDENT
     max_steps: int | None = None
-    batch_size: int = 256
+    batch_size: int = _BY_STUDENT
     n_way: bool = False
     sampling_power: float = 1.0
-    learning_rate: float = 3e-5
+    learning_rate: float = _BY_STUDENT
     warmup: float = 0.1
     weight_decay: float = 0.0
     layer_decay: float = 1.0
@@ -248,3 +259,13 @@ class RunConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluate: list[str] = field(default_factory=list)
+
+
+def resolved(config: RunConfig) -> RunConfig:
+    """Fill in the settings of training that depend on the kind of student, where none are given."""
+    absent = {
+        name: value
+        for name, value in _TRAINING[config.student.kind].items()
+        if getattr(config.training, name) is None
+    }
+    return replace(config, training=replace(config.training, **absent))

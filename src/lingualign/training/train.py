@@ -27,6 +27,7 @@ from lingualign.training.assemble import (
     validation_pairs,
 )
 from lingualign.training.checks import check_anchors, check_settings, check_sources
+from lingualign.training.config import resolved
 from lingualign.training.processes import (
     agreed,
     check_same,
@@ -102,6 +103,7 @@ def train(
     from lingualign.evaluation import BitextEvaluator, load_suites
     from lingualign.pairs import print_report
 
+    config = resolved(config)
     progress = progress and is_first()
     console = Console(quiet=not progress)
     check_same(
