@@ -23,6 +23,7 @@ FLOW = (
     "errors",
     "files",
     "records",
+    "hub",
     "languages",
     "samples",
     "pairs",

@@ -18,15 +18,20 @@ from lingualign.samples import EVERYDAY
 from lingualign.training.config import RunConfig
 
 SAMPLE = str(EVERYDAY / "train.tsv")
-# A teacher that cannot be loaded: an error about anything else has come before it.
-LATE = {"teacher": {"model": "/no/such/teacher"}}
 
 
 def _configuration(folder: Path, **changed) -> str:
+    # A teacher that cannot be loaded: an error about anything else has come before it.
+    teacher = folder / "teacher"
+    teacher.mkdir(exist_ok=True)
+    (teacher / "config.json").write_text("{}")
     path = folder / "c.yaml"
-    path.write_text(
-        yaml.safe_dump({"output": str(folder / "out"), "pairs": {"sources": [SAMPLE]}, **LATE, **changed})
-    )
+    given = {
+        "output": str(folder / "out"),
+        "pairs": {"sources": [SAMPLE]},
+        "teacher": {"model": str(teacher)},
+    }
+    path.write_text(yaml.safe_dump({**given, **changed}))
     return str(path)
 
 
@@ -190,7 +195,12 @@ def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, message) -
         ({"pairs": {"sources": [SAMPLE], "select": "en-de"}}, "en-de"),
         ({"pairs": {"sources": [SAMPLE], "languages": ["en", "klingonish"]}}, "klingonish"),
         ({"pairs": {"sources": [SAMPLE], "validation": 0}}, "pairs.validation is 0"),
-        ({}, "/no/such/teacher"),
+        ({}, "understands 'en'"),
+        ({"teacher": {"model": "/no/such/teacher"}}, "model '/no/such/teacher': no such file or folder"),
+        (
+            {"student": {"kind": "encoder", "model": "/none/x"}},
+            "model '/none/x': no such file or folder",
+        ),
     ],
 )
 def test_a_mistake_in_the_configuration_is_told_before_models_load_and_leaves_nothing(
@@ -280,7 +290,7 @@ def test_values_given_on_the_command_line_win_and_lists_take_several(tmp_path) -
     assert run["run"].pairs.sources == ["a", "b"]
     assert run["run"].pairs.priority == ["en", "fr"]
     assert run["run"].loss.temperature == 0.05
-    assert run["run"].teacher.model == "/no/such/teacher"
+    assert run["run"].teacher.model == str(tmp_path / "teacher")
     assert (run["resume"], run["overwrite"]) == (True, False)
     assert parse("train", COMMANDS["train"], [*arguments, "--pairs.priority", "volume"])[
         "run"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import inspect
 import json
 import re
@@ -23,6 +22,7 @@ from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from lingualign.errors import InputError
+from lingualign.hub import nearest, nearest_path
 from lingualign.pairs.config import DataConfig
 from lingualign.training.config import RunConfig
 
@@ -67,12 +67,6 @@ def parse(command: str, function: Callable[..., None], arguments: Sequence[str])
         fields = (field.name for field in dataclasses.fields(configuration))
         given[configured] = configuration(**{name: getattr(values, name) for name in fields})
     return given
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Ask whether the most similar of the known words was meant; empty where none is similar."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 class _Formatter(DefaultHelpFormatter):  # type: ignore[misc]
@@ -253,7 +247,7 @@ def _check_config_file(path: str, configuration: Any) -> None:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(
-            f"--config {path!r}: no such file; configs/static.yaml is one to start from"
+            f"--config {path!r}: no such file{nearest_path(path)}; configs/static.yaml is one to start from"
         ) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1

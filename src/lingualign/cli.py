@@ -79,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, arguments: Sequence[str]) -> None:
-    from lingualign.arguments import nearest, parse
+    from lingualign.arguments import parse
+    from lingualign.hub import nearest
 
     if command not in COMMANDS:
         raise InputError(

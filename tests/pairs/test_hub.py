@@ -48,8 +48,8 @@ def test_offline_says_so_and_names_the_way_out() -> None:
     code = "from lingualign.pairs import read_source; read_source('no-such-owner/no-such-pairs')"
     env = {**os.environ, "HF_HUB_OFFLINE": "1"}
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-    assert "no such file or folder here, and the hub data set of this name cannot be reached" in run.stderr
-    assert "Offline, give a folder or a file of pairs" in run.stderr
+    assert "no such file or folder, and the hub cannot be reached" in run.stderr
+    assert "Give a folder or a file" in run.stderr
 
 
 def _parquet(**columns: list[str] | list[str | None]) -> bytes:
@@ -140,7 +140,7 @@ def test_of_a_data_set_of_the_hub_the_parts_wanted_are_streamed(tmp_path: Path, 
     assert one == {"parallel-sentences-talks en fr": 1}
     assert folder == {"Tatoeba en ko": 5}
     assert absent == f"source {TALKS!r}: it has no pair of en, ru that is selected; it has en-fr, en-ko"
-    assert nobody.startswith("source 'nobody/nothing': the hub data set cannot be loaded (")
+    assert nobody.startswith("source 'nobody/nothing': no such file or folder, and the hub has no data set")
     assert "no column 'sentence1' and no column 'sentence2'; found 'source', 'target'" in columns
     assert 'mapped with columns, for example columns={"sentence1": "english"}' in columns
     assert 0 < rows < 20_000
@@ -178,4 +178,4 @@ print(json.dumps([told("someone/news", "title"), told("someone/news"), told("nob
     assert columns == (
         "someone/news: no column 'sentence' or 'text'; found 'title', 'body': name one with column"
     )
-    assert nobody.startswith("source 'nobody/nothing': the hub data set cannot be loaded (")
+    assert nobody.startswith("source 'nobody/nothing': no such file or folder, and the hub has no data set")

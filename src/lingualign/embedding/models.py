@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lingualign.embedding.progress import without_tensor_bars
 from lingualign.errors import InputError, first_line
+from lingualign.hub import is_on_hub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +61,7 @@ def load_model(
     from torch import OutOfMemoryError
 
     check_device(device)
-    place = _resolve(name)
+    place, reachable = _locate(name, revision)
     try:
         # One load at a time: torch.load is blocked for this thread meanwhile, and the block must not nest.
         # The bar of a download stays.
@@ -71,6 +72,7 @@ def load_model(
                 revision=revision,
                 device=device,
                 trust_remote_code=trust_remote_code,
+                local_files_only=not reachable,
                 model_kwargs={"use_safetensors": True},
             )
     except (InputError, MemoryError, OutOfMemoryError):
@@ -128,9 +130,9 @@ def has_modules(name: str) -> bool:
     """
     from sentence_transformers.util import is_sentence_transformer_model
 
-    place = _resolve(name)
+    place, reachable = _locate(name)
     try:
-        return is_sentence_transformer_model(place)
+        return is_sentence_transformer_model(place, local_files_only=not reachable)
     except Exception as error:
         # The hub's client raises many kinds.
         raise InputError(_why_not(name, None, error)) from error
@@ -147,6 +149,22 @@ def describe_input(model: SentenceTransformer) -> Any:
     module = {key: value for key, value in _describe_module(model[0]).items() if key != "architecture"}
     described = [module, _describe_tokenizer(tokenizer), str(model.max_seq_length)]
     return json.loads(json.dumps(described, default=str))
+
+
+def check_model(name: str, revision: str | None = None) -> None:
+    """Raise InputError if a model is neither in a folder nor on the hub; nothing of it is loaded."""
+    _locate(name, revision)
+
+
+def _locate(name: str, revision: str | None = None) -> tuple[str, bool]:
+    """Find a model's folder or hub id, and whether the hub can be asked for it."""
+    place = _resolve(name)
+    if Path(place).is_dir():
+        return place, True
+    where = f"model {name!r}"
+    return place, is_on_hub(
+        place, "model", where=where, cure=f"{_OFFLINE_WAYS}.", revision=revision, known=[MINILM]
+    )
 
 
 def _resolve(name: str) -> str:
@@ -218,8 +236,6 @@ def _no_unpickling(name: str) -> Iterator[None]:
 
 def _why_not(name: str, revision: str | None, error: Exception) -> str:
     """Put the failure of a load into one message."""
-    from huggingface_hub.errors import RevisionNotFoundError
-
     lines = (str(error).strip() or repr(error)).splitlines()
     reason = f"{type(error).__name__}: {lines[0].rstrip('.:')}"
     wanted = f"{name!r} (revision {revision!r})" if revision else repr(name)
@@ -227,13 +243,11 @@ def _why_not(name: str, revision: str | None, error: Exception) -> str:
         if pickle := _only_pickle(Path(name).expanduser()):
             return _pickled(name, str(pickle))
         return f"model {wanted} cannot be loaded from its folder ({reason}): files are damaged or missing"
-    if isinstance(error, RevisionNotFoundError):
-        return f"model {wanted}: the hub has no such revision. Give a branch, tag or commit of it, or none"
     if "model.safetensors" in lines[0]:
         return _pickled(name, "its hub repository has no model.safetensors and") + f" ({reason})"
     return (
-        f"model {wanted} cannot be loaded ({reason}): there is no such folder, and it is not on the hub, "
-        f"needs a login, or the hub cannot be reached. {_OFFLINE_WAYS}."
+        f"model {wanted} cannot be loaded from the hub ({reason}): it may need a login, or its files are damaged or "
+        f"of another kind. {_OFFLINE_WAYS}."
     )
 
 

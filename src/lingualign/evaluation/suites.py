@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
+from lingualign.hub import nearest_path
 from lingualign.languages import is_language, language_columns
 from lingualign.pairs.discovery import tabular_files
 from lingualign.pairs.formats.compression import read_text, without_compression
@@ -129,7 +130,7 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
 def _files(given: Path) -> list[Path]:
     """List the suite files at a path."""
     if not given.exists():
-        raise InputError(f"no such suite: {given} is neither a folder nor a file")
+        raise InputError(f"no such suite: {given} is neither a folder nor a file{nearest_path(given)}")
     if given.is_file():
         if not is_tabular(given):
             raise InputError(f"{given} cannot be a suite: expected a file of kind {_FILES}")

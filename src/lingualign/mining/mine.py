@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
+from lingualign.hub import nearest_path
 from lingualign.mining.calibration import calibrate, print_calibration
 from lingualign.mining.calibration_plot import check_plot, plot_calibration
 from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_text
@@ -33,6 +34,7 @@ from lingualign.neighbours import (
 from lingualign.neighbours.approximate import import_faiss
 from lingualign.neighbours.retrieval import check_retrieval, retrieve
 from lingualign.pairs.discovery import hub_dataset
+from lingualign.pairs.hub import check_on_hub
 from lingualign.pairs.readers import read_source
 
 if TYPE_CHECKING:
@@ -326,10 +328,14 @@ def check_shared_mining(source: str, target: str, calibrate_on: str | None) -> N
 
 def _check_sides(*sides: str) -> None:
     for side in sides:
-        if side != STANDARD_INPUT and not Path(side).exists() and hub_dataset(side) is None:
+        if side == STANDARD_INPUT or Path(side).exists():
+            continue
+        if (dataset := hub_dataset(side)) is None:
             raise InputError(
-                f"{side!r}: no such file or folder; give a text, or a folder made by lingualign encode"
+                f"{side!r}: no such file or folder{nearest_path(side)}; give a text, or a folder made by lingualign "
+                "encode"
             )
+        check_on_hub(dataset.id, dataset.name)
 
 
 def _known_pairs(source: str) -> tuple[tuple[list[str], list[str]], list[Skipped]]:

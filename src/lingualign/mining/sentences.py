@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
+from lingualign.hub import nearest_path
 from lingualign.pairs.discovery import hub_dataset
 from lingualign.pairs.formats.compression import text_blocks, whole_lines
 from lingualign.pairs.formats.tabular import is_tabular, stream_table
+from lingualign.pairs.hub import check_on_hub
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,12 +67,16 @@ def read_sentences(source: str, column: str | None = None) -> Iterator[list[str]
 
 
 def check_source(source: str) -> None:
-    """Refuse a source that is no file, nor could be a hub data set, nor is standard input."""
-    if source != STANDARD_INPUT and not Path(source).is_file() and hub_dataset(source) is None:
-        raise InputError(
-            f"{source!r}: no such file; give a text file, one sentence a line, a hub data set id, or - for standard "
-            "input"
-        )
+    """Refuse a source that is neither a file, nor a hub data set, nor standard input."""
+    if source == STANDARD_INPUT or Path(source).is_file():
+        return
+    if (dataset := hub_dataset(source)) is not None:
+        check_on_hub(dataset.id, dataset.name)
+        return
+    raise InputError(
+        f"{source!r}: no such file{nearest_path(source)}; give a text file, one sentence a line, a hub data set id, or "
+        "- for standard input"
+    )
 
 
 def chunks(texts: Iterable[str]) -> Iterator[list[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
+from lingualign.hub import nearest_path
 from lingualign.languages import is_language, language_code
 from lingualign.pairs.formats.archives import ARCHIVE, archive_of, members
 from lingualign.pairs.formats.compression import COMPRESSIONS, without_compression
@@ -142,8 +143,8 @@ def find_pairs(
             return Listing(files=[dataset])
         return _find_in_hub(dataset.id, languages, select)
     raise InputError(
-        f"source {text!r}: no such file or folder; give a folder, a file ({KINDS}), a hub data set id, or "
-        "opus:CORPUS"
+        f"source {text!r}: no such file or folder{nearest_path(text)}; give a folder, a file ({KINDS}), a hub data set "
+        "id, or opus:CORPUS"
     )
 
 

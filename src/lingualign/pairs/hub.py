@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from lingualign.errors import InputError, first_line
+from lingualign.hub import is_on_hub
 from lingualign.languages import is_language, language_code
 from lingualign.pairs.formats.tabular import Choice, flat_columns, text_columns
 
@@ -21,6 +23,12 @@ _BATCH = 1 << 14
 _PAIR = re.compile(r"((?P<corpus>.*)[/._-])?(?P<lang1>[A-Za-z]{2,3})-(?P<lang2>[A-Za-z]{2,3}(_[A-Za-z]+)?)")
 
 
+def check_on_hub(dataset_id: str, name: str) -> None:
+    """Raise InputError if the hub has no such data set, or cannot be reached; nothing of it is loaded."""
+    where, cure = f"source {name!r}", "Give a folder or a file, or the id of a hub data set"
+    is_on_hub(dataset_id, "dataset", where=where, cure=cure)
+
+
 def hub_parts(dataset_id: str) -> list[str]:
     """List the parts of a data set that hold one language pair each.
 
@@ -31,6 +39,7 @@ def hub_parts(dataset_id: str) -> list[str]:
     InputError
         If the data set cannot be reached or has no data.
     """
+    check_on_hub(dataset_id, dataset_id)
     with _explaining(dataset_id):
         import datasets  # half a second that local files do not need
 
@@ -60,6 +69,8 @@ def stream_hub(dataset: HubDataset, choose: Choice) -> Iterator[pa.Table]:
     InputError
         If the data set cannot be reached or loaded, or ``choose`` raises it.
     """
+    if not Path(dataset.id).exists():
+        check_on_hub(dataset.id, dataset.name)
     with _explaining(dataset.name):
         import datasets
 

@@ -83,6 +83,11 @@ def digest(pairs: pa.Table) -> str:
     return digest.hexdigest()
 
 
+def needs_teacher(config: RunConfig) -> bool:
+    """Whether a run takes labels of its teacher, or its vocabulary."""
+    return bool(teacher_views(config.loss)) or config.student.kind == "static"
+
+
 def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, SentenceTransformer | None]:
     """Load the teacher, where the run needs it, and the student, where it exists; refuse two that do not fit."""
     from lingualign.embedding import load_model
@@ -90,7 +95,7 @@ def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, Sentence
     from lingualign.student import encoder_student
 
     teacher = None
-    if teacher_views(config.loss) or config.student.kind == "static":
+    if needs_teacher(config):
         teacher = load_model(config.teacher.model, revision=config.teacher.revision)
     if config.student.kind == "static":
         return teacher, None

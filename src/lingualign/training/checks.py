@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
+from lingualign.hub import nearest_path
 from lingualign.languages import language_code
-from lingualign.training.assemble import layer_options, teacher_views
+from lingualign.training.assemble import layer_options, needs_teacher, teacher_views
 from lingualign.training.processes import process_count
 
 if TYPE_CHECKING:
@@ -173,13 +174,14 @@ def check_settings(config: RunConfig) -> None:
 
 
 def check_sources(config: RunConfig) -> None:
-    """Refuse files and folders that are not there; nothing is read yet.
+    """Refuse files, folders and models that are not there; nothing is read yet.
 
     Raises
     ------
     InputError
         With the setting and the path.
     """
+    from lingualign.embedding.models import check_model
     from lingualign.pairs.discovery import find_pairs
 
     pairs = config.pairs
@@ -190,7 +192,11 @@ def check_sources(config: RunConfig) -> None:
     for key, suites in (("decontaminate", config.decontaminate), ("evaluate", config.evaluate)):
         for suite in suites:
             if not Path(suite).exists():
-                raise InputError(f"{key}: {suite!r} is neither a folder nor a file")
+                raise InputError(f"{key}: {suite!r} is neither a folder nor a file{nearest_path(suite)}")
+    if needs_teacher(config):
+        check_model(config.teacher.model, config.teacher.revision)
+    if config.student.model is not None:
+        check_model(config.student.model, config.student.revision)
 
 
 def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
