@@ -77,10 +77,10 @@ def row(folder: Path) -> dict[str, float]:
     }
 
 
-def table(rows: dict[str, dict[str, float]]) -> str:
+def table(rows: dict[str, dict[str, float]], first: str = "loss") -> str:
     """Write the rows as Markdown."""
     names = list(dict.fromkeys(name for of_row in rows.values() for name in of_row))
-    lines = ["| loss | " + " | ".join(names) + " |", "|---" + "|---:" * len(names) + "|"]
+    lines = [f"| {first} | " + " | ".join(names) + " |", "|---" + "|---:" * len(names) + "|"]
     for title, of_row in rows.items():
         cells = [_cell(name, of_row[name]) if name in of_row else "" for name in names]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
@@ -88,7 +88,7 @@ def table(rows: dict[str, dict[str, float]]) -> str:
 
 
 def _cell(name: str, value: float) -> str:
-    return f"{value:,.0f}" if name in ("steps", "seconds") else f"{value:.1f}"
+    return f"{value:,.0f}" if name in ("pairs", "steps", "seconds") else f"{value:.1f}"
 
 
 def _read(path: Path) -> Any:

@@ -65,9 +65,7 @@ def _run(folder: Path, endpoint: str, *arguments: str) -> str:
         ["encode", "minilm", "runs/my-modle", "encoded"],
     ],
 )
-def test_without_a_network_a_mistyped_name_is_found_at_once(
-    tmp_path: Path, arguments: list[str]
-) -> None:
+def test_without_a_network_a_mistyped_name_is_found_at_once(tmp_path: Path, arguments: list[str]) -> None:
     (tmp_path / "runs" / "my-model").mkdir(parents=True)
     (tmp_path / "text.txt").write_text("hello\n")
     (tmp_path / "text.tsv").write_text("en\tfr\nhello\tbonjour\nthanks\tmerci\n")

@@ -295,6 +295,8 @@ def _explain(message: str, parser: ArgumentParser, hints: dict[str, Any], config
     if unknown := _unknown(message):
         return _unknown_option(unknown, parser)
     if extra := re.fullmatch(r"unrecognized arguments: (.+)", message):
+        if configuration and re.search(r"\.ya?ml$", extra[1], re.IGNORECASE):
+            return f"{extra[1]!r} belongs to no option; a configuration is given as --config {extra[1]}"
         return f"{extra[1]!r} belongs to no option"
     if bare := re.fullmatch(r"argument --([^\s/:]+)[^:]*: expected .+ argument", message):
         hint = hints.get(bare[1].replace("-", "_")) or _hint(configuration, bare[1])

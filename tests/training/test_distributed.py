@@ -119,7 +119,7 @@ def test_early_stopping_stops_all_at_one_step(runs) -> None:
             "configuration",
             "processes 0 and 1 of this run differ in the configuration: training.learning_rate.",
         ),
-        ("another run", "holds another run; give another folder, or --overwrite to replace it"),
+        ("another run", "holds this run, finished; give another folder, or --overwrite to train it again"),
         ("rows", "processes 0 and 1 of this run differ in the data report: "),
         ("words", "processes 0 and 1 of this run differ in their pairs, though not in number: training. "),
     ],

@@ -73,6 +73,7 @@ def test_the_folder_tells_how_the_model_came_to_be(trained) -> None:
     for name in ("scores.json", "scores_before.json"):
         scores = json.loads((folder / name).read_text())
         assert list(scores["suites"]) == ["validation"]
+        assert scores["suites"]["validation"]["untrained"] == ["ko", "ru"]
     assert scores["suites"].keys() == result.scores["suites"].keys()
     assert result.scores == json.loads((folder / "scores.json").read_text())
 
@@ -82,6 +83,7 @@ def test_the_folder_tells_how_the_model_came_to_be(trained) -> None:
     assert header["library_name"] == "sentence-transformers"
     assert "| en-fr | 300 |" in card
     assert f"{result.after:.3f}" in card
+    assert "in languages that no training pair has: `validation` (ko, ru)." in card
 
 
 def test_the_configuration_beside_the_model_makes_the_same_model_again(trained, tmp_path) -> None:
@@ -104,7 +106,7 @@ def test_the_configuration_beside_the_model_makes_the_same_model_again(trained, 
 def test_another_run_is_replaced_only_when_asked(trained, tmp_path, models) -> None:
     config = tiny_run(tmp_path, models, max_steps=2)
     train(config, progress=False)
-    with pytest.raises(InputError, match="holds another run"):
+    with pytest.raises(InputError, match="holds this run, finished; give another folder, or --overwrite"):
         train(config, progress=False)
     made = (tmp_path / "run" / "modules.json").stat().st_mtime_ns
     train(config, overwrite=True, progress=False)

@@ -53,6 +53,13 @@ def in_languages(suites: Iterable[Suite], languages: Sequence[str]) -> list[Suit
     return kept
 
 
+def suite_languages(suite: Suite) -> list[str]:
+    """Name the languages of a suite: of an n-way set its columns', else those in its name; empty where it has none."""
+    if suite.kind == "nway":
+        return [language_code(tag) for tag in suite.sentences]
+    return name_languages(suite.name)
+
+
 def name_languages(name: str) -> list[str]:
     """Find the one or two languages, in their order, that a suite's name ends with, or one of its folders', if any."""
     for part in reversed(name.split("/")):

@@ -51,6 +51,37 @@ def print_scores(scores: dict[str, Any], console: Console | None = None) -> None
             console.print(f"[yellow]warning[/] {escape(name)}: {escape(warning)}", emoji=False)
 
 
+def print_gain(before: dict[str, Any], after: dict[str, Any], console: Console) -> None:
+    """Print what training has changed: the figure that each suite is known by, before and after.
+
+    Parameters
+    ----------
+    before, after
+        What `evaluate` returned for the same suites, without training and with it.
+    console
+        Where to.
+    """
+    from rich.text import Text
+
+    table = _empty("Scores", "suite", ["metric", "before", "after", "95%"])
+    for name, entry in after["suites"].items():
+        earlier = before["suites"][name]
+        if entry["kind"] == "nway":
+            entry, earlier = entry["mean"], earlier["mean"]
+        metric = "spearman" if "spearman" in entry else "accuracy"
+        table.add_row(
+            Text(name),
+            metric,
+            *(_percent(figures) for figures in (earlier[metric], entry[metric], entry["ci95"])),
+        )
+    console.print(table)
+    for name, entry in after["suites"].items():
+        if untrained := entry.get("untrained"):
+            console.print(
+                f"{name}: no pairs of {', '.join(untrained)} were trained on", markup=False, highlight=False
+            )
+
+
 def _tables(scores: dict[str, Any]) -> Iterator[Table]:
     from rich.text import Text
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lingualign._version import __version__
+from lingualign.embedding.models import MINILM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,6 +70,14 @@ def model_card(
             "Means over evaluation suites, none of whose sentences was trained on where `decontaminate` named them "
             f"(`scores.json` has each suite with its interval):\n\n{_table(('suites', 'metric', 'mean'), rows)}"
         )
+        if untrained := [
+            f"`{name}` ({', '.join(entry['untrained'])})"
+            for name, entry in scores["suites"].items()
+            if "untrained" in entry
+        ]:
+            parts.append(
+                f"Among them are suites in languages that no training pair has: {', '.join(untrained)}."
+            )
     parts += [
         "## Limits",
         "The licences of the training pairs, the teacher and the student hold for the model too: see their sources. "
@@ -92,9 +101,11 @@ def _method(configuration: Mapping[str, Any]) -> str:
             f"{loss['hard_negatives'] or 'no'} hard negatives)"
         ),
     }[loss["kind"]]
-    what = (
-        "a new static model (one vector a token)" if student["kind"] == "static" else f"`{student['model']}`"
-    )
+    what = {
+        "static": "a new static model (one vector a token)",
+        "extended": f"`{student['model'] or MINILM}`, extended by pieces of the other languages",
+        "encoder": f"`{student['model']}`",
+    }[student["kind"]]
     return f"The student is {what}, the teacher `{teacher['model']}`, the loss {how}."
 
 

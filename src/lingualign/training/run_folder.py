@@ -34,6 +34,7 @@ from lingualign.training.checkpoints import (
     last_whole,
     writing,
 )
+from lingualign.training.config import resolved
 from lingualign.training.processes import is_first
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class RunFolder:
         self.path = Path(config.output)
         self.checkpoints = self.path / "checkpoints"
         self.config_file = self.path / "lingualign.yaml"
-        self._config = asdict(config)
+        self._config = asdict(resolved(config))
         self._made = False
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
@@ -102,16 +103,25 @@ class RunFolder:
                     f"--resume: the run in {str(self.path)!r} is finished; there is nothing to go on with"
                 )
         elif not overwrite:
-            finished = (self.path / _FINISHED).is_file()
-            go_on = "" if finished else "--resume to go on with it, "
-            raise InputError(
-                f"output {str(self.path)!r} holds another run; give another folder, {go_on}or --overwrite to replace it"
-            )
+            raise InputError(f"output {str(self.path)!r} holds {self._held()}")
         elif foreign := sorted({part.name for part in self.path.iterdir()} - self._own_names()):
             raise InputError(
                 f"output {str(self.path)!r} holds what no run of lingualign has written: {', '.join(foreign)}. "
                 "--overwrite removes a run and nothing else; move these away, or give another folder"
             )
+
+    def _held(self) -> str:
+        """Say which run the folder holds, and what can be done."""
+        finished = (self.path / _FINISHED).is_file()
+        if self.holds_this_run():
+            if finished:
+                return "this run, finished; give another folder, or --overwrite to train it again"
+            return "this run, not finished; --resume continues it, --overwrite begins it again"
+        try:
+            changed = f", which differs in {', '.join(self._changed_settings())}"
+        except (OSError, ValueError, TypeError, yaml.YAMLError):
+            changed = ""
+        return f"another run{changed}; give another folder, or --overwrite to replace it"
 
     def holds_this_run(self) -> bool:
         """Whether the folder holds a run of this configuration, begun or finished."""

@@ -210,8 +210,8 @@ def train(
                     folder.save_start(student)
                 if negatives is not None and kept_negatives is None:
                     folder.save_hard_negatives(negatives)
-            trained = _train(config, student, batches, evaluator, suites, folder, resume, console)
             languages = sorted({code for name in counts for code in name.split("-")})
+            trained = _train(config, student, batches, evaluator, suites, languages, folder, resume, console)
             card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)
             folder.save_text("README.md", card)
             if config.student.prompt:
@@ -234,17 +234,24 @@ def _train(
     batches: PairBatches,
     evaluator: BitextEvaluator,
     suites: list[Suite],
+    languages: list[str],
     folder: RunFolder,
     resume: bool,
     console: Console,
 ) -> Trained:
     """Train the student in place, to its best state, with accuracy before and after."""
+    from lingualign.evaluation.table import print_gain
+
     metric = evaluator.name
     before = on_first(lambda: evaluator(student))[f"{metric}_accuracy"]
-    scores_before = on_first(lambda: _score(config, folder, student, suites, "scores_before.json"))
+    scored = partial(_score, config, folder, student, suites, languages)
+    scores_before = on_first(lambda: scored("scores_before.json"))
     console.print(f"validation accuracy before training: {before:.1%}")
     began = time.monotonic()
     checkpoint = on_first(folder.last_checkpoint) if resume else None
+    if resume:
+        step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+        console.print(f"resuming after step {step:,}" if step else "no checkpoint is whole: beginning at step 1")
     history, steps = _fit(config, student, batches, evaluator, folder, checkpoint, not console.quiet)
     seconds = time.monotonic() - began
     after = on_first(lambda: evaluator(student))
@@ -253,20 +260,34 @@ def _train(
         f"({steps:,} steps, {seconds:,.0f} seconds)"
     )
     folder.save_json("training_log.json", history)
-    scores = on_first(lambda: _score(config, folder, student, suites, "scores.json"))
+    scores = on_first(lambda: scored("scores.json"))
+    if scores_before and scores:
+        print_gain(scores_before, scores, console)
     return Trained(before, after[f"{metric}_accuracy"], after, steps, seconds, scores_before, scores)
 
 
 def _score(
-    config: RunConfig, folder: RunFolder, student: SentenceTransformer, suites: list[Suite], name: str
+    config: RunConfig,
+    folder: RunFolder,
+    student: SentenceTransformer,
+    suites: list[Suite],
+    languages: list[str],
+    name: str,
 ) -> dict[str, Any] | None:
-    """Score the student on the suites of the configuration and keep the scores beside the model."""
+    """Score the student on the suites of the configuration and keep the scores beside the model.
+
+    A suite in a language that the pairs do not have names it as ``untrained``.
+    """
     from lingualign.evaluation import evaluate
+    from lingualign.evaluation.narrowing import suite_languages
 
     if not suites:
         return None
     scores = evaluate(student, suites, prompt=config.student.prompt)
     scores["model"]["name"] = config.output
+    for suite in suites:
+        if untrained := [code for code in suite_languages(suite) if code not in languages]:
+            scores["suites"][suite.name]["untrained"] = untrained
     folder.save_json(name, scores)
     return scores
 
