@@ -36,7 +36,8 @@ def samples(config: dict[str, Any], folder: Path, sizes: list[int], seed: int = 
         pc.cast(prepared["lang1"], pa.string()), pc.cast(prepared["lang2"], pa.string()), "-"
     )
     generator = np.random.default_rng(seed)
-    held_out, rows = [], {size: [] for size in sizes}
+    held_out: list[Any] = []
+    rows: dict[int, list[Any]] = {size: [] for size in sizes}
     for name in sorted(pc.unique(names).to_pylist()):
         order = generator.permutation(np.flatnonzero(pc.equal(names, name).to_numpy(zero_copy_only=False)))
         held_out.append(order[:HELD_OUT])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from test_cleaning import table
 from lingualign.cli import main
 from lingualign.errors import InputError
 from lingualign.pairs import (
+    PAIR_SCHEMA,
     cleaning_filters,
     inspect_pairs,
     inspection_page,
@@ -36,11 +38,13 @@ class Tags(HTMLParser):
         super().__init__()
         self.seen: Counter[str] = Counter()
         self.attributes: set[str] = set()
+        self.links: list[str | None] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen[tag] += 1
         self.attributes |= {name for name, _ in attrs}
+        self.links += [value for name, value in attrs if name == "href"]
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -51,8 +55,9 @@ def test_texts_are_escaped_on_the_page_and_harmless_in_the_terminal() -> None:
     page = inspection_page(found)
     tags = Tags()
     tags.feed(page)
-    assert not {"script", "img", "b", "a", "link", "iframe"} & set(tags.seen)
-    assert not {name for name in tags.attributes if name.startswith("on") or name in ("src", "href")}
+    assert not {"script", "img", "b", "link", "iframe"} & set(tags.seen)
+    assert not {name for name in tags.attributes if name.startswith("on") or name == "src"}
+    assert tags.links == ["#group-1"]
     for row in HOSTILE:
         for text in row:
             assert text in tags.text
@@ -60,6 +65,26 @@ def test_texts_are_escaped_on_the_page_and_harmless_in_the_terminal() -> None:
     print_inspection(found, Console(file=out, width=200))
     assert "\x1b" not in out.getvalue()
     assert "[bold]&amp;" in out.getvalue()
+
+
+def test_a_terminal_of_80_columns_cuts_neither_names_nor_numbers() -> None:
+    corpora = [f"a-corpus-with-a-name-of-some-length-{number}" for number in range(3)]
+    pairs = table(*[("the same", "the same"), ("123", "456")] * 700)
+    named = [
+        pairs.set_column(4, PAIR_SCHEMA.field("corpus"), pa.array([name] * 1400).dictionary_encode())
+        for name in corpora
+    ]
+    out = io.StringIO()
+    print_inspection(inspect_pairs(named, cleaning_filters(CleaningConfig())), Console(file=out, width=80))
+    lines = out.getvalue().partition("for example")[0].splitlines()
+    assert max(map(len, lines)) <= 80
+    # A long name goes on in the next line of its column.
+    column = "".join(line[1:].split("  ")[0].strip() for line in lines)
+    shown = re.sub(r"\s+", " ", " ".join(lines))
+    for name in corpora:
+        assert name in column
+    for text in ("1,400", "4,200", "identical sides 2,100", "few letters 2,100"):
+        assert text in shown
 
 
 def test_counts_and_histograms_agree_with_the_pairs(tmp_path: Path) -> None:

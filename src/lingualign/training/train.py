@@ -251,7 +251,9 @@ def _train(
     checkpoint = on_first(folder.last_checkpoint) if resume else None
     if resume:
         step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-        console.print(f"resuming after step {step:,}" if step else "no checkpoint is whole: beginning at step 1")
+        console.print(
+            f"resuming after step {step:,}" if step else "no checkpoint is whole: beginning at step 1"
+        )
     history, steps = _fit(config, student, batches, evaluator, folder, checkpoint, not console.quiet)
     seconds = time.monotonic() - began
     after = on_first(lambda: evaluator(student))

@@ -80,6 +80,11 @@ class Inspection:
     reasons: list[str]
     """Of the filters, in their order."""
 
+    def totals(self) -> tuple[int, Counter[str], int]:
+        """Count the pairs, those that each filter finds, and those that any finds, of all groups."""
+        hits = Counter({reason: sum(group.hits[reason] for group in self.groups) for reason in self.reasons})
+        return sum(group.pairs for group in self.groups), hits, sum(group.dropped for group in self.groups)
+
 
 def inspect_pairs(
     tables: Iterable[pa.Table],

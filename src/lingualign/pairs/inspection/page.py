@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
@@ -20,8 +21,9 @@ _STYLE = """
   --one: #6aa5e0; --two: #eba256; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); max-width: 76rem;
   margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; border-top: 1px solid var(--line);
-  padding-top: 1rem; } h3 { font-size: 1rem; margin-bottom: .3rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; } details { border-top: 1px solid var(--line); padding: .4rem 0; }
+summary { cursor: pointer; } a { color: var(--one); } tr:last-child td { border-bottom: none; }
+ h3 { font-size: 1rem; margin-bottom: .3rem; }
 table { border-collapse: collapse; margin: .5rem 0; } .wide { overflow-x: auto; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--faint); font-weight: 600; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
@@ -33,12 +35,13 @@ _HEIGHT, _BAR, _GAP = 90, 12, 4
 
 
 def inspection_page(inspection: Inspection) -> str:
-    """Make the page: an overview, then for each corpus and language pair its lengths, filter hits and a sample.
+    """Make the page: an overview with totals and links, then a section for each corpus and language pair.
+
+    A section holds lengths, filter hits and a sample; it opens when its head or its link is clicked.
 
     Every text from the data is escaped.
     """
-    total = sum(group.pairs for group in inspection.groups)
-    dropped = sum(group.dropped for group in inspection.groups)
+    total, _, dropped = inspection.totals()
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8"><title>Translation pairs</title>',
@@ -50,7 +53,7 @@ def inspection_page(inspection: Inspection) -> str:
         f"<p>{total:,} pairs, {dropped:,} of which a filter finds. A pair may be found by several. Lengths are in "
         "columns: ideographs, kana and Hangul syllables count two.</p>",
         _overview(inspection),
-        *(_section(group, inspection.reasons) for group in inspection.groups),
+        *(_section(place, group, inspection.reasons) for place, group in enumerate(inspection.groups)),
         f"<p>lingualign {escape(__version__)}</p></body></html>",
     ]
     return "\n".join(parts) + "\n"
@@ -69,12 +72,24 @@ def _overview(inspection: Inspection) -> str:
         ]
         for group in inspection.groups
     ]
-    return _table(heads, rows, ["", "", *["n"] * (len(heads) - 2)])
+    total, hits, dropped = inspection.totals()
+    counts = [f"{hits[reason]:,}" for reason in inspection.reasons]
+    rows.append(["total", "", f"{total:,}", "", *counts, f"{dropped:,}"])
+    links = [f"#{_anchor(place)}" for place in range(len(inspection.groups))]
+    return _table(heads, rows, ["", "", *["n"] * (len(heads) - 2)], links=[*links, ""])
 
 
-def _section(group: Inspected, reasons: Sequence[str]) -> str:
+def _anchor(place: int) -> str:
+    return f"group-{place + 1}"
+
+
+def _section(place: int, group: Inspected, reasons: Sequence[str]) -> str:
+    name = f"{escape(group.corpus)}, {escape(group.lang1)}-{escape(group.lang2)}"
+    found = f", {group.dropped:,} found by a filter" if group.dropped else ""
     parts = [
-        f"<h2>{escape(group.corpus)}, {escape(group.lang1)}-{escape(group.lang2)}: {group.pairs:,} pairs</h2>"
+        f"<details><summary><strong>{name}</strong>: {group.pairs:,} pairs{found}</summary>",
+        # Within what is closed: a browser opens it for a link.
+        f'<h2 id="{_anchor(place)}">{name}</h2>',
     ]
     for code, lengths, kind in zip((group.lang1, group.lang2), group.lengths, ("one", "two"), strict=True):
         parts.append(_histogram(f"length, {code}", LENGTH_EDGES, lengths.tolist(), kind))
@@ -87,15 +102,24 @@ def _section(group: Inspected, reasons: Sequence[str]) -> str:
             share = group.hits[reason] / group.pairs
             parts.append(f"<h3>{escape(reason)}: {group.hits[reason]:,} ({share:.2%})</h3>")
             parts.append(_table(languages, group.examples[reason], ["s", "s"]))
-    return "\n".join(parts)
+    return "\n".join([*parts, "</details>"])
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kinds: Sequence[str]) -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
-        marked = zip(cells, kinds, strict=True)
-        return "".join(f'<{tag} class="{kind}" dir="auto">{escape(cell)}</{tag}>' for cell, kind in marked)
+def _table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], kinds: Sequence[str], links: Sequence[str] = ()
+) -> str:
+    """Make a table; a link, where one is given and not empty, is that of a row's first cell."""
 
-    body = "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    def line(cells: Sequence[str], tag: str, link: str = "") -> str:
+        texts = list(map(escape, cells))
+        if link:
+            texts[0] = f'<a href="{link}">{texts[0]}</a>'
+        marked = zip(texts, kinds, strict=True)
+        return "".join(f'<{tag} class="{kind}" dir="auto">{text}</{tag}>' for text, kind in marked)
+
+    body = "\n".join(
+        f"<tr>{line(row, 'td', link)}</tr>" for row, link in zip_longest(rows, links, fillvalue="")
+    )
     return f'<div class="wide"><table><tr>{line(heads, "th")}</tr>\n{body}\n</table></div>'
 
 

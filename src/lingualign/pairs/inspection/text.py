@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from lingualign.pairs.inspection.inspect import Inspection
@@ -23,31 +25,23 @@ def print_inspection(inspection: Inspection, console: Console | None = None) -> 
     reasons = [
         reason for reason in inspection.reasons if any(group.hits[reason] for group in inspection.groups)
     ]
-    table = Table(
-        title="Pairs that each filter finds",
-        title_justify="left",
-        box=box.SIMPLE,
-        padding=(0, 1, 0, 0),
-        show_footer=True,
-    )
-    total = sum(group.pairs for group in inspection.groups)
+    table = Table(title="Pairs", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0), show_footer=True)
+    pairs, hits, dropped = inspection.totals()
     table.add_column("corpus", footer="total", overflow="fold")
     table.add_column("languages", no_wrap=True)
-    table.add_column("pairs", footer=f"{total:,}", justify="right", no_wrap=True)
+    table.add_column("pairs", footer=f"{pairs:,}", justify="right", no_wrap=True)
     table.add_column("length", justify="right", no_wrap=True)
-    for reason in reasons:
-        found = sum(group.hits[reason] for group in inspection.groups)
-        table.add_column(reason.replace(" ", "\n"), footer=f"{found:,}", justify="right", no_wrap=True)
-    dropped = sum(group.dropped for group in inspection.groups)
-    table.add_column("any", footer=f"{dropped:,}", justify="right", no_wrap=True)
+    table.add_column("found", footer=f"{dropped:,}", justify="right", no_wrap=True)
+    # In one column: a column for each filter would not fit on a terminal.
+    table.add_column("by the filters", footer=_counts(hits), overflow="fold")
     for group in inspection.groups:
         table.add_row(
             escape(group.corpus),
             f"{group.lang1}-{group.lang2}",
             f"{group.pairs:,}",
             " / ".join(map(str, group.middle_lengths)),
-            *(f"{group.hits[reason]:,}" for reason in reasons),
             f"{group.dropped:,}",
+            _counts(group.hits),
         )
     console.print(table)
     for reason in reasons:
@@ -66,6 +60,11 @@ def print_inspection(inspection: Inspection, console: Console | None = None) -> 
             row = (group.corpus, f"{group.lang1}-{group.lang2}", _short(first), _short(second))
             sample.add_row(*map(escape, row))
     console.print(sample)
+
+
+def _counts(hits: Mapping[str, int]) -> str:
+    found = sorted(((count, reason) for reason, count in hits.items() if count), reverse=True)
+    return ", ".join(f"{reason} {count:,}" for count, reason in found)
 
 
 def _short(text: str) -> str:
