@@ -194,7 +194,7 @@ def refuse_not_finite(vectors: NDArray[np.float32], sentences: Sequence[str]) ->
     if not finite.all():
         raise InputError(
             f"the model gives NaN or infinite values for the sentence {_shorten(sentences[int(finite.argmin())])!r}: "
-            "its weights are damaged, or too large for this precision (try precision='fp32')"
+            "its weights are damaged, or too large for this precision: try fp32"
         )
 
 
