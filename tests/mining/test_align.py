@@ -283,6 +283,23 @@ def test_every_output_has_the_links_of_real_sentences(static, texts, tmp_path):
 
 
 @pytest.mark.data
+def test_texts_that_do_not_belong_together_are_named(minilm, data, texts, tmp_path, capsys):
+    news = pq.read_table(data / "eval" / "ntrex" / "ntrex128.parquet")["eng_Latn"].to_pylist()
+    for side in ("one", "two"):
+        (tmp_path / side).mkdir()
+    (tmp_path / "one" / "related").write_bytes((texts[0] / "source").read_bytes())
+    (tmp_path / "two" / "related.gz").write_bytes((texts[0] / "target.gz").read_bytes())
+    (tmp_path / "one" / "other").write_text("\n".join(news[:60]))
+    (tmp_path / "two" / "other").write_text("\n".join(news[1000:1060]))
+    sides = str(tmp_path / "one"), str(tmp_path / "two")
+    assert align_documents(minilm, *sides, tmp_path / "links.tsv").unrelated == ("other",)
+    files = (str(tmp_path / side / "other") for side in ("one", "two"))
+    assert main(["align", "minilm", *files, str(tmp_path / "other.tsv")]) == 0
+    [warning] = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert "other: its links cost about as much as links of random sentences" in warning
+
+
+@pytest.mark.data
 def test_documents_of_two_folders_are_aligned_each_with_its_namesake(static, texts, tmp_path, capsys):
     folder, *_ = texts
     for side in ("one", "two"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -354,6 +355,12 @@ def align(
         print(f"{name}: {lines:,} lines, {blank:,} blank lines, {alone:,} sentences without a partner")
     documents = f" of {report.documents:,} documents" if report.documents > 1 else ""
     print(f"{report.links:,} links{documents} in {output}")
+    for name in report.unrelated:
+        print(
+            f"warning: {name}: its links cost about as much as links of random sentences; the two texts are not "
+            "translations in the same order, or the model does not know one of the languages",
+            file=sys.stderr,
+        )
 
 
 def _print_skipped(skipped: tuple[Skipped, ...]) -> None:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 MOST = 2
 _LARGEST_MOST = 8
+# Random links cost 1. Of 300 news sentences and 300 others the median is at least 0.9, of translations 0.4 to 0.75.
+_UNRELATED = 0.9
+_FEWEST_TO_JUDGE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class AlignReport:
     source: tuple[int, int, int]
     """Lines, blank ones among them, sentences that were left without a partner"""
     target: tuple[int, int, int]
+    unrelated: tuple[str, ...] = ()
+    """Documents whose links typically cost as much as links of random sentences; of two files, the source's name"""
 
 
 def align_documents(
@@ -143,7 +148,12 @@ def align_documents(
         (sum(each.lines for each in side), sum(each.lines - len(each.sentences) for each in side), left)
         for side, left in zip(sides, alone, strict=True)
     ]
-    return AlignReport(len(documents), sum(int(paired.sum()) for paired in both), told[0], told[1])
+    unrelated = tuple(
+        pair.name or source
+        for pair, each, paired in zip(documents, links, both, strict=True)
+        if paired.sum() >= _FEWEST_TO_JUDGE and np.median(each.cost[paired]) >= _UNRELATED
+    )
+    return AlignReport(len(documents), sum(int(paired.sum()) for paired in both), told[0], told[1], unrelated)
 
 
 def _lengths(document: Document, most: int) -> list[npt.NDArray[np.int64]]:
