@@ -25,6 +25,7 @@ FLOW = (
     "records",
     "hub",
     "languages",
+    "progress_lines",
     "samples",
     "pairs",
     "embedding",
