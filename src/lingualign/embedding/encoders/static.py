@@ -141,6 +141,11 @@ def open_static(name: str, *, prompt: str | None = None) -> StaticEncoder | None
             config.get("truncate_dim"),
         )
         own_prompt = "" if default is None else prompts[default] or ""
+        known = (
+            config.get("model_type", _MODEL_TYPE) == _MODEL_TYPE
+            and all(text is None or isinstance(text, str) for text in prompts.values())
+            and (truncate_dim is None or (isinstance(truncate_dim, int) and truncate_dim > 0))
+        )
         table, text = tables["embedding.weight"], (place / "tokenizer.json").read_text("utf-8")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError):
         return None
@@ -149,11 +154,6 @@ def open_static(name: str, *, prompt: str | None = None) -> StaticEncoder | None
     except Exception:  # what tokenizers raises has no kind of its own
         return None
     tokenizer.no_padding()
-    known = (
-        config.get("model_type", _MODEL_TYPE) == _MODEL_TYPE
-        and all(text is None or isinstance(text, str) for text in prompts.values())
-        and (truncate_dim is None or (isinstance(truncate_dim, int) and truncate_dim > 0))
-    )
     if not known or len(tables) > 1 or table.ndim != 2 or table.dtype != torch.float32:
         return None
     if prompt is None and not own_prompt:
