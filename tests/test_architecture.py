@@ -20,6 +20,7 @@ PACKAGE = Path(lingualign.__file__).parent
 
 FLOW = (
     "_version",
+    "environment",
     "errors",
     "files",
     "records",

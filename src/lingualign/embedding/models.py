@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lingualign.embedding.padding import allow_padding
 from lingualign.embedding.progress import without_tensor_bars
+from lingualign.environment import prepare_environment
 from lingualign.errors import InputError, first_line
 from lingualign.hub import is_on_hub
 
@@ -61,6 +62,7 @@ def load_model(
     from sentence_transformers import SentenceTransformer
     from torch import OutOfMemoryError
 
+    prepare_environment()
     check_device(device)
     place, reachable = _locate(name, revision)
     try:
