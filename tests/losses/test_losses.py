@@ -233,7 +233,7 @@ def test_a_zero_vector_has_no_gradient_in_any_loss(kind):
     columns = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
     columns[0, 2] = columns[1, 4] = 0
     columns.requires_grad_()
-    hashes = torch.arange(10).reshape(2, 5)
+    hashes = list(torch.arange(10).reshape(2, 5))
     total(loss.terms(columns.unbind(), teacher_vectors(5, 1), hashes)).backward()
     assert not columns.grad[0, 2].any()
     assert not columns.grad[1, 4].any()
