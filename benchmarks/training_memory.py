@@ -5,6 +5,11 @@ held during the step, above what it held before: model, optimizer and data are t
 
     python benchmarks/training_memory.py                       # up to 8,192 pairs: some 15 minutes on 2 cores
     python benchmarks/training_memory.py --sizes 64 256 1024
+
+With `--growth` the figure is another one: what the process holds after many steps, and after many sentences encoded,
+each batch of another shape, with the caches of oneDNN as the library bounds them and as torch has them.
+
+    python benchmarks/training_memory.py --growth 30
 """
 
 from __future__ import annotations
@@ -23,6 +28,8 @@ from machine import command_line, save_result
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 MINI_BATCH = 64
+PAIRS = 16
+"""Of a step, where the growth over many steps is looked at."""
 ENOUGH = 8 * 2**30
 """Bytes beyond which a batch at once is not tried any larger."""
 
@@ -92,6 +99,60 @@ def step(data: Path, size: int, mini_batch_size: int | None) -> dict[str, Any]:
     }
 
 
+def grow(data: Path, steps: int) -> dict[str, Any]:
+    """Encode and train in this process, batch by batch of another shape."""
+    import pyarrow.parquet as pq
+    import torch
+
+    from lingualign.embedding import encode, load_model
+    from lingualign.losses import SoftContrastiveLoss
+
+    paths = sorted((data / "train").glob("*/en-fr.parquet"))
+    table = (
+        pq.read_table(paths[0].parents[1] / "tatoeba" / "en-fr.parquet").slice(0, steps * PAIRS).to_pydict()
+    )
+    student = load_model("minilm")
+    loss = SoftContrastiveLoss(student)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=1e-5, fused=True)
+    held = {"loaded": resident()}
+    began = time.perf_counter()
+    for number in range(steps):
+        encode(
+            student, table["sentence2"][number * PAIRS : (number + 1) * PAIRS - number % 8], precision="fp32"
+        )
+    held["encoded"] = resident()
+    student.train()
+    for number in range(steps):
+        rows = slice(number * PAIRS, (number + 1) * PAIRS)
+        features = [dict(student.preprocess(table[name][rows])) for name in ("sentence1", "sentence2")]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            terms = loss(features, torch.randn(len(features[0]["input_ids"]), 1, 384))
+        torch.autograd.backward(torch.stack(list(terms.values())).sum())
+        optimizer.step()
+        optimizer.zero_grad()
+    held["trained"] = resident()
+    return {
+        **{name: round(size / 2**20) for name, size in held.items()},
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def growth(data: Path, steps: int) -> None:
+    """Compare the bounded caches with torch's own."""
+    from lingualign.environment import SETTINGS
+
+    caches = [name for name in SETTINGS if name.endswith("_CACHE_CAPACITY")]
+    figures = {}
+    for kind, capacity in (("bounded", {}), ("as torch has them", dict.fromkeys(caches, "1024"))):
+        command = [sys.executable, __file__, "--data", str(data), "--grow", str(steps)]
+        told = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | capacity
+        ).stdout
+        figures[kind] = json.loads(told.splitlines()[-1])
+        print(kind, figures[kind], flush=True)
+    save_result("training_memory_growth", {"data": data.name, "steps": steps, "megabytes": figures})
+
+
 def plot(figures: list[dict[str, Any]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
@@ -120,10 +181,20 @@ def plot(figures: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     parser = command_line(__doc__, data="folder with train/tatoeba/en-fr.parquet")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 1024, 4096, 8192])
+    parser.add_argument("--growth", type=int, metavar="STEPS", help="what is held after so many steps")
+    parser.add_argument(
+        "--grow", type=int, metavar="STEPS", help="the same, here, with the caches as they are"
+    )
     parser.add_argument("--step", type=int, nargs=2, metavar=("PAIRS", "MINI_BATCH"), help="one step, here")
     given = parser.parse_args()
     if given.step:
         print(json.dumps(step(given.data, given.step[0], given.step[1] or None)))
+        return
+    if given.grow:
+        print(json.dumps(grow(given.data, given.grow)))
+        return
+    if given.growth:
+        growth(given.data, given.growth)
         return
     figures: list[dict[str, Any]] = []
     for mini_batch_size in (None, MINI_BATCH):

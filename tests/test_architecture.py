@@ -20,11 +20,13 @@ PACKAGE = Path(lingualign.__file__).parent
 
 FLOW = (
     "_version",
+    "environment",
     "errors",
     "files",
     "records",
     "hub",
     "languages",
+    "progress_lines",
     "samples",
     "pairs",
     "embedding",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import inspect
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from lingualign.commands.data import counts, fetch, fetch_suites, inspect_, prep
 from lingualign.commands.evaluate import compare, evaluate
 from lingualign.commands.mining import align, encode, filter_, mine
 from lingualign.commands.train import quickstart, train
+from lingualign.environment import prepare_environment
 from lingualign.errors import InputError, SharedInputError
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"lingualign {__version__}")
         return 0
-    # With other processes busy, OpenMP threads that spin while they wait starve each other. Read when torch loads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare_environment()
     try:
         _run(arguments[0], arguments[1:])
     except SharedInputError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,17 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def follow_umask(folder: Path) -> None:
+    """Give all files in a folder the permissions of a file made there now: safetensors keeps its own to their owner."""
+    probe = folder / ".permissions"
+    probe.touch()
+    permissions = stat.S_IMODE(probe.stat().st_mode)
+    probe.unlink()
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(permissions)
 
 
 def file_damage(path: Path, size: int, sha256: str) -> str | None:

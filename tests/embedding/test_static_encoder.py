@@ -14,7 +14,7 @@ import torch
 
 from lingualign.embedding import encode, fingerprint, load_model
 from lingualign.embedding.encoders import encode_with, open_encoder
-from lingualign.embedding.encoders.static import StaticEncoder
+from lingualign.embedding.encoders.static import StaticEncoder, open_static
 from lingualign.embedding.encoders.transformer import TransformerEncoder
 from lingualign.errors import InputError
 
@@ -54,8 +54,13 @@ def _save(folder: Path, minilm, *, scaled: bool = True, dtype=torch.float32, **s
 
 
 @pytest.mark.parametrize("scaled", [True, False])
-def test_it_is_the_same_model(minilm, tmp_path, scaled) -> None:
-    settings = {"prompts": {"query": "query: ", "none": ""}, "default_prompt_name": "query"}
+@pytest.mark.parametrize("truncate_dim", [None, 7, 99])
+def test_it_is_the_same_model(minilm, tmp_path, scaled, truncate_dim) -> None:
+    settings = {
+        "prompts": {"query": "query: ", "none": ""},
+        "default_prompt_name": "query",
+        "truncate_dim": truncate_dim,
+    }
     folder = _save(tmp_path / "model", minilm, scaled=scaled, **settings)
     loaded = load_model(str(folder), device="cpu")
     for prompt in (None, "", "passage: "):
@@ -78,6 +83,12 @@ def test_real_sentences_in_any_number_have_the_same_vectors(folder, data) -> Non
     np.testing.assert_allclose(found, encode(load_model(str(folder)), sentences), atol=1e-6)
 
 
+def test_prompts_that_are_named_are_hinted_at(minilm, tmp_path, caplog) -> None:
+    folder = str(_save(tmp_path / "model", minilm, prompts={"query": "query: "}))
+    assert isinstance(open_encoder(folder), StaticEncoder)
+    assert "names prompts (query: 'query: ')" in caplog.text
+
+
 def test_the_library_is_not_even_imported(folder) -> None:
     program = (
         "import sys; from lingualign.embedding.encoders import encode_with, open_encoder; "
@@ -92,6 +103,16 @@ def test_what_is_another_model_is_left_to_the_library(minilm, folder, tmp_path) 
     assert isinstance(open_encoder("minilm", device="cpu"), TransformerEncoder)
     half = _save(tmp_path / "half", minilm, dtype=torch.float16)
     assert isinstance(open_encoder(str(half)), TransformerEncoder)
+    config = json.loads((folder / "config_sentence_transformers.json").read_text())
+    for setting in (
+        {"truncate_dim": -3},
+        {"prompts": []},
+        {"default_prompt_name": None, "prompts": {"a": 3}},
+    ):
+        (folder / "config_sentence_transformers.json").write_text(json.dumps(config | setting))
+        assert open_static(str(folder)) is None
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(config))
+    assert open_static(str(folder)) is not None
     (folder / "1_Normalize" / "config.json").write_text('{"module_input_name": "token_embeddings"}')
     assert isinstance(open_encoder(str(folder)), TransformerEncoder)
 

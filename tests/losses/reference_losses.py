@@ -10,6 +10,8 @@ from torch import Tensor
 
 
 def sim(a: Tensor, b: Tensor) -> Tensor:
+    if not a.any() or not b.any():
+        return torch.zeros((), dtype=torch.float64)  # a vector without a direction is like nothing
     return (a @ b) / (a.norm() * b.norm())
 
 

@@ -6,19 +6,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_students import gradients, sentences, tiny_encoder, tiny_static
+from tiny_students import gradients, sentences, tiny_decoder, tiny_encoder, tiny_static
 
 from lingualign.losses import by_length
 from lingualign.losses.by_length import cut_by_length
 from lingualign.losses.in_batch import embed
 
 
-@pytest.fixture(params=["right", "left", "static"])
+@pytest.fixture(params=["encoder right", "encoder left", "decoder right", "decoder left", "static"])
 def student(request: pytest.FixtureRequest):
-    if request.param == "static":
-        return tiny_static()
-    student = tiny_encoder()
-    student.tokenizer.padding_side = request.param
+    kind, _, side = request.param.partition(" ")
+    student = {"encoder": tiny_encoder, "decoder": tiny_decoder, "static": tiny_static}[kind]()
+    if side:
+        student.tokenizer.padding_side = side
     return student
 
 
@@ -28,10 +28,6 @@ def test_vectors_and_gradients_are_those_of_one_sentence_at_a_time(
     monkeypatch, student, columns, tokens, most
 ):
     monkeypatch.setattr(by_length, "_CPU_TOKENS", tokens)
-    # With padding on the left a sentence's positions depend on how wide its part is: here they shall not matter.
-    for name, parameter in student.named_parameters():
-        if "position_embeddings" in name:
-            parameter.requires_grad_(False).zero_()
     # Columns of different widths: the second has no sentence of more than two words.
     texts = [sentences(9, seed) for seed in range(columns)]
     if columns > 1:
@@ -60,7 +56,7 @@ def test_vectors_and_gradients_are_those_of_one_sentence_at_a_time(
 @given(
     sentences=st.integers(1, 15).flatmap(
         lambda count: st.lists(
-            st.lists(st.integers(1, 40), min_size=count, max_size=count), min_size=1, max_size=3
+            st.lists(st.integers(0, 40), min_size=count, max_size=count), min_size=1, max_size=3
         )
     ),
     most=st.none() | st.integers(1, 8),
@@ -70,13 +66,13 @@ def test_every_sentence_is_whole_in_one_part_that_keeps_to_its_limits(sentences,
     features, numbers = [], iter(range(1, 10_000))
     first_tokens = []
     for lengths in sentences:
-        width = max(lengths)
+        width = max(1, *lengths)
         mask = (torch.arange(width)[None] < torch.tensor(lengths)[:, None]).long()
         mask = mask.flip(1) if left else mask
         ids = torch.zeros_like(mask)
-        ids[mask.bool()] = torch.tensor([next(numbers) for _ in range(sum(lengths))])
+        ids[mask.bool()] = torch.tensor([next(numbers) for _ in range(sum(lengths))], dtype=torch.long)
         features.append({"input_ids": ids, "attention_mask": mask, "prompt_length": 2})
-        first_tokens.append([int(row[row > 0][0]) for row in ids])
+        first_tokens.append([int(row.max() and row[row > 0][0]) for row in ids])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_length, "_CPU_TOKENS", 64)
         parts = cut_by_length(features, most)
@@ -84,16 +80,32 @@ def test_every_sentence_is_whole_in_one_part_that_keeps_to_its_limits(sentences,
         rows, wide = part["attention_mask"].shape
         assert rows == 1 or rows * wide <= 64
         assert most is None or rows <= most
-        assert wide == part["attention_mask"].sum(1).max()
+        assert wide == max(1, part["attention_mask"].sum(1).max())
         assert part["prompt_length"] == 2
-        # Every token is there, in its order, and all else is padding.
+        # Every token is there, in its order, and all else is padding behind it.
         for row, real in zip(part["input_ids"], part["attention_mask"].bool(), strict=True):
             assert torch.equal(row > 0, real)
-            assert torch.equal(
-                row[real], torch.arange(int(row[real][0]), int(row[real][0]) + int(real.sum()))
-            )
-    firsts = [torch.stack([row[row > 0][:1] for row in part["input_ids"]]) for part in parts.features]
+            assert torch.equal(real, torch.arange(wide) < real.sum())
+            assert torch.equal(row[real], row[0] + torch.arange(int(real.sum())))
+    firsts = [part["input_ids"][:, :1] for part in parts.features]
     assert [column[:, 0].tolist() for column in parts.columns(firsts)] == first_tokens
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_sentence_without_tokens_changes_no_other_and_is_the_zero_vector(side):
+    student = tiny_decoder()
+    student.tokenizer.padding_side = side
+    texts = [["big dog", "", "the cat reads the river"], ["", "a house", "."]]
+
+    def cut(columns):
+        return embed(student, cut_by_length([student.preprocess(column) for column in columns]))
+
+    found = cut(texts)
+    full = cut([["big dog", "the cat reads the river"], ["a house", "."]])
+    torch.testing.assert_close(found[0][[0, 2]], full[0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found[1][[1, 2]], full[1], rtol=1e-5, atol=1e-6)
+    assert not found[0][1].any()
+    assert not found[1][0].any()
 
 
 def test_what_cannot_be_merged_is_embedded_column_by_column():

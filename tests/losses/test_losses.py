@@ -202,6 +202,44 @@ def test_soft_labels_on_real_pairs(data, minilm):
     assert 0.05 < float(loss.diagnostics["label_entropy"]) < 0.95 * torch.tensor(32.0).log()
 
 
+@pytest.mark.parametrize("mini_batch_size", [None, 4])
+def test_the_dimensions_that_encode_keeps_are_trained(mini_batch_size):
+    student = tiny_encoder()
+    student.truncate_dim = 6
+    x, y, teacher = sentences(5, 1), sentences(5, 2), teacher_vectors(5, 1)
+    loss = SoftContrastiveLoss(student, mini_batch_size=mini_batch_size)
+
+    def ours():
+        return total(loss([student.preprocess(x), student.preprocess(y)], teacher))
+
+    def formula():
+        kept = [side[:, :6] for side in embed(student, x, y)]
+        return plain.soft_contrastive(*kept, "priority", teacher, 0.1, 0.1)
+
+    torch.testing.assert_close(ours().double(), formula(), rtol=1e-5, atol=1e-5)
+    assert_same_gradients(student, ours, formula)
+    distilled = DistillationLoss(student)([student.preprocess(x), student.preprocess(y)], torch.randn(5, 6))
+    assert torch.isfinite(total(distilled))
+
+
+@pytest.mark.parametrize("kind", ["soft", "hard", "anchor", "ranking"])
+def test_a_zero_vector_has_no_gradient_in_any_loss(kind):
+    student = tiny_encoder()
+    if kind == "ranking":
+        loss = TranslationRankingLoss(student)
+    else:
+        label = "hard" if kind == "hard" else "priority"
+        loss = SoftContrastiveLoss(student, label=label, tcm=True, anchor_weight=0.5 * (kind == "anchor"))
+    columns = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
+    columns[0, 2] = columns[1, 4] = 0
+    columns.requires_grad_()
+    hashes = list(torch.arange(10).reshape(2, 5))
+    total(loss.terms(columns.unbind(), teacher_vectors(5, 1), hashes)).backward()
+    assert not columns.grad[0, 2].any()
+    assert not columns.grad[1, 4].any()
+    assert 0 < columns.grad.abs().max() < 100
+
+
 # Mini-batches: the terms are the same code, so what is proved is that embedding in parts changes nothing.
 
 

@@ -52,6 +52,38 @@ def tiny_encoder(dropout: float = 0.0, seed: int = 0):
     return SentenceTransformer(modules=[transformer, Pooling(16, "mean")], device="cpu")
 
 
+def tiny_decoder(seed: int = 0, **special: str):
+    """A one-layer GPT-2 over the same words, mean-pooled, whose tokenizer adds nothing: "" has no tokens."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
+
+    vocabulary = {word: i for i, word in enumerate(["<end>", "<pad>", *WORDS])}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="the"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = special or {"eos_token": "<end>", "pad_token": "<pad>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=32, **special)
+    torch.manual_seed(seed)
+    config = GPT2Config(
+        vocab_size=len(vocabulary),
+        n_embd=16,
+        n_layer=1,
+        n_head=2,
+        n_positions=32,
+        embd_pdrop=0,
+        attn_pdrop=0,
+        resid_pdrop=0,
+        # Large enough for positions to matter.
+        initializer_range=0.3,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        GPT2Model(config).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        transformer = Transformer(folder)
+    return SentenceTransformer(modules=[transformer, Pooling(16, "mean")], device="cpu")
+
+
 def tiny_static(seed: int = 0):
     """A static model over the same words."""
     from sentence_transformers import SentenceTransformer

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from lingualign.training.checkpoints import checkpoints, damage_of, keep_only, last_whole, writing
 
@@ -101,3 +104,18 @@ def test_what_a_killed_process_left_is_no_checkpoint_and_goes_with_the_next(fold
     keep_only(folder, {"checkpoint-100"})
     assert [path.name for path in folder.iterdir()] == ["checkpoint-100"]
     assert damage_of(folder / "checkpoint-100") is None
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o002])
+def test_every_file_follows_the_umask_whatever_library_writes_it(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with writing(tmp_path / "checkpoint-1") as unfinished:
+            (unfinished / "0_Transformer").mkdir()
+            save_file({"a": torch.zeros(3)}, unfinished / WEIGHTS)
+            (unfinished / "trainer_state.json").write_text("{}")
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "checkpoint-1").rglob("*") if path.is_file()}
+    assert modes == {0o666 & ~umask}
+    assert not list(tmp_path.rglob(".permissions"))

@@ -54,6 +54,15 @@ def test_plain_sentence_transformers_gives_the_same_vectors(trained, tmp_path) -
     assert np.isfinite(ours).all()
 
 
+def test_all_files_of_a_run_may_be_read_by_whom_the_umask_allows(trained, tmp_path) -> None:
+    (tmp_path / "plain").touch()
+    expected = (tmp_path / "plain").stat().st_mode
+    folder = Path(trained[0].output)
+    assert {
+        path.name for path in folder.rglob("*") if path.is_file() and path.stat().st_mode != expected
+    } == set()
+
+
 def test_the_folder_tells_how_the_model_came_to_be(trained) -> None:
     config, result = trained
     folder = Path(config.output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lingualign.embedding.padding import allow_padding
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 
@@ -117,6 +118,7 @@ def encode_batches(
     vectors : ndarray of float32, shape (batch, dimensions)
     """
     check_sentences(sentences)
+    allow_padding(model)
     if batch_tokens is None:
         batch_tokens = _CPU_BATCH_TOKENS if model.device.type == "cpu" else _ACCELERATOR_BATCH_TOKENS
     if batch_tokens < 1:
@@ -244,21 +246,54 @@ def _batches(
             rows = everything[start : start + _PLAIN_BATCH]
             yield rows, dict(model.preprocess([texts[row] for row in rows], prompt=prompt))
         return
-    lengths = mask.sum(dim=1).numpy()
+    features, lengths = _padded_behind(features)
+    shape = features["attention_mask"].shape
     order = np.argsort(-lengths, kind="stable")
-    width = mask.shape[1]
-    padded_left = width > 0 and bool((mask[:, 0] <= mask[:, -1]).all())
     start = 0
     while start < len(order):
         longest = max(1, int(lengths[order[start]]))
         rows = order[start : start + max(1, batch_tokens // longest)]
+        if lengths[rows[0]]:
+            # What a model makes of a sentence without tokens depends on the padding beside it.
+            rows = rows[lengths[rows] > 0]
         # Without padding where that leaves a batch of some size: no mask to be applied then.
         equal = int(np.searchsorted(-lengths[rows], -longest, side="right"))
         if equal * longest >= batch_tokens // 4:
             rows = rows[:equal]
-        columns = slice(width - longest, width) if padded_left else slice(0, longest)
-        yield rows, {key: _cut(value, rows, columns, mask.shape) for key, value in features.items()}
+        yield rows, {key: _cut(value, rows, slice(longest), shape) for key, value in features.items()}
         start += len(rows)
+
+
+def _padded_behind(features: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.int64]]:
+    """Move padding in front of sentences behind them; returns the features and the number of tokens of each sentence.
+
+    With padding in front, a model that counts positions from the first column, as GPT-2 does, would give a sentence
+    another vector in each batch.
+    """
+    import torch
+
+    mask = features["attention_mask"]
+    if mask.shape[1] == 0:
+        # No sentence has a token, and the tokenizer gives neither ids nor a type: one column of padding.
+        blank = torch.zeros(len(mask), 1, dtype=torch.long)
+        features = {
+            key: blank if isinstance(value, torch.Tensor) and value.shape == mask.shape else value
+            for key, value in features.items()
+        }
+        return features, np.zeros(len(mask), np.int64)
+    places = torch.arange(mask.shape[1])
+    before = mask.int().argmax(dim=1, keepdim=True)  # the first token's place; 0 where there is none
+    if before.any():
+        rows, moved = torch.arange(len(mask))[:, None], (places + before) % mask.shape[1]
+        features = {
+            key: value[rows, moved]
+            if isinstance(value, torch.Tensor) and value.shape[:2] == mask.shape
+            else value
+            for key, value in features.items()
+        }
+    # Up to the last token: a mask may leave out some before it.
+    lengths = ((places + 1) * features["attention_mask"].bool()).amax(dim=1)
+    return features, lengths.numpy()
 
 
 def _cut(value: Any, rows: NDArray[np.int64], columns: slice, shape: torch.Size) -> Any:

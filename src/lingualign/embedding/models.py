@@ -9,7 +9,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lingualign.embedding.padding import allow_padding
 from lingualign.embedding.progress import without_tensor_bars
+from lingualign.environment import prepare_environment
 from lingualign.errors import InputError, first_line
 from lingualign.hub import is_on_hub
 
@@ -60,6 +62,7 @@ def load_model(
     from sentence_transformers import SentenceTransformer
     from torch import OutOfMemoryError
 
+    prepare_environment()
     check_device(device)
     place, reachable = _locate(name, revision)
     try:
@@ -67,7 +70,7 @@ def load_model(
         # The bar of a download stays.
         bars = without_tensor_bars() if Path(place).is_dir() else nullcontext()
         with _loading, _no_unpickling(name), bars:
-            return SentenceTransformer(
+            model = SentenceTransformer(
                 place,
                 revision=revision,
                 device=device,
@@ -75,6 +78,8 @@ def load_model(
                 local_files_only=not reachable,
                 model_kwargs={"use_safetensors": True},
             )
+        allow_padding(model)
+        return model
     except (InputError, MemoryError, OutOfMemoryError):
         raise
     except Exception as error:

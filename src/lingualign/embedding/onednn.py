@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from lingualign.environment import prepare_environment
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 @cache
 def has_onednn(dtype: torch.dtype = torch.float32) -> bool:
     """Whether this build of torch and this processor have these products in a dtype, and they are right."""
+    prepare_environment()
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     generator = torch.Generator().manual_seed(0)

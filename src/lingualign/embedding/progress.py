@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lingualign.progress_lines import Lines, draws_bars
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 @contextmanager
 def progress_bar(task: str, total: int | None, *, enabled: bool) -> Iterator[Callable[[int], None]]:
     """Show how far a task over sentences is, on standard error; yields the function that moves it on.
+
+    A terminal shows a bar. A log file or a pipe gets plain lines, see `lingualign.progress_lines.Lines`.
 
     Parameters
     ----------
@@ -26,6 +30,22 @@ def progress_bar(task: str, total: int | None, *, enabled: bool) -> Iterator[Cal
         yield lambda _: None
         return
 
+    if not draws_bars():
+        lines, done = Lines(task, total), 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            lines.show(done)
+
+        try:
+            yield advance
+            # What stands for another, as a copy of a sentence, is passed over without being counted.
+            done = done if total is None else total
+        finally:
+            lines.end(done)
+        return
+
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -33,7 +53,6 @@ def progress_bar(task: str, total: int | None, *, enabled: bool) -> Iterator[Cal
     with Progress(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task(task, total=total)
         yield lambda count: bar.advance(shown, count)
-        # What stands for another, as a copy of a sentence, is passed over without being counted.
         bar.update(shown, completed=total)
 
 

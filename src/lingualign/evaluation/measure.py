@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from lingualign._version import __version__
+from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.evaluation.checks import unknown_tokens, warnings
 from lingualign.evaluation.mined import measure_mining
@@ -18,7 +19,7 @@ from lingualign.evaluation.xsim import margin_retrieved
 from lingualign.neighbours import NEIGHBOURHOOD, Margin, cosines, nearest_neighbours
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -53,13 +54,17 @@ def measure(
     training = [_places(suite.training, place) if suite.training else None for suite in suites]
     vectors = encode_kept(encoder, list(place), kept, progress=progress)
     outcomes = {}
-    for suite, of_suite, of_training in zip(suites, columns, training, strict=True):
-        outcomes[suite.name] = measure_suite(
-            suite,
-            {column: vectors[rows] for column, rows in of_suite.items()},
-            None if of_training is None else {column: vectors[rows] for column, rows in of_training.items()},
-        )
-        outcomes[suite.name].warnings.extend(unknown_tokens(suite, encoder.tokenizer))
+    with progress_bar("Measuring", sum(map(_comparisons, suites)), enabled=progress) as advance:
+        for suite, of_suite, of_training in zip(suites, columns, training, strict=True):
+            outcomes[suite.name] = measure_suite(
+                suite,
+                {column: vectors[rows] for column, rows in of_suite.items()},
+                None
+                if of_training is None
+                else {column: vectors[rows] for column, rows in of_training.items()},
+                advance,
+            )
+            outcomes[suite.name].warnings.extend(unknown_tokens(suite, encoder.tokenizer))
     described = {
         "name": encoder.name,
         "fingerprint": encoder.fingerprint,
@@ -78,10 +83,15 @@ def _places(suite: Suite, place: dict[str, int]) -> dict[str, npt.NDArray[np.int
     }
 
 
+def _comparisons(suite: Suite) -> int:
+    return len(suite.sentences) * (len(suite.sentences) - 1) // 2
+
+
 def measure_suite(
     suite: Suite,
     vectors: dict[str, npt.NDArray[np.float32]],
     training: dict[str, npt.NDArray[np.float32]] | None = None,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> SuiteOutcomes:
     """Find the outcome of every row of one suite.
 
@@ -93,11 +103,14 @@ def measure_suite(
         Its sentences' vectors by column, (rows, d) each.
     training
         Those of `Suite.training`.
+    advance
+        Told of each comparison of two columns.
     """
     ids = sentence_ids({column: texts[: suite.rows] for column, texts in suite.sentences.items()})
     found = warnings(suite, vectors)
     if suite.kind == "mining":
         retrieval, mined, search, doubts = measure_mining(suite, vectors, training)
+        advance(1)
         pairs = {column: table[: suite.rows] for column, table in vectors.items()}
         return SuiteOutcomes(
             suite.name,
@@ -111,6 +124,7 @@ def measure_suite(
         )
     if suite.kind == "sts":
         predicted = cosines(vectors["sentence1"], vectors["sentence2"])
+        advance(1)
         return SuiteOutcomes(
             suite.name, suite.group, suite.kind, ids, predicted=predicted, gold=suite.gold, warnings=found
         )
@@ -123,6 +137,7 @@ def measure_suite(
             {margin: margin_retrieved(back, there, margin) for margin in margins},
         )
         searches.append((there, back))
+        advance(1)
     space = describe_space(vectors) | with_intervals(hubness=estimate_hubness(searches))
     return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, by_pair, space=space, warnings=found)
 

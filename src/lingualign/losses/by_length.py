@@ -2,7 +2,11 @@
 
 A random batch holds a few long sentences, and padding all others to the longest wastes most of the work: four fifths
 of it on real pairs. Here the sentences of all columns are sorted by length and embedded in parts, each as wide as its
-own longest. Batch, vectors and gradients are those of one forward pass (but for the draws of dropout).
+own longest. Vectors and gradients are those of each sentence embedded alone (but for the draws of dropout).
+
+Some tokenizers pad in front. There a model that counts positions from the first column, as GPT-2 does, would give a
+sentence another vector in each batch: every sentence is moved to the front first, which only models that look at the
+padding could tell.
 """
 
 from __future__ import annotations
@@ -11,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from sentence_transformers.base.losses.merged_forward import merge_feature_batches
 from sentence_transformers.util import all_gather
 from torch import Tensor
@@ -62,26 +65,35 @@ def cut_by_length(features: Sequence[dict[str, Any]], sentences: int | None = No
     columns = list(features)
     if all("offsets" in column for column in columns):
         return Parts([_joined(columns)], None, len(columns))
-    # Some tokenizers pad on the left, where the shorter sentences then have nothing.
-    masks = [column.get("attention_mask") for column in columns]
-    padded_left = all(mask is not None and mask.ndim == 2 for mask in masks) and any(
-        bool((mask[:, 0] == 0).any()) for mask in masks if mask is not None
-    )
-    if padded_left:
-        columns = _flush_right(columns)
+    columns = [padded_behind(column) for column in columns]
     merged = merge_feature_batches(columns) if len(columns) > 1 else dict(columns[0])
     mask = None if merged is None else merged.get("attention_mask")
-    if merged is None or mask is None or mask.ndim != 2 or "cu_seq_lens_q" in merged:
+    if merged is None or mask is None or mask.ndim != 2 or mask.numel() == 0 or "cu_seq_lens_q" in merged:
         return Parts([dict(column) for column in columns], None, len(columns))
-    lengths = mask.sum(1)
+    # Up to the last token: a mask may leave out some before it.
+    lengths = (mask.bool() * torch.arange(1, mask.shape[1] + 1, device=mask.device)).amax(1)
     order = torch.argsort(lengths, descending=True, stable=True)
     sizes = _sizes(lengths[order].tolist(), mask.device, sentences, len(columns))
-    parts = []
-    for rows in torch.split(order, sizes):
-        width = max(1, int(lengths[rows[0]]))
-        kept = slice(mask.shape[1] - width, None) if padded_left else slice(width)
-        parts.append(take_rows(merged, rows, kept))
+    parts = [
+        take_rows(merged, rows, slice(max(1, int(lengths[rows[0]])))) for rows in torch.split(order, sizes)
+    ]
     return Parts(parts, order, len(columns))
+
+
+def padded_behind(features: dict[str, Any]) -> dict[str, Any]:
+    """Move each sentence's padding behind it, in features of any layout; a sentence without tokens stays as it is."""
+    mask = features.get("attention_mask")
+    if mask is None or mask.ndim != 2 or mask.numel() == 0:
+        return features
+    before = mask.int().argmax(1)  # the first token's place; 0 where there is none
+    if not before.any():
+        return features
+    rows, width = torch.arange(len(mask), device=mask.device)[:, None], mask.shape[1]
+    places = (before[:, None] + torch.arange(width, device=mask.device)) % width
+    return {
+        name: value[rows, places] if isinstance(value, Tensor) and value.shape[:2] == mask.shape else value
+        for name, value in features.items()
+    }
 
 
 def _sizes(lengths: list[int], device: torch.device, sentences: int | None, columns: int) -> list[int]:
@@ -117,24 +129,6 @@ def _joined(columns: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "input_ids": torch.cat([column["input_ids"] for column in columns]),
         "offsets": torch.cat(offsets),
     }
-
-
-def _flush_right(columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Widen columns padded on the left to the widest, on the left: merging them would pad on the right."""
-    widest = max(column["attention_mask"].shape[1] for column in columns)
-    wide = []
-    for column in columns:
-        shape = column["attention_mask"].shape
-        missing = widest - shape[1]
-        wide.append(
-            {
-                name: F.pad(value, (missing, 0))
-                if isinstance(value, Tensor) and value.shape == shape
-                else value
-                for name, value in column.items()
-            }
-        )
-    return wide
 
 
 def take_rows(features: dict[str, Any], rows: Tensor, kept: slice = slice(None)) -> dict[str, Any]:

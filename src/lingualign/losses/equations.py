@@ -27,9 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_SHORTEST = 1e-6
+
+
 def normalise(vectors: Tensor) -> Tensor:
-    """Scale ``(..., D)`` vectors to unit length, in float32; a zero vector stays zero."""
-    return F.normalize(vectors.float(), dim=-1)
+    """Scale ``(..., D)`` vectors to unit length, in float32; a zero vector stays zero.
+
+    The gradient grows with 1 / length. A vector of length 1e-6 or less has no direction to turn: its gradient is 0.
+    """
+    vectors = vectors.float()
+    length = torch.linalg.vector_norm(vectors.detach(), dim=-1, keepdim=True)
+    return F.normalize(torch.where(length > _SHORTEST, vectors, vectors.detach()), dim=-1)
 
 
 def similarity(rows: Tensor, columns: Tensor) -> Tensor:

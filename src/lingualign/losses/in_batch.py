@@ -98,7 +98,8 @@ class InBatchLoss(CachedLossMixin, nn.Module):
     ) -> Tensor:
         """Sum the terms from the vectors of the parts, with gradients back to those vectors if asked."""
         parts, labels, hashes = labels
-        terms = self.terms(parts.columns([vectors for part in reps for vectors in part]), labels, hashes)
+        vectors = columns_of(self.model, parts, [vectors for part in reps for vectors in part])
+        terms = self.terms(vectors, labels, hashes)
         loss = torch.stack(list(terms.values())).sum()
         if with_backward:
             torch.autograd.backward(loss)
@@ -112,4 +113,12 @@ class InBatchLoss(CachedLossMixin, nn.Module):
 
 def embed(model: SentenceTransformer, parts: Parts) -> list[Tensor]:
     """Embed a batch part by part: ``(N, D)`` of each column."""
-    return parts.columns([model(features)["sentence_embedding"] for features in parts.features])
+    return columns_of(model, parts, [model(features)["sentence_embedding"] for features in parts.features])
+
+
+def columns_of(model: nn.Module, parts: Parts, vectors: Sequence[Tensor]) -> list[Tensor]:
+    """Give each column's vectors from those of the parts, of as many dimensions as the model's ``encode`` keeps."""
+    dimensions = getattr(
+        getattr(model, "module", model), "truncate_dim", None
+    )  # DDP holds the model as its module
+    return [column[:, :dimensions] for column in parts.columns(vectors)]

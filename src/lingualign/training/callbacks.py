@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
+from lingualign.progress_lines import Lines
 from lingualign.training.processes import any_process, is_first
 
 if TYPE_CHECKING:
@@ -84,11 +85,26 @@ class ProgressBar(TrainerCallback):
 
 
 class ProgressLines(TrainerCallback):
-    """One line an evaluation, for a log file or a pipe."""
+    """One line an evaluation, and lines in between while a step follows the other, for a log file or a pipe."""
 
-    def __init__(self, metric: str) -> None:
-        self.metric = metric
+    def __init__(self, metric: str, name: str = "Training") -> None:
+        self.metric, self.name = metric, name
         self._loss = ""
+        self._lines: Lines | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Begin to count, at the step that a resumed run goes on from."""
+        if state.is_world_process_zero:
+            self._lines = Lines(f"{self.name}: step", state.max_steps, state.global_step)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Print a line now and then."""
+        if self._lines is not None:
+            self._lines.show(state.global_step, self._loss.removeprefix(", "))
 
     def on_log(
         self,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
-from lingualign.files import file_damage, sha256_of
+from lingualign.files import file_damage, follow_umask, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -73,6 +73,7 @@ def writing(checkpoint: Path) -> Iterator[Path]:
             if path.is_file()
         }
         (unfinished / _MANIFEST).write_text(json.dumps({"files": files}, indent=2), encoding="utf-8")
+        follow_umask(unfinished)
         unfinished.rename(checkpoint)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)

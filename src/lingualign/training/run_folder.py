@@ -25,7 +25,7 @@ import numpy as np
 import yaml
 
 from lingualign.errors import InputError
-from lingualign.files import write_atomically
+from lingualign.files import follow_umask, write_atomically
 from lingualign.training.checkpoints import (
     UNFINISHED,
     checkpoints,
@@ -279,6 +279,7 @@ class RunFolder:
                 lambda: "The checkpoints are whole; make room and go on with --resume",
             ):
                 model.save_pretrained(str(unfinished), create_model_card=False)
+                follow_umask(unfinished)
         except InputError:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
 from tempfile import TemporaryDirectory
@@ -55,7 +54,8 @@ def align_static(
     from sentence_transformers import SentenceTransformerTrainingArguments
     from transformers import PrinterCallback, ProgressCallback
 
-    from lingualign.training.callbacks import ProgressBar
+    from lingualign.progress_lines import draws_bars
+    from lingualign.training.callbacks import ProgressBar, ProgressLines
     from lingualign.training.trainer import AlignmentTrainer
 
     processes = process_count()
@@ -89,8 +89,9 @@ def align_static(
         )
         trainer.remove_callback(ProgressCallback)
         trainer.remove_callback(PrinterCallback)
-        if progress and sys.stderr.isatty():
-            trainer.add_callback(ProgressBar("", "Static alignment"))
+        if progress:
+            shown = ProgressBar if draws_bars() else ProgressLines
+            trainer.add_callback(shown("", "Static alignment"))
         began = time.monotonic()
         try:
             trainer.train()

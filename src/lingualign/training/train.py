@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -308,6 +307,7 @@ def _fit(
     from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback
 
     from lingualign.embedding.encode import fast_bf16
+    from lingualign.progress_lines import draws_bars
     from lingualign.training.callbacks import EmbeddingsFirst, ProgressBar, ProgressLines, StopOnSignal
     from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
     from lingualign.training.trainer import AlignmentTrainer
@@ -353,7 +353,7 @@ def _fit(
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     if progress:
-        trainer.add_callback(ProgressBar(metric) if sys.stderr.isatty() else ProgressLines(metric))
+        trainer.add_callback(ProgressBar(metric) if draws_bars() else ProgressLines(metric))
     if training.early_stopping.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
     if config.student.embeddings_first:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FORM = 1
+_FORM = 2
 """Of the files: another one has other names."""
 _MOST_BYTES = 4 << 30
 _DIGEST_BYTES = 32

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingualign.embedding.encode import chunks, refuse_not_finite
+from lingualign.embedding.encoders.prompts import hint_at_prompts
 from lingualign.embedding.models import digest_of
 from lingualign.errors import InputError
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lingualign.embedding.encoders.protocol import PromptFrom
 
 _CHUNK_SENTENCES = 8_192
+_MODEL_TYPE = "SentenceTransformer"
 _NORMALIZE = {"module_input_name": "sentence_embedding", "module_output_name": "sentence_embedding"}
 
 
@@ -41,6 +43,8 @@ class StaticEncoder:
         Of its folder; (tokens, d).
     modules
         Its modules, described as `lingualign.embedding.fingerprint` does it.
+    truncate_dim
+        Dimensions that its vectors keep; all of the table's where None.
     own_prompt
         What its configuration wants before every sentence.
     prompt
@@ -55,11 +59,12 @@ class StaticEncoder:
         tokenizer: Tokenizer,
         table: torch.Tensor,
         modules: list[dict[str, Any]],
+        truncate_dim: int | None,
         own_prompt: str,
         prompt: str | None,
     ) -> None:
         self.name, self.tokenizer = name, tokenizer
-        self._table, self._modules = table, modules
+        self._table, self._modules, self._truncate_dim = table, modules, truncate_dim
         self.prompt = own_prompt if prompt is None else prompt
         self._prompt_from: PromptFrom = "option"
         if prompt is None:
@@ -69,13 +74,17 @@ class StaticEncoder:
     def fingerprint(self) -> str:
         """That of `lingualign.embedding.fingerprint` for the model as the library loads it."""
         return digest_of(
-            self._modules, self.tokenizer, float("inf"), None, {"0.embedding.weight": self._table}
+            self._modules,
+            self.tokenizer,
+            float("inf"),
+            self._truncate_dim,
+            {"0.embedding.weight": self._table},
         )
 
     @property
     def dimensions(self) -> int:
-        """Columns of the table."""
-        return int(self._table.shape[1])
+        """Columns of the table, as many as are kept."""
+        return int(self._table[:, : self._truncate_dim].shape[1])
 
     def describe(self) -> dict[str, Any]:
         """Give the kind, which is that of the library's models, and who decided on the prompt."""
@@ -103,7 +112,7 @@ class StaticEncoder:
                 means = functional.embedding_bag(
                     torch.from_numpy(tokens), self._table, torch.from_numpy(starts), mode="mean"
                 )
-                vectors = functional.normalize(means).numpy()
+                vectors = functional.normalize(means[:, : self._truncate_dim]).numpy()
             refuse_not_finite(vectors, texts)
             yield rows, vectors
 
@@ -126,7 +135,17 @@ def open_static(name: str, *, prompt: str | None = None) -> StaticEncoder | None
         place = folder / _read(folder / "modules.json")[0]["path"]
         tables = load_file(place / "model.safetensors")
         config = _read(folder / "config_sentence_transformers.json")
-        own_prompt = config["prompts"].get(config["default_prompt_name"]) or ""
+        prompts, default, truncate_dim = (
+            config["prompts"],
+            config["default_prompt_name"],
+            config.get("truncate_dim"),
+        )
+        own_prompt = "" if default is None else prompts[default] or ""
+        known = (
+            config.get("model_type", _MODEL_TYPE) == _MODEL_TYPE
+            and all(text is None or isinstance(text, str) for text in prompts.values())
+            and (truncate_dim is None or (isinstance(truncate_dim, int) and truncate_dim > 0))
+        )
         table, text = tables["embedding.weight"], (place / "tokenizer.json").read_text("utf-8")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError):
         return None
@@ -135,9 +154,11 @@ def open_static(name: str, *, prompt: str | None = None) -> StaticEncoder | None
     except Exception:  # what tokenizers raises has no kind of its own
         return None
     tokenizer.no_padding()
-    if len(tables) > 1 or table.ndim != 2 or table.dtype != torch.float32 or not isinstance(own_prompt, str):
+    if not known or len(tables) > 1 or table.ndim != 2 or table.dtype != torch.float32:
         return None
-    return StaticEncoder(name, tokenizer, table, modules, own_prompt, prompt)
+    if prompt is None and not own_prompt:
+        hint_at_prompts(name, prompts)
+    return StaticEncoder(name, tokenizer, table, modules, truncate_dim, own_prompt, prompt)
 
 
 def _modules(folder: Path) -> list[dict[str, Any]] | None:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 from lingualign.embedding.encode import encode, encode_batches, resolve_precision
+from lingualign.embedding.encoders.prompts import hint_at_prompts
 from lingualign.embedding.encoders.protocol import Pooling
 from lingualign.embedding.models import fingerprint, has_modules, load_model
 from lingualign.errors import InputError
@@ -52,6 +53,8 @@ class TransformerEncoder:
         if prompt is None:
             prompt = self.model.prompts.get(self.model.default_prompt_name or "") or ""
             self.prompt_from = "model" if prompt else "none"
+            if not prompt:
+                hint_at_prompts(self.name, self.model.prompts)
         self.prompt = prompt
         self.precision: Precision = resolve_precision(precision, self.model.device)
         from sentence_transformers.sentence_transformer.modules import StaticEmbedding

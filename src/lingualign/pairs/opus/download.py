@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lingualign.errors import InputError
 from lingualign.files import cache_folder, taking_turns
 from lingualign.pairs.opus.connection import AnswerError, Stopped, check_status, persistently
+from lingualign.progress_lines import Lines, draws_bars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -206,7 +207,7 @@ def _explaining(path: Path) -> Iterator[None]:
 def _bars(
     bitexts: Sequence[Bitext], *, enabled: bool
 ) -> Iterator[Callable[[Bitext], AbstractContextManager[Told]]]:
-    """Show a bar for all archives, and one for each that is under way."""
+    """Show a bar for all archives, and one for each that is under way; where none can be drawn, lines about all."""
 
     @contextmanager
     def silent(_: Bitext) -> Iterator[Told]:
@@ -216,13 +217,30 @@ def _bars(
         yield silent
         return
 
+    arrived: dict[Bitext, int] = {}
+    if not draws_bars():
+        lines = Lines(f"{len(bitexts)} archives, KiB", sum(each.kib for each in bitexts))
+
+        @contextmanager
+        def counted(bitext: Bitext) -> Iterator[Told]:
+            def told(have: int, total: int | None) -> None:
+                arrived[bitext] = have
+                lines.show(sum(list(arrived.values())) // 1024)
+
+            yield told
+
+        try:
+            yield counted
+        finally:
+            lines.end(sum(list(arrived.values())) // 1024)
+        return
+
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         everything = bars.add_task(f"{len(bitexts)} archives", total=sum(each.kib for each in bitexts) * 1024)
-        arrived: dict[Bitext, int] = {}
 
         @contextmanager
         def shown(bitext: Bitext) -> Iterator[Told]:

@@ -20,6 +20,7 @@ from lingualign.pairs.opus.connection import open_client
 from lingualign.pairs.opus.download import download_archives
 from lingualign.pairs.selection import LanguagePair, select_language_pairs
 from lingualign.pairs.table import PAIR_SCHEMA
+from lingualign.progress_lines import Lines, draws_bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -299,6 +300,13 @@ def _write_manifest(folder: Path, files: dict[str, Fetched]) -> None:
 def _shown(missing: dict[str, Bitext], *, enabled: bool) -> Iterator[tuple[str, Bitext]]:
     if not enabled:
         yield from missing.items()
+        return
+    if not draws_bars():
+        lines = Lines("Reading archives", len(missing))
+        for done, item in enumerate(missing.items()):
+            lines.show(done)
+            yield item
+        lines.end(len(missing))
         return
     from rich.console import Console
     from rich.progress import track

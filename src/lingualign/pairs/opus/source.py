@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
@@ -86,6 +85,6 @@ def stream_bitext(bitext: Bitext) -> Iterator[pa.Table]:
     """
     if not bitext.archive.is_file():
         with open_client() as client:
-            download_archives(client, [bitext], progress=sys.stderr.isatty())
+            download_archives(client, [bitext], progress=True)
     with open_archive(bitext) as lines:
         yield from batches(lines, bitext)
