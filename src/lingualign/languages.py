@@ -27,14 +27,26 @@ _EVERYDAY_NAMES = re.compile(
 )
 
 
+# What files put for a tag: BCP 47's subtags in any order and number, registered or not, also as the name of a POSIX
+# locale. A subtag of one character must introduce something.
+_LOOSE_TAG = re.compile(
+    r"([a-z]{2,3}(?:[-_][a-z0-9]{1,8}){0,8}(?<![-_].))(?:\.[a-z0-9-]{1,16})?(?:@[a-z0-9]{1,16})?", re.IGNORECASE
+)
+_LONGEST_TAG = 100
+
+
 @lru_cache(maxsize=4096)
 def language_code(tag: str) -> str:
     """Reduce a language tag to its primary code.
 
+    A tag that is not valid is cut from its end until what remains is, as RFC 4647 looks tags up: ``ET-01`` is ``et``,
+    ``sr-SP-Latn`` is ``sr``, ``es-ES_tradnl`` is ``es``.
+
     Parameters
     ----------
     tag
-        ``en``, ``eng``, ``eng_Latn``, ``en-US``, ``ko_KR``: any BCP 47 tag, ISO 639-3 code or FLORES name.
+        ``en``, ``eng``, ``eng_Latn``, ``en-US``, ``ko_KR``: any BCP 47 tag, ISO 639-3 code, FLORES name, or name of a
+        locale (``sr@latin``, ``de_DE.UTF-8``).
 
     Returns
     -------
@@ -47,35 +59,49 @@ def language_code(tag: str) -> str:
     ------
     InputError
         If the tag names no language; the special codes (``und``, ``mul``, ``zxx``, ``mis``, ``art``, the
-        private ``qaa`` to ``qtz``) name none.
+        private ``qaa`` to ``qtz``) name none, nor do private tags (``x-none``, ``x-default``).
 
     Examples
     --------
-    >>> language_code("kor_Hang"), language_code("en-US"), language_code("cmn_Hans")
-    ('ko', 'en', 'zh')
+    >>> language_code("kor_Hang"), language_code("en-US"), language_code("cmn_Hans"), language_code("ET-01")
+    ('ko', 'en', 'zh', 'et')
     """
+    code = _code_of_valid(tag)
+    loose = _LOOSE_TAG.fullmatch(tag) if code is None else None
+    shorter = re.split("[-_]", loose[1]) if loose else []
+    while code is None and shorter:
+        code = _code_of_valid("-".join(shorter))
+        shorter.pop()
+    if code is None or _NO_LANGUAGE.fullmatch(code):
+        raise InputError(
+            f"unknown language code {tag[:_LONGEST_TAG]!r}: expected an ISO 639 code such as 'en' or 'kor', "
+            "a BCP 47 tag such as 'en-US', or a FLORES name such as 'kor_Hang'"
+        )
+    return code
+
+
+def _code_of_valid(tag: str) -> str | None:
+    """Return the code of a valid tag, which may be one that names no language."""
     import langcodes  # 0.1 s that `lingualign --help` does not need
 
     try:
-        if langcodes.tag_is_valid(tag):
-            code = langcodes.Language.get(tag).prefer_macrolanguage().language
-            if code and not _NO_LANGUAGE.fullmatch(code):
-                return _MACROLANGUAGE.get(code, code)
+        if len(tag) > _LONGEST_TAG or not langcodes.tag_is_valid(tag):
+            return None
+        code = langcodes.Language.get(tag).prefer_macrolanguage().language
     except ValueError:
-        pass
-    raise InputError(
-        f"unknown language code {tag!r}: expected an ISO 639 code such as 'en' or 'kor', "
-        "a BCP 47 tag such as 'en-US', or a FLORES name such as 'kor_Hang'"
-    )
+        return None
+    # A tag that begins with x- or i- may have no code at all.
+    return _MACROLANGUAGE.get(code, code) if code and re.fullmatch("[a-z]{2,3}", code) else None
 
 
-def is_language(tag: str) -> bool:
-    """Whether `language_code` accepts ``tag``."""
-    try:
-        language_code(tag)
-    except InputError:
-        return False
-    return True
+@lru_cache(maxsize=4096)
+def is_language(name: str) -> bool:
+    """Whether a name is the tag of a language, valid as it stands.
+
+    Files and columns are recognised by it, so it takes less than `language_code`, to which ``to_train`` would be Tongan.
+    """
+    code = _code_of_valid(name)
+    return code is not None and not _NO_LANGUAGE.fullmatch(code)
 
 
 def is_language_column(name: str) -> bool:

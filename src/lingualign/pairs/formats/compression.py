@@ -12,6 +12,7 @@ from lingualign.pairs.formats.archives import ARCHIVE, archive_of, open_member
 from lingualign.pairs.formats.encodings import utf8_blocks
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -63,12 +64,17 @@ def text_blocks(path: Path, encoding: str | None = None) -> Iterator[bytes]:
     return whole_lines(read_blocks(path), path, encoding)
 
 
-def whole_lines(blocks: Iterable[bytes], path: Path, encoding: str | None = None) -> Iterator[bytes]:
-    """Give what `text_blocks` gives of blocks cut anywhere; the path is for messages."""
+def whole_lines(
+    blocks: Iterable[bytes],
+    path: Path,
+    encoding: str | None = None,
+    declaration: re.Pattern[bytes] | None = None,
+) -> Iterator[bytes]:
+    """Give what `text_blocks` gives of blocks cut anywhere; the path is for messages, the rest as for `utf8_blocks`."""
     lines = 0
     held: list[bytes] = []
     size = 0
-    for block in utf8_blocks(blocks, path, encoding):
+    for block in utf8_blocks(blocks, path, encoding, declaration):
         held.append(block)
         size += len(block)
         end = block.rfind(b"\n") + 1

@@ -4,41 +4,78 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, NoReturn
 
 from lingualign.errors import InputError
-from lingualign.languages import language_code, looks_like_language
-from lingualign.pairs.formats.compression import read_blocks
-from lingualign.pairs.formats.encodings import utf8_blocks
-from lingualign.pairs.table import pair_tables
+from lingualign.languages import language_code
+from lingualign.pairs.formats.compression import read_blocks, whole_lines
+from lingualign.pairs.formats.plurals import forms_for_one_and_many
+from lingualign.pairs.table import LONGEST_SENTENCE, pair_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import polib
     import pyarrow as pa
 
     from lingualign.pairs.table import Row
 
-_DECLARATION = re.compile(rb'"Content-Type:[^"]*?charset=([A-Za-z0-9._:-]+)')
+# A header may be wrapped anywhere. CHARSET stands in templates for a name that nobody has written yet.
+_DECLARATION = re.compile(rb'"Content-Type:(?:[^"]|"\s*")*?charset=(?!CHARSET\b)([A-Za-z0-9._:-]+)')
 _SOURCE_LANGUAGE = "en"
+_MOST_FORMS = 100
+_LONGEST_CONTINUED_LINE = 1 << 26
+
+_STRING = r'"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"'
+_BLANKS = r"[ \t\r\n\f\v]*+"
+_TOKEN = re.compile(
+    rf"{_BLANKS}(?:{_STRING}"
+    rf"|([A-Za-z_$][\w$]*)(?:{_BLANKS}\[{_BLANKS}([0-9]{{1,4}}){_BLANKS}\])?(?:{_BLANKS}{_STRING})?"
+    r"|(\#[^\n]*)|(.)|\Z)",
+    re.DOTALL,
+)
+_OBSOLETE = re.compile(r"#~\s*msgid\b")
+_FLAGS = re.compile(r"#[,=!]")
+
+_START = ("", "msgstr", "msgstr[]", "domain")
+_BEGINNINGS = ("domain", "msgctxt", "msgid")
+_FOLLOWS = {
+    "domain": _START,
+    "msgctxt": _START,
+    "msgid": (*_START, "msgctxt"),
+    "msgid_plural": ("msgid",),
+    "msgstr": ("msgid",),
+    "msgstr[]": ("msgid_plural", "msgstr[]"),
+}
+"""Each keyword with those that it may stand after."""
+
+_ESCAPE = re.compile(r"((?:\\(?:[0-7]{1,3}|x[0-9A-Fa-f]+))+)|\\(.)", re.DOTALL)
+_NUMBER = re.compile(r"\\(?:x([0-9A-Fa-f]+)|([0-7]+))")
+_ESCAPED = {
+    **{"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"},
+    **{"\\": "\\", '"': '"', "\n": ""},  # a backslash at the end of a line joins it to the next
+}
 
 
 def stream_po(
     path: Path,
     *,
     corpus: str = "",
-    languages: tuple[str, str] | None = None,
+    languages: tuple[str | None, str] | None = None,
     encoding: str | None = None,
     left_out: Counter[str] | None = None,
 ) -> Iterator[pa.Table]:
     """Read the pairs of a PO file: each ``msgid`` with its ``msgstr``.
 
-    Of a message with plural forms the singular goes with the form for one, and the plural with the last. The language
-    of the translations is the header's ``Language``, else the name's; that of the messages the header's
-    ``X-Source-Language``, else the name's, else English. Read whole, by polib: small, of no dependencies, and not
-    under the GPL as the larger tools are.
+    Of a message with plural forms the singular goes with the form for 1, and the plural with that for 100, by the
+    header's ``Plural-Forms``; without a valid one, with the first and the last. The language of the translations is the
+    header's ``Language``, else the name's; that of the messages the header's ``X-Source-Language``, else the name's,
+    else English.
+
+    What ``msgfmt`` of gettext reads is read, and beyond it what other tools write: a byte order mark, messages that are
+    defined twice, comments within a message. An escape that is none of C's stays as it is written.
 
     Parameters
     ----------
@@ -47,16 +84,17 @@ def stream_po(
     corpus
         What pairs are said to come from.
     languages
-        Of messages and translations, where the header does not name them.
+        Of messages and translations, where the header does not name them; None for one that the name does not say.
     encoding
         Of the text, if not the one that the header declares.
     left_out
-        Counts messages that give no pair, by reason: fuzzy, obsolete, not translated.
+        Counts messages that give no pair, by reason: fuzzy, obsolete, not translated; and plural forms that are missing
+        or were chosen without a formula.
 
     Returns
     -------
     iterator of pyarrow.Table
-        Tables of `PAIR_SCHEMA`, at least one.
+        Tables of `PAIR_SCHEMA`, at least one, in memory that does not grow with the file.
 
     Raises
     ------
@@ -67,82 +105,223 @@ def stream_po(
 
 
 def _pairs(
-    path: Path, corpus: str, named: tuple[str, str] | None, encoding: str | None, left_out: Counter[str]
+    path: Path, corpus: str, named: tuple[str | None, str] | None, encoding: str | None, left_out: Counter[str]
 ) -> Iterator[Row]:
-    catalogue = _parse(path, encoding)
-    lang1, lang2 = _languages(catalogue, path, named)
-    singular = _singular_form(catalogue)
-    for entry in catalogue:
-        if entry.obsolete:
-            left_out["obsolete messages"] += 1
-        elif entry.fuzzy:
-            left_out["fuzzy messages"] += 1
-        elif not entry.translated():
+    messages = _Catalogue(path, encoding).messages()
+    first = next(messages, None)
+    if first is None or first.is_header:
+        header = first
+    else:  # a catalogue that was sorted has it elsewhere
+        header = next((message for message in _Catalogue(path, encoding).messages() if message.is_header), None)
+        messages = chain([first], messages)
+    fields = _fields(header) if header else {}
+    lang1, lang2 = _languages(fields, path, named)
+    charset = _charset(fields)
+    forms = forms_for_one_and_many(fields.get("plural-forms", ""))
+    for message in messages:
+        if not message.is_header:
+            for sentence, translation in message.pairs(charset, forms, left_out):
+                yield sentence, translation, lang1, lang2, corpus
+
+
+@dataclass(slots=True)
+class _Message:
+    """A message as it is written: the strings of each keyword, and of each plural form under its number."""
+
+    texts: dict[str | int, list[str]] = field(default_factory=dict)
+    fuzzy: bool = False
+    obsolete: bool = False
+
+    @property
+    def is_header(self) -> bool:
+        return not self.obsolete and "msgctxt" not in self.texts and not any(self.texts["msgid"])
+
+    def pairs(
+        self, charset: str, forms: tuple[int, int] | None, left_out: Counter[str]
+    ) -> list[tuple[str, str]]:
+        """Return what of it is a pair, and count what is not."""
+        if self.obsolete or self.fuzzy:
+            left_out["obsolete messages" if self.obsolete else "fuzzy messages"] += 1
+            return []
+        texts = {
+            name: "".join([_unescape(part, charset) if "\\" in part else part for part in parts])
+            for name, parts in self.texts.items()
+            if name != "msgctxt"
+        }
+        if any("\0" in text for text in texts.values()):
+            left_out["messages with a NUL"] += 1
+            return []
+        sentence = texts.pop("msgid")
+        plural = texts.pop("msgid_plural", None)
+        if not all(texts.values()):
             left_out["messages without a translation"] += 1
-        elif entry.msgid_plural:
-            forms = entry.msgstr_plural
-            last = max(forms)
-            if singular in forms and singular != last:
-                yield entry.msgid, forms[singular], lang1, lang2, corpus
-            yield entry.msgid_plural, forms[last], lang1, lang2, corpus
-        else:
-            yield entry.msgid, entry.msgstr, lang1, lang2, corpus
+            return []
+        if plural is None:
+            return [(sentence, texts["msgstr"])]
+        if forms is None and len(texts) > 1:
+            left_out["plurals paired by their first and last form, for want of a valid Plural-Forms"] += 1
+        one, many = forms or (0, max(index for index in texts if isinstance(index, int)))
+        if many not in texts:
+            left_out["plurals without the form for many"] += 1
+        wanted = [(sentence, one)] if one != many else []
+        return [(text, texts[form]) for text, form in (*wanted, (plural, many)) if form in texts]
 
 
-class _Lines(str):
-    """Text whose lines end at line breaks alone, not at U+2028 and its like, which messages may hold."""
-
-    def splitlines(self, keepends: bool = False) -> list[str]:
-        return self.split("\n")
+class _Damage(ValueError):
+    """What makes a token wrong where it stands."""
 
 
-def _parse(path: Path, encoding: str | None) -> polib.POFile:
-    import polib
+class _Catalogue:
+    """Goes through the messages of one file, token by token."""
 
-    content = b"".join(utf8_blocks(read_blocks(path), path, encoding, _DECLARATION)).decode("utf-8")
+    def __init__(self, path: Path, encoding: str | None) -> None:
+        self._path = path
+        self._encoding = encoding
+        self._message = _Message()
+        self._strings: list[str] | None = None
+        self._last = ""
+        self._fuzzy = False
+        self._size = 0
+
+    def messages(self) -> Iterator[_Message]:
+        """Return the messages in the order of the file; of obsolete ones no text is kept."""
+        lines = 1
+        for text in self._texts():
+            for token in _TOKEN.finditer(text):
+                string, keyword, index, first, comment, damage = token.groups()
+                try:
+                    if keyword is not None:
+                        if done := self._begin(keyword, index):
+                            yield done
+                        if first is not None:
+                            self._take(first)
+                    elif string is not None:
+                        self._take(string)
+                    elif comment is not None:
+                        if self._is_obsolete(comment):
+                            yield _Message(obsolete=True)
+                    elif damage is not None:
+                        raise _Damage(
+                            "a string does not end on its line" if damage == '"' else f"unexpected {damage!r}"
+                        )
+                except _Damage as error:
+                    start = next(place for place in map(token.start, range(1, 7)) if place >= 0)
+                    unescaped = keyword not in _FOLLOWS and start and text[start - 1] == '"'
+                    reason = "unescaped double quote found" if unescaped else error
+                    self._refuse(lines + text.count("\n", 0, start), reason)
+            lines += text.count("\n")
+        if self._last not in _START or self._strings == []:
+            self._refuse(lines, f"the file ends after {self._last}")
+        if self._message.texts:
+            yield self._message
+
+    def _texts(self) -> Iterator[str]:
+        """Read the file in blocks of whole lines; one that a backslash joins to the next stays with it."""
+        held = b""
+        for lines in whole_lines(read_blocks(self._path), self._path, self._encoding, _DECLARATION):
+            block = held + lines
+            end = len(block)
+            while block.endswith(b"\\\n", 0, end):
+                end = block.rfind(b"\n", 0, end - 1) + 1
+            yield block[:end].decode("utf-8")
+            held = block[end:]
+            if len(held) > _LONGEST_CONTINUED_LINE:
+                raise InputError(
+                    f"{self._path}: a line continued for more than {_LONGEST_CONTINUED_LINE >> 20} MiB by backslashes; "
+                    "take them out"
+                )
+        yield held.decode("utf-8")
+
+    def _begin(self, keyword: str, index: str | None) -> _Message | None:
+        """Note a keyword; return the message that it ends."""
+        name = keyword if index is None else f"{keyword}[]"
+        if keyword not in _FOLLOWS:
+            raise _Damage(f"unknown keyword {keyword[:40]!r}")
+        if self._last not in _FOLLOWS.get(name, ()):
+            written = keyword if index is None else f"{keyword}[{index}]"
+            raise _Damage(f"{written} stands after {self._last or 'nothing'}")
+        if self._strings == []:
+            raise _Damage(f"{self._last} without a string")
+        done = None
+        if name in _BEGINNINGS and self._last != "msgctxt":
+            done = self._message if self._message.texts else None
+            self._message = _Message(fuzzy=self._fuzzy)
+            self._fuzzy = False
+        key = keyword if index is None else int(index)
+        if key in self._message.texts:
+            raise _Damage(f"msgstr[{key}] twice in a message")
+        if len(self._message.texts) > _MOST_FORMS:
+            raise _Damage(f"more than {_MOST_FORMS} plural forms")
+        self._strings, self._size, self._last = [], 0, name
+        if keyword != "domain":
+            self._message.texts[key] = self._strings
+        return done
+
+    def _take(self, string: str) -> None:
+        if self._strings is None:
+            raise _Damage("a string without a keyword")
+        self._strings.append(string)
+        self._size += len(string)
+        if self._size > LONGEST_SENTENCE:
+            raise _Damage(
+                f"a text longer than {LONGEST_SENTENCE:,} characters, as no sentence is; leave it out"
+            )
+
+    def _is_obsolete(self, comment: str) -> bool:
+        """Whether the comment begins an obsolete message; flags are noted for the message that follows them."""
+        if _FLAGS.match(comment):
+            self._fuzzy |= "fuzzy" in re.split(r"[\s,]+", comment[2:])
+        elif _OBSOLETE.match(comment):
+            self._fuzzy = False
+            return True
+        return False
+
+    def _refuse(self, line: int, reason: object) -> NoReturn:
+        raise InputError(f"{self._path}, line {line}: not a valid PO file ({reason})")
+
+
+def _unescape(string: str, charset: str) -> str:
+    """Undo the escapes of C; numbers are bytes of the header's charset. What is no escape stays as it is written."""
+
+    def replacement(escape: re.Match[str]) -> str:
+        if escape[2]:
+            return _ESCAPED.get(escape[2], escape[0])
+        values = (int(octal, 8) if octal else int(digits[-2:], 16) for digits, octal in _NUMBER.findall(escape[1]))
+        try:
+            return bytes(value % 256 for value in values).decode(charset)
+        except UnicodeError:
+            return escape[0]
+
+    return _ESCAPE.sub(replacement, string)
+
+
+def _fields(header: _Message) -> dict[str, str]:
+    """Read the lines of a header; names in lower case."""
+    text = "".join(_unescape(string, "utf-8") for string in header.texts["msgstr"])
+    lines = (line.partition(":") for line in text.split("\n"))
+    return {name.strip().lower(): value.strip() for name, _, value in lines}
+
+
+def _charset(fields: dict[str, str]) -> str:
+    name = fields.get("content-type", "").rpartition("charset=")[2].strip()
     try:
-        # polib takes what names a file for a path: no file's name ends like this.
-        return polib.pofile(_Lines(content.replace("\r\n", "\n") + "\n#\n"), encoding="utf-8")
-    except (OSError, ValueError, IndexError) as error:
-        line = re.search(r"line (\d+)(?:\): (.*))?", str(error))
-        where = f", line {line[1]}" if line else ""
-        reason = f" ({line[2]})" if line and line[2] else ""
-        raise InputError(f"{path}{where}: not a valid PO file{reason}") from None
+        b"a".decode(name)
+    except (LookupError, ValueError):
+        return "utf-8"
+    return name
 
 
-def _languages(catalogue: polib.POFile, path: Path, named: tuple[str, str] | None) -> tuple[str, str]:
-    source, target = (_header(catalogue, key).partition("@")[0] for key in ("X-Source-Language", "Language"))
-    from_name = named[1] if named else _language_of_name(path)
-    if not target and not from_name:
+def _languages(fields: dict[str, str], path: Path, named: tuple[str | None, str] | None) -> tuple[str, str]:
+    source, target = fields.get("x-source-language"), fields.get("language")
+    source_of_name, target_of_name = named or (None, "")
+    if not target and not target_of_name:
         raise InputError(
             f"{path}: the language is not known; write it into the header (Language: fr), or name the file as in fr.po"
         )
     try:
         return (
-            language_code(source) if source else named[0] if named else _SOURCE_LANGUAGE,
-            language_code(target) if target else from_name or "",
+            language_code(source) if source else source_of_name or _SOURCE_LANGUAGE,
+            language_code(target) if target else target_of_name,
         )
     except InputError as error:
         raise InputError(f"{path}: the header's language: {error}") from None
-
-
-def _header(catalogue: polib.POFile, key: str) -> str:
-    return str(catalogue.metadata.get(key) or "").strip()
-
-
-def _language_of_name(path: Path) -> str | None:
-    """Give the language of ``fr.po``, ``django.fr.po`` and ``fr/LC_MESSAGES/django.po``."""
-    name = path.name.lower().partition(".po")[0].rpartition(".")[2]
-    candidates = [path.parent.parent.name, name] if path.parent.name == "LC_MESSAGES" else [name]
-    return next((language_code(tag) for tag in candidates if looks_like_language(tag)), None)
-
-
-def _singular_form(catalogue: polib.POFile) -> int:
-    """Which plural form the header has for one thing; mostly the first, but not in Arabic."""
-    from gettext import c2py
-
-    formula = re.search(r"plural\s*=\s*([^;]+)", _header(catalogue, "Plural-Forms"))
-    try:
-        return int(c2py(formula[1])(1)) if formula else 0
-    except (ValueError, ZeroDivisionError, RecursionError, OverflowError):
-        return 0

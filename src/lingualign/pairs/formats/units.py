@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lingualign.languages import looks_like_language
+from lingualign.languages import language_code, looks_like_language
 from lingualign.pairs.formats.compression import without_compression
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def stream_units(
         Counts units that give no pair, by reason.
     """
     corpus = (named[0] if named else _stem(path)) or path.absolute().parent.name
-    languages = named[1:] if named else None
+    target = _language_of_name(path)
+    languages = named[1:] if named else (None, target) if target else None
     kind = _kind(path)
     if kind == ".tmx":
         from lingualign.pairs.formats.tmx import stream_tmx
@@ -60,6 +61,13 @@ def stream_units(
 
 def _kind(path: Path) -> str:
     return Path(without_compression(path.name)).suffix.lower()
+
+
+def _language_of_name(path: Path) -> str | None:
+    """Return the language of ``fr.po``, ``django.fr.po`` and ``fr/LC_MESSAGES/django.po``."""
+    name = Path(without_compression(path.name)).stem.rpartition(".")[2]
+    candidates = [path.parent.parent.name, name] if path.parent.name == "LC_MESSAGES" else [name]
+    return next((language_code(tag) for tag in candidates if looks_like_language(tag)), None)
 
 
 def _stem(path: Path) -> str:
