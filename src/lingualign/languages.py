@@ -30,7 +30,8 @@ _EVERYDAY_NAMES = re.compile(
 # What files put for a tag: BCP 47's subtags in any order and number, registered or not, also as the name of a POSIX
 # locale. A subtag of one character must introduce something.
 _LOOSE_TAG = re.compile(
-    r"([a-z]{2,3}(?:[-_][a-z0-9]{1,8}){0,8}(?<![-_].))(?:\.[a-z0-9-]{1,16})?(?:@[a-z0-9]{1,16})?", re.IGNORECASE
+    r"([a-z]{2,3}(?:[-_][a-z0-9]{1,8}){0,8}(?<![-_].))(?:\.[a-z0-9-]{1,16})?(?:@[a-z0-9]{1,16})?",
+    re.IGNORECASE,
 )
 _LONGEST_TAG = 100
 

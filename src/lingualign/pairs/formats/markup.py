@@ -8,24 +8,38 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 from xml.parsers import expat
 
 from lingualign.errors import InputError
 from lingualign.languages import language_code
+from lingualign.pairs.formats.blanks import LONGEST_CODE, is_blank, is_blank_code, join
 from lingualign.pairs.formats.compression import read_blocks
 from lingualign.pairs.formats.encodings import utf8_blocks
 from lingualign.pairs.table import LONGEST_SENTENCE
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from lingualign.pairs.table import Row
 
 _DECLARATION = re.compile(rb"""\A\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _DEEPEST = 256
+
+# Characters that XML 1.0 forbids but that tools write, as references or as they are: expat stops at the first. Each
+# gets a mark for its first byte, a noncharacter of Unicode that no text holds, and is found again in the text.
+_FORBIDDEN_REFERENCE = re.compile(
+    rb"&(#(?:x0*(?:[0-8bcef]|1[0-9a-f]|fff[ef])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]|6553[45]));)", re.IGNORECASE
+)
+_FORBIDDEN_BYTES = bytes(set(range(1, 32)) - set(b"\t\n\r"))
+_FORBIDDEN_CHARACTER = re.compile(b"[" + re.escape(_FORBIDDEN_BYTES) + b"]|\xef\xbf[\xbe\xbf]")
+_OF_REFERENCE, _OF_CHARACTER = "\ufdd0", "\ufdd1"
+_MARKED = re.compile(f"[{_OF_REFERENCE}{_OF_CHARACTER}](#x?[0-9a-f]+;)", re.IGNORECASE)
+_UNFINISHED = re.compile(rb"&#?[0-9a-z]{0,40}\Z", re.IGNORECASE)
+_ANY_REFERENCE = re.compile(rb"&#[0-9a-zA-Z]{0,40};?")
 
 
 class UnitReader(ABC):
@@ -55,11 +69,22 @@ class UnitReader(ABC):
         self.corpus = corpus
         self.left_out = left_out
         self.rows: list[Row] = []
+        self.blank_data: set[str] = set()
         self._open: list[str] = []
-        self._text: list[str] | None = None
+        self._text: list[str | None] | None = None
         self._length = 0
         self._level = 0
         self._native = 0
+        self._code: list[str] | None = None
+        self._code_length = 0
+        self._code_level = 0
+        self._blank_levels: list[int] = []
+        self._parts: dict[str, list[str | None]] = {}
+        self._part = ""
+        self._part_start = self._part_level = 0
+        self._literal = False
+        self._first_forbidden = ""
+        self._holds_forbidden = False
         self._prefix = ""
         self._parser = expat.ParserCreate("utf-8")
 
@@ -72,12 +97,23 @@ class UnitReader(ABC):
         """Note an element that begins."""
 
     @abstractmethod
-    def take(self, name: str, text: str) -> None:
-        """Note the text of an element that `holds_text`."""
+    def take(self, name: str, text: str, parts: Mapping[str, str]) -> None:
+        """Note the text of an element that `holds_text`, and that of its parts by `part`."""
 
     @abstractmethod
     def finish(self, name: str) -> None:
         """Note an element that ends, outside of text."""
+
+    def part_of_text(self, name: str, attributes: dict[str, str]) -> str:
+        """Return the name of the part of a text that an element within it is; empty if it is no part of its own."""
+        return ""
+
+    def holds_code(self, name: str, parent: str) -> bool:
+        """Whether the element that begins, outside of text, holds native code."""
+        return False
+
+    def take_code(self, blank: bool) -> None:
+        """Note whether the native code of an element that `holds_code` stands for white space."""
 
     def stream(self, encoding: str | None) -> Iterator[Row]:
         """Go through the file, pair by pair.
@@ -93,18 +129,35 @@ class UnitReader(ABC):
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
+        parser.StartCdataSectionHandler = partial(setattr, self, "_literal", True)
+        parser.EndCdataSectionHandler = partial(setattr, self, "_literal", False)
         parser.EntityDeclHandler = self._declared_entity
         parser.SkippedEntityHandler = self._unknown_entity
+        block, before = b"", 0
         try:
-            for block in utf8_blocks(read_blocks(self.path), self.path, encoding, _DECLARATION):
+            for block in _marked(utf8_blocks(read_blocks(self.path), self.path, encoding, _DECLARATION)):
                 parser.Parse(block, False)
+                before += len(block)
                 yield from self.rows
                 self.rows.clear()
             parser.Parse(b"", True)
         except expat.ExpatError as error:
             reason = expat.ErrorString(error.code).removeprefix("not well-formed (").removesuffix(")")
+            if error.code == expat.errors.codes[expat.errors.XML_ERROR_BAD_CHAR_REF]:
+                reference = _ANY_REFERENCE.match(block, max(parser.ErrorByteIndex - before, 0))
+                reason += f" {reference[0].decode()}; take it out" if reference else ""
             raise InputError(f"{self.path}, line {error.lineno}: not well-formed XML: {reason}") from None
         yield from self.rows
+
+    def begin_unit(self) -> None:
+        """Forget what spoilt the unit before."""
+        self._holds_forbidden = False
+
+    def is_spoilt(self) -> bool:
+        """Whether a text of the unit holds a character that XML forbids; counts the unit if so."""
+        if self._holds_forbidden:
+            self.left_out[self._first_forbidden] += 1
+        return self._holds_forbidden
 
     def language(self, tag: str) -> str:
         """Reduce a tag to its code; `InputError` names the line of one that is no language."""
@@ -131,32 +184,88 @@ class UnitReader(ABC):
                 f"elements within elements, {_DEEPEST} deep; no file of translations is made like that"
             )
         if self._text is not None:
-            self._native += name in self.native
+            self._begin_inline(name, attributes)
         else:
-            if self._open and self.holds_text(name, self._open[-1], attributes):
+            parent = self._open[-1] if self._open else ""
+            if self._open and self.holds_text(name, parent, attributes):
                 self._text, self._length, self._level, self._native = [], 0, len(self._open), 0
+                self._parts = {}
+            elif self._code is None and self.holds_code(name, parent):
+                self._begin_code()
             self.begin(name, attributes)
         self._open.append(name)
 
+    def _begin_inline(self, name: str, attributes: dict[str, str]) -> None:
+        assert self._text is not None
+        if not self._native:
+            if attributes and is_blank(name, attributes, self.blank_data):
+                self._add(None, 1)
+                self._blank_levels.append(len(self._open))
+            if not self._part and (part := self.part_of_text(name, attributes)):
+                self._part, self._part_level, self._part_start = part, len(self._open), len(self._text)
+            if name in self.native:
+                self._begin_code()
+        self._native += name in self.native
+
+    def _begin_code(self) -> None:
+        self._code, self._code_length, self._code_level = [], 0, len(self._open)
+
     def _end(self, qualified: str) -> None:
         name = self._open.pop()
+        level = len(self._open)
+        code = None
+        if self._code is not None and level == self._code_level:
+            code, self._code = self._code, None
         if self._text is None:
+            if code is not None:
+                self.take_code(is_blank_code("".join(code)))
             self.finish(name)
-        elif len(self._open) == self._level:
-            text, self._text = "".join(self._text), None
-            self.take(name, text)
+        elif level == self._level:
+            parts = {part: join(texts) for part, texts in self._parts.items()}
+            text, self._text = join(self._text), None
+            self.take(name, text, parts)
         else:
             self._native -= name in self.native
+            if code and is_blank_code("".join(code)):
+                self._add(None, 1)
+            if self._blank_levels and level == self._blank_levels[-1]:
+                self._blank_levels.pop()
+                self._add(None, 1)
+            if self._part and level == self._part_level:
+                self._parts.setdefault(self._part, []).extend((None, *self._text[self._part_start :]))
+                self._part = ""
 
     def _characters(self, data: str) -> None:
+        if self._code is not None:
+            self._code_length += len(data)
+            if self._code_length <= LONGEST_CODE + 1:
+                self._code.append(data)
         if self._text is None or self._native:
             return
-        self._text.append(data)
-        self._length += len(data)
+        if _OF_REFERENCE in data or _OF_CHARACTER in data:
+            data = self._forbidden(data)
+        self._add(data, len(data))
+
+    def _add(self, part: str | None, length: int) -> None:
+        assert self._text is not None
+        self._text.append(part)
+        self._length += length
         if self._length > LONGEST_SENTENCE:
             self.refuse(
                 f"a text longer than {LONGEST_SENTENCE:,} characters, as no sentence is; leave it out"
             )
+
+    def _forbidden(self, data: str) -> str:
+        """Find what `_marked` has marked; in CDATA a reference is text."""
+        if self._literal:
+            data = data.replace(f"{_OF_REFERENCE}#", "&#")
+        if found := _MARKED.search(data):
+            self._holds_forbidden = True
+            line = self._parser.CurrentLineNumber - data.count("\n", found.start())
+            self._first_forbidden = self._first_forbidden or (
+                f"units with a control character, which XML forbids (first &{found[1]} in line {line}; take them out)"
+            )
+        return data
 
     def _declared_entity(self, name: str, *_: object) -> NoReturn:
         self.refuse(
@@ -168,3 +277,25 @@ class UnitReader(ABC):
         self.refuse(
             f"&{name[:40]}; is none of XML's own entities (&amp; &lt; &gt; &quot; &apos;); write the character"
         )
+
+
+def _marked(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Mark characters that XML forbids, and references to them; see `_FORBIDDEN_REFERENCE`."""
+    held = b""
+    for block in blocks:
+        text = held + block
+        start = text.rfind(b"&", -50)
+        held = text[start:] if block and start >= 0 and _UNFINISHED.match(text, start) else b""
+        text = text[: len(text) - len(held)]
+        if len(text.translate(None, _FORBIDDEN_BYTES)) < len(text) or b"\xef\xbf" in text:
+            text = _FORBIDDEN_CHARACTER.sub(_name_of_character, text)
+        if b"&#" in text:
+            text = _FORBIDDEN_REFERENCE.sub(_OF_REFERENCE.encode() + rb"\1", text)
+        if text:
+            yield text
+    if held:
+        yield held
+
+
+def _name_of_character(found: re.Match[bytes]) -> bytes:
+    return f"{_OF_CHARACTER}#x{ord(found[0].decode()):X};".encode()

@@ -105,14 +105,20 @@ def stream_po(
 
 
 def _pairs(
-    path: Path, corpus: str, named: tuple[str | None, str] | None, encoding: str | None, left_out: Counter[str]
+    path: Path,
+    corpus: str,
+    named: tuple[str | None, str] | None,
+    encoding: str | None,
+    left_out: Counter[str],
 ) -> Iterator[Row]:
     messages = _Catalogue(path, encoding).messages()
     first = next(messages, None)
     if first is None or first.is_header:
         header = first
     else:  # a catalogue that was sorted has it elsewhere
-        header = next((message for message in _Catalogue(path, encoding).messages() if message.is_header), None)
+        header = next(
+            (message for message in _Catalogue(path, encoding).messages() if message.is_header), None
+        )
         messages = chain([first], messages)
     fields = _fields(header) if header else {}
     lang1, lang2 = _languages(fields, path, named)
@@ -286,7 +292,9 @@ def _unescape(string: str, charset: str) -> str:
     def replacement(escape: re.Match[str]) -> str:
         if escape[2]:
             return _ESCAPED.get(escape[2], escape[0])
-        values = (int(octal, 8) if octal else int(digits[-2:], 16) for digits, octal in _NUMBER.findall(escape[1]))
+        values = (
+            int(octal, 8) if octal else int(digits[-2:], 16) for digits, octal in _NUMBER.findall(escape[1])
+        )
         try:
             return bytes(value % 256 for value in values).decode(charset)
         except UnicodeError:

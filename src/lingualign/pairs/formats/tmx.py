@@ -7,12 +7,13 @@ from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from lingualign.languages import is_language, language_code
+from lingualign.errors import InputError
+from lingualign.languages import language_code
 from lingualign.pairs.formats.markup import UnitReader
 from lingualign.pairs.table import pair_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -29,7 +30,7 @@ def stream_tmx(
     (``srclang`` of the unit, else of the header), else in the order of the file. Variants of a language are that
     language (``en-US`` is ``en``), in ``xml:lang`` or in the older ``lang``. Of what stands within a segment, text and
     highlights (``hi``) are taken; native code (``bpt``, ``ept``, ``it``, ``ph``, ``ut``) and what is in it are
-    left out.
+    left out, or one blank if it stands for a line break.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def stream_tmx(
 class _TmxReader(UnitReader):
     root = "tmx"
     _header_language = ""
+    _has_segment = False
+    _bare_variants = 0
 
     def holds_text(self, name: str, parent: str, attributes: dict[str, str]) -> bool:
         return (name == "seg" and parent == "tuv") or (
@@ -72,19 +75,23 @@ class _TmxReader(UnitReader):
             self._source = attributes.get("srclang", self._header_language)
             self._variants: list[tuple[str, str]] = []
             self._of_unit = self.corpus
+            self._bare_variants = 0
+            self.begin_unit()
         elif name == "tuv":
             tag = attributes.get("xml:lang") or attributes.get("lang")
             if not tag:
                 self.refuse("a variant (tuv) that does not say its language; give it xml:lang")
             self._language = self.language(tag)
+            self._has_segment = False
 
-    def take(self, name: str, text: str) -> None:
+    def take(self, name: str, text: str, parts: Mapping[str, str]) -> None:
         # A file may put a variant where there is no unit; without a unit there is no pair.
         if "tu" not in self._open:
             self.refuse("a segment outside of a translation unit (tu)")
         if name == "prop":
             self._of_unit = text
             return
+        self._has_segment = True
         self._variants.append((self._language, text))
         if len(self._variants) > _MOST_VARIANTS:
             self.refuse(
@@ -92,11 +99,17 @@ class _TmxReader(UnitReader):
             )
 
     def finish(self, name: str) -> None:
+        if name == "tuv" and not self._has_segment:
+            self._bare_variants += 1
         if name != "tu":
+            return
+        if self._bare_variants:
+            self.left_out["variants without a segment"] += self._bare_variants
+        if self.is_spoilt():
             return
         source = _source_language(self._source)
         ordered = sorted(self._variants, key=lambda variant: variant[0] != source)
-        if len({language for language, _ in ordered}) < 2:
+        if len({language for language, _ in ordered}) < 2 and (ordered or not self._bare_variants):
             self.left_out["units in one language alone"] += 1
         for (lang1, text1), (lang2, text2) in combinations(ordered, 2):
             if lang1 != lang2:
@@ -106,4 +119,7 @@ class _TmxReader(UnitReader):
 @lru_cache
 def _source_language(tag: str) -> str | None:
     """Give the code of a ``srclang``; None where it names no language, as ``*all*`` does not."""
-    return language_code(tag) if is_language(tag) else None
+    try:
+        return language_code(tag)
+    except InputError:
+        return None

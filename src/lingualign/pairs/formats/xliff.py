@@ -9,21 +9,26 @@ from lingualign.pairs.formats.markup import UnitReader
 from lingualign.pairs.table import pair_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
 
 _UNITS = ("trans-unit", "segment")
 _SIDES = ("source", "target")
-_NOT_TRANSLATED = ("new", "needs-translation")
+_TEXTS = (*_SIDES, "seg-source")
+_PASS_ON_TRANSLATE = ("file", "group", "unit", "trans-unit")
+_MOST_BLANK_DATA = 1 << 16
+
+_WAITING = frozenset({"initial", "needs-l10n", "needs-translation", "new", "not-translated", "untranslated"})
+"""States of a target that is not a translation yet: of XLIFF 2, of 1.2, and what tools write for them."""
 
 
 def stream_xliff(
     path: Path,
     *,
     corpus: str = "",
-    languages: tuple[str, str] | None = None,
+    languages: tuple[str | None, str] | None = None,
     encoding: str | None = None,
     left_out: Counter[str] | None = None,
 ) -> Iterator[pa.Table]:
@@ -31,8 +36,10 @@ def stream_xliff(
 
     Languages are those that the side itself, its file or the document names. Of what stands within a side, text and
     what spans it (``g``, ``pc``, ``mrk``) are taken; placeholders hold none (``x``, ``bx``, ``ex``, ``sc``, ``ec``,
-    ``cp``), and native code (``bpt``, ``ept``, ``it``, ``ph``) and what is in it are left out. Proposals
-    (``alt-trans``, ``match``), notes, and what lies between segments (``ignorable``) are not read.
+    ``cp``), and native code (``bpt``, ``ept``, ``it``, ``ph``) and what is in it are left out, or one blank if they
+    stand for a line break. Where both sides of a ``trans-unit`` are cut into segments (``mrk`` of the type ``seg``), each
+    is a pair with that of its ``mid``. Proposals (``alt-trans``, ``match``), notes, and what lies between segments
+    (``ignorable``) are not read.
 
     Parameters
     ----------
@@ -41,12 +48,12 @@ def stream_xliff(
     corpus
         What pairs are said to come from.
     languages
-        Of source and target, where the file does not name them.
+        Of source and target, where the file does not name them; None for one that the name does not say.
     encoding
         Of the text, if not the one that the file declares.
     left_out
-        Counts units that give no pair, by reason: without a target, or with one whose state (1.2) is ``new`` or
-        ``needs-translation``.
+        Counts units that give no pair, by reason: without a side, not to be translated, or with a state such as
+        ``initial`` (2.x), ``new`` or ``needs-translation``.
 
     Returns
     -------
@@ -65,55 +72,103 @@ def stream_xliff(
 
 class _XliffReader(UnitReader):
     root = "xliff"
-    of_name: tuple[str, str] | None = None
+    of_name: tuple[str | None, str] | None = None
 
     def holds_text(self, name: str, parent: str, attributes: dict[str, str]) -> bool:
-        return name in _SIDES and parent in _UNITS
+        return name in _TEXTS and parent in _UNITS
+
+    def part_of_text(self, name: str, attributes: dict[str, str]) -> str:
+        return attributes.get("mid", "") if name == "mrk" and attributes.get("mtype") == "seg" else ""
+
+    def holds_code(self, name: str, parent: str) -> bool:
+        return name == "data" and parent == "originalData"
+
+    def take_code(self, blank: bool) -> None:
+        if blank and len(self.blank_data) < _MOST_BLANK_DATA:
+            self.blank_data.add(self._data)
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
+        if name in _PASS_ON_TRANSLATE:
+            self._translate.append(attributes.get("translate", self._translate[-1]))
         if name == "xliff":
             self._of_document = attributes.get("srcLang"), attributes.get("trgLang")
             self._of_file = self._of_document
+            self._translate = ["yes"]
         elif name == "file":
             source, target = self._of_document
             self._of_file = (
                 attributes.get("source-language", source),
                 attributes.get("target-language", target),
             )
-        elif name in _UNITS:
-            self._texts: dict[str, str] = {}
+        elif name == "unit":
+            self.blank_data.clear()
+        elif name == "data":
+            self._data = attributes.get("id", "")
+        if name in _UNITS:
+            self._texts: dict[str, tuple[str, Mapping[str, str]]] = {}
             self._tags: dict[str, str] = {}
-            self._state = ""
+            self._waits = _is_waiting(attributes)
+            self.begin_unit()
         elif name in _SIDES and self._open[-1] in _UNITS:
             self._tags[name] = attributes.get("xml:lang", "")
-            if name == "target":
-                self._state = attributes.get("state", "")
+            self._waits |= name == "target" and _is_waiting(attributes)
 
-    def take(self, name: str, text: str) -> None:
-        self._texts[name] = text
+    def take(self, name: str, text: str, parts: Mapping[str, str]) -> None:
+        self._texts[name] = text, parts
 
     def finish(self, name: str) -> None:
-        if name not in _UNITS:
-            return
-        if len(self._texts) < len(_SIDES):
-            self.left_out["units without a target"] += 1
-        elif self._state in _NOT_TRANSLATED:
-            self.left_out["units whose target waits for its translation"] += 1
-        else:
+        if name in _UNITS and not self.is_spoilt():
+            if reason := self._reason():
+                self.left_out[reason] += 1
+            else:
+                self._pair()
+        if name in _PASS_ON_TRANSLATE:
+            self._translate.pop()
+
+    def _reason(self) -> str:
+        """Return why the unit gives no pair; empty if it does."""
+        if self._translate[-1] == "no":
+            return "units that are not to be translated"
+        for side in _SIDES:
+            if side not in self._texts:
+                return f"units without a {side}"
+        return "units whose target waits for its translation" if self._waits else ""
+
+    def _pair(self) -> None:
+        source, source_parts = self._texts["source"]
+        target, target_parts = self._texts["target"]
+        source_parts = self._texts.get("seg-source", (source, source_parts))[1]
+        pairs = [(source, target)]
+        if source_parts and target_parts:
+            names = dict.fromkeys((*source_parts, *target_parts))
+            sides = [(source_parts.get(mid, ""), target_parts.get(mid, "")) for mid in names]
+            pairs = [pair for pair in sides if all(map(str.strip, pair))]
+            for side, texts in zip(_SIDES, zip(*sides, strict=True), strict=True):
+                if missing := sum(not text.strip() for text in texts):
+                    self.left_out[f"segments without a {side}"] += missing
+        if pairs:
             lang1, lang2 = (self._language(place) for place in range(2))
-            self.rows.append((self._texts["source"], self._texts["target"], lang1, lang2, self.corpus))
+            self.rows += [(text1, text2, lang1, lang2, self.corpus) for text1, text2 in pairs]
 
     def _language(self, place: int) -> str:
         tag = self._tags[_SIDES[place]] or self._of_file[place]
         if tag:
             return self.language(tag)
-        if self.of_name is None:
+        of_name = self.of_name[place] if self.of_name else None
+        if of_name is None:
             self._refuse_side(place)
-        return self.of_name[place]
+        return of_name
 
     def _refuse_side(self, place: int) -> NoReturn:
         attribute = (("source-language", "srcLang"), ("target-language", "trgLang"))[place]
+        name = "NAME.en-fr.xlf" if place == 0 else "NAME.fr.xlf or NAME.en-fr.xlf"
         self.refuse(
             f"the language of the {_SIDES[place]} is not known; write {attribute[0]} (XLIFF 1.2) or "
-            f"{attribute[1]} (2.x), or name the file as in NAME.en-fr.xlf"
+            f"{attribute[1]} (2.x), or name the file as in {name}"
         )
+
+
+def _is_waiting(attributes: Mapping[str, str]) -> bool:
+    """Whether the state of a unit, a segment or a target says that it is not translated yet."""
+    states = (attributes.get(name, "") for name in ("state", "subState"))
+    return any(state.lower().rpartition(":")[2].removeprefix("x-") in _WAITING for state in states)
