@@ -99,7 +99,7 @@ def _code_of_valid(tag: str) -> str | None:
 def is_language(name: str) -> bool:
     """Whether a name is the tag of a language, valid as it stands.
 
-    Files and columns are recognised by it, so it takes less than `language_code`, to which ``to_train`` would be Tongan.
+    Files and columns are recognised by it, so it accepts less than `language_code`, which makes Tongan of ``to_train``.
     """
     code = _code_of_valid(name)
     return code is not None and not _NO_LANGUAGE.fullmatch(code)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 LONGEST_CODE = 200
 """Characters. Longer code holds more than a line break."""
@@ -37,14 +37,24 @@ _INVALID_SPACES = (
     "b",
     "c",
 )  # vertical tab and form feed, which XML cannot hold: XLIFF 2 writes <cp hex="000B"/>
+_TELLING = _KINDS | _CODES | _REFERENCES | {"hex"}
 
 
 @lru_cache(maxsize=1 << 12)
 def is_blank_code(code: str) -> bool:
-    r"""Whether native code is white space alone, line breaks or block tags: ``<br/>``, ``&nbsp;``, ``\n``, ``{\line}``."""
-    if not code or len(code) > LONGEST_CODE:
+    r"""Whether native code is white space, line breaks or block tags alone: ``<br/>``, ``&nbsp;``, ``{\line}``."""
+    return len(code) <= LONGEST_CODE and bool(_CODE.fullmatch(html.unescape(code)))
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_blank_value(key: str, value: str) -> bool:
+    if len(value) > LONGEST_CODE:
         return False
-    return bool(_CODE.fullmatch(html.unescape(code)))
+    if key in _CODES:
+        return is_blank_code(value) or bool(_NAME.fullmatch(value))
+    if key in _KINDS:
+        return bool(_KIND.fullmatch(value))
+    return value.lstrip("0").lower() in _INVALID_SPACES
 
 
 def is_blank(name: str, attributes: Mapping[str, str], blank_data: Collection[str] = ()) -> bool:
@@ -57,22 +67,20 @@ def is_blank(name: str, attributes: Mapping[str, str], blank_data: Collection[st
     blank_data
         Names of the unit's native code (XLIFF 2, ``originalData``) that is white space.
     """
-    for key, value in attributes.items():
-        if (
-            (key in _CODES and (is_blank_code(value) or _NAME.fullmatch(value[:LONGEST_CODE])))
-            or (key in _KINDS and _KIND.fullmatch(value[:LONGEST_CODE]))
-            or (key in _REFERENCES and value in blank_data)
-            or (name == "cp" and key == "hex" and value.lstrip("0").lower() in _INVALID_SPACES)
-        ):
-            return True
+    for key in _TELLING.intersection(attributes):
+        value = attributes[key]
+        if (value in blank_data) if key in _REFERENCES else _is_blank_value(key, value):
+            return key != "hex" or name == "cp"
     return False
 
 
 _CLOSING = frozenset(".,;:!?…)]}»”%。、，．！？：；）」』】》")
 
 
-def join(parts: Iterable[str | None]) -> str:
+def join(parts: Sequence[str | None]) -> str:
     """Join text around blanks, which are None: each becomes one space where words would touch, else nothing."""
+    if None not in parts:
+        return "".join(cast("Sequence[str]", parts))
     joined: list[str] = []
     last = ""
     blank = False

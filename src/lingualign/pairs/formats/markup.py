@@ -82,6 +82,7 @@ class UnitReader(ABC):
         self._parts: dict[str, list[str | None]] = {}
         self._part = ""
         self._part_start = self._part_level = 0
+        self._marks = 0
         self._literal = False
         self._first_forbidden = ""
         self._holds_forbidden = False
@@ -112,7 +113,7 @@ class UnitReader(ABC):
         """Whether the element that begins, outside of text, holds native code."""
         return False
 
-    def take_code(self, blank: bool) -> None:
+    def take_code(self, blank: bool) -> None:  # noqa: B027, since only some formats keep code apart
         """Note whether the native code of an element that `holds_code` stands for white space."""
 
     def stream(self, encoding: str | None) -> Iterator[Row]:
@@ -135,7 +136,7 @@ class UnitReader(ABC):
         parser.SkippedEntityHandler = self._unknown_entity
         block, before = b"", 0
         try:
-            for block in _marked(utf8_blocks(read_blocks(self.path), self.path, encoding, _DECLARATION)):
+            for block in self._marked(utf8_blocks(read_blocks(self.path), self.path, encoding, _DECLARATION)):
                 parser.Parse(block, False)
                 before += len(block)
                 yield from self.rows
@@ -178,7 +179,7 @@ class UnitReader(ABC):
                     f"the first element is <{name[:40]}>, not <{self.root}>; this is another kind of file"
                 )
             self._prefix = f"{prefix}:" if prefix else ""
-        name = qualified.removeprefix(self._prefix)
+        name = qualified.removeprefix(self._prefix) if self._prefix else qualified
         if len(self._open) == _DEEPEST:
             self.refuse(
                 f"elements within elements, {_DEEPEST} deep; no file of translations is made like that"
@@ -196,16 +197,22 @@ class UnitReader(ABC):
         self._open.append(name)
 
     def _begin_inline(self, name: str, attributes: dict[str, str]) -> None:
-        assert self._text is not None
+        is_native = name in self.native
         if not self._native:
-            if attributes and is_blank(name, attributes, self.blank_data):
-                self._add(None, 1)
-                self._blank_levels.append(len(self._open))
-            if not self._part and (part := self.part_of_text(name, attributes)):
-                self._part, self._part_level, self._part_start = part, len(self._open), len(self._text)
-            if name in self.native:
+            if attributes:
+                if is_blank(name, attributes, self.blank_data):
+                    self._add_blank()
+                    self._blank_levels.append(len(self._open))
+                if not self._part:
+                    self._begin_part(self.part_of_text(name, attributes))
+            if is_native:
                 self._begin_code()
-        self._native += name in self.native
+        self._native += is_native
+
+    def _begin_part(self, name: str) -> None:
+        self._part = name
+        if name and self._text is not None:
+            self._part_level, self._part_start = len(self._open), len(self._text)
 
     def _begin_code(self) -> None:
         self._code, self._code_length, self._code_level = [], 0, len(self._open)
@@ -213,24 +220,24 @@ class UnitReader(ABC):
     def _end(self, qualified: str) -> None:
         name = self._open.pop()
         level = len(self._open)
-        code = None
+        blank = None
         if self._code is not None and level == self._code_level:
-            code, self._code = self._code, None
+            blank, self._code = is_blank_code("".join(self._code)), None
         if self._text is None:
-            if code is not None:
-                self.take_code(is_blank_code("".join(code)))
+            if blank is not None:
+                self.take_code(blank)
             self.finish(name)
         elif level == self._level:
-            parts = {part: join(texts) for part, texts in self._parts.items()}
+            parts = {part: join(texts) for part, texts in self._parts.items()} if self._parts else {}
             text, self._text = join(self._text), None
             self.take(name, text, parts)
         else:
             self._native -= name in self.native
-            if code and is_blank_code("".join(code)):
-                self._add(None, 1)
             if self._blank_levels and level == self._blank_levels[-1]:
                 self._blank_levels.pop()
-                self._add(None, 1)
+                blank = True
+            if blank:
+                self._add_blank()
             if self._part and level == self._part_level:
                 self._parts.setdefault(self._part, []).extend((None, *self._text[self._part_start :]))
                 self._part = ""
@@ -242,18 +249,22 @@ class UnitReader(ABC):
                 self._code.append(data)
         if self._text is None or self._native:
             return
-        if _OF_REFERENCE in data or _OF_CHARACTER in data:
+        if self._marks and (_OF_REFERENCE in data or _OF_CHARACTER in data):
             data = self._forbidden(data)
-        self._add(data, len(data))
-
-    def _add(self, part: str | None, length: int) -> None:
-        assert self._text is not None
-        self._text.append(part)
-        self._length += length
+        self._text.append(data)
+        self._length += len(data)
         if self._length > LONGEST_SENTENCE:
-            self.refuse(
-                f"a text longer than {LONGEST_SENTENCE:,} characters, as no sentence is; leave it out"
-            )
+            self._refuse_length()
+
+    def _add_blank(self) -> None:
+        if self._text is not None:
+            self._text.append(None)
+            self._length += 1
+            if self._length > LONGEST_SENTENCE:
+                self._refuse_length()
+
+    def _refuse_length(self) -> NoReturn:
+        self.refuse(f"a text longer than {LONGEST_SENTENCE:,} characters, as no sentence is; leave it out")
 
     def _forbidden(self, data: str) -> str:
         """Find what `_marked` has marked; in CDATA a reference is text."""
@@ -267,6 +278,23 @@ class UnitReader(ABC):
             )
         return data
 
+    def _marked(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Mark characters that XML forbids, and references to them; see `_FORBIDDEN_REFERENCE`."""
+        held = b""
+        for block in blocks:
+            text = held + block
+            start = text.rfind(b"&", -50)
+            held = text[start:] if block and start >= 0 and _UNFINISHED.match(text, start) else b""
+            text = text[: len(text) - len(held)]
+            if len(text.translate(None, _FORBIDDEN_BYTES)) < len(text) or b"\xef\xbf" in text:
+                text, count = _FORBIDDEN_CHARACTER.subn(_name_of_character, text)
+                self._marks += count
+            if b"&#" in text:
+                text, count = _FORBIDDEN_REFERENCE.subn(_OF_REFERENCE.encode() + rb"\1", text)
+                self._marks += count
+            if text:
+                yield text
+
     def _declared_entity(self, name: str, *_: object) -> NoReturn:
         self.refuse(
             f"declares the entity {name[:40]!r}; entities can be made to fill a machine or to read its files, and are "
@@ -277,24 +305,6 @@ class UnitReader(ABC):
         self.refuse(
             f"&{name[:40]}; is none of XML's own entities (&amp; &lt; &gt; &quot; &apos;); write the character"
         )
-
-
-def _marked(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Mark characters that XML forbids, and references to them; see `_FORBIDDEN_REFERENCE`."""
-    held = b""
-    for block in blocks:
-        text = held + block
-        start = text.rfind(b"&", -50)
-        held = text[start:] if block and start >= 0 and _UNFINISHED.match(text, start) else b""
-        text = text[: len(text) - len(held)]
-        if len(text.translate(None, _FORBIDDEN_BYTES)) < len(text) or b"\xef\xbf" in text:
-            text = _FORBIDDEN_CHARACTER.sub(_name_of_character, text)
-        if b"&#" in text:
-            text = _FORBIDDEN_REFERENCE.sub(_OF_REFERENCE.encode() + rb"\1", text)
-        if text:
-            yield text
-    if held:
-        yield held
 
 
 def _name_of_character(found: re.Match[bytes]) -> bytes:

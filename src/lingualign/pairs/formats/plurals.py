@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 MANY = 100
 """The number that stands for many. In each published formula its form is one that many numbers take, never that of an
-exact number or of fractions; the last form is often one of these: for none in Latvian, for one in Serbian, for fractions
-in Transifex's Russian, for 8 and 11 in Welsh."""
+exact number or of fractions. The last form is often one of these: for none in Latvian, for one in Serbian, for
+fractions in Transifex's Russian, for 8 and 11 in Welsh."""
 
 _LONGEST = 2000  # Cornish, with the longest formula of the CLDR, takes 460 characters
 _DEEPEST = 40

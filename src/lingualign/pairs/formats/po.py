@@ -54,9 +54,9 @@ _FOLLOWS = {
 _ESCAPE = re.compile(r"((?:\\(?:[0-7]{1,3}|x[0-9A-Fa-f]+))+)|\\(.)", re.DOTALL)
 _NUMBER = re.compile(r"\\(?:x([0-9A-Fa-f]+)|([0-7]+))")
 _ESCAPED = {
-    **{"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"},
-    **{"\\": "\\", '"': '"', "\n": ""},  # a backslash at the end of a line joins it to the next
-}
+    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "\n": "",
+}  # fmt: skip
+"""A backslash at the end of a line joins it to the next."""
 
 
 def stream_po(
@@ -173,7 +173,7 @@ class _Message:
         return [(text, texts[form]) for text, form in (*wanted, (plural, many)) if form in texts]
 
 
-class _Damage(ValueError):
+class _DamageError(ValueError):
     """What makes a token wrong where it stands."""
 
 
@@ -207,10 +207,10 @@ class _Catalogue:
                         if self._is_obsolete(comment):
                             yield _Message(obsolete=True)
                     elif damage is not None:
-                        raise _Damage(
+                        raise _DamageError(
                             "a string does not end on its line" if damage == '"' else f"unexpected {damage!r}"
                         )
-                except _Damage as error:
+                except _DamageError as error:
                     start = next(place for place in map(token.start, range(1, 7)) if place >= 0)
                     unescaped = keyword not in _FOLLOWS and start and text[start - 1] == '"'
                     reason = "unescaped double quote found" if unescaped else error
@@ -242,12 +242,12 @@ class _Catalogue:
         """Note a keyword; return the message that it ends."""
         name = keyword if index is None else f"{keyword}[]"
         if keyword not in _FOLLOWS:
-            raise _Damage(f"unknown keyword {keyword[:40]!r}")
+            raise _DamageError(f"unknown keyword {keyword[:40]!r}")
         if self._last not in _FOLLOWS.get(name, ()):
             written = keyword if index is None else f"{keyword}[{index}]"
-            raise _Damage(f"{written} stands after {self._last or 'nothing'}")
+            raise _DamageError(f"{written} stands after {self._last or 'nothing'}")
         if self._strings == []:
-            raise _Damage(f"{self._last} without a string")
+            raise _DamageError(f"{self._last} without a string")
         done = None
         if name in _BEGINNINGS and self._last != "msgctxt":
             done = self._message if self._message.texts else None
@@ -255,9 +255,9 @@ class _Catalogue:
             self._fuzzy = False
         key = keyword if index is None else int(index)
         if key in self._message.texts:
-            raise _Damage(f"msgstr[{key}] twice in a message")
+            raise _DamageError(f"msgstr[{key}] twice in a message")
         if len(self._message.texts) > _MOST_FORMS:
-            raise _Damage(f"more than {_MOST_FORMS} plural forms")
+            raise _DamageError(f"more than {_MOST_FORMS} plural forms")
         self._strings, self._size, self._last = [], 0, name
         if keyword != "domain":
             self._message.texts[key] = self._strings
@@ -265,11 +265,11 @@ class _Catalogue:
 
     def _take(self, string: str) -> None:
         if self._strings is None:
-            raise _Damage("a string without a keyword")
+            raise _DamageError("a string without a keyword")
         self._strings.append(string)
         self._size += len(string)
         if self._size > LONGEST_SENTENCE:
-            raise _Damage(
+            raise _DamageError(
                 f"a text longer than {LONGEST_SENTENCE:,} characters, as no sentence is; leave it out"
             )
 

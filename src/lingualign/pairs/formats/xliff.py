@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
 from lingualign.pairs.formats.markup import UnitReader
@@ -37,8 +38,8 @@ def stream_xliff(
     Languages are those that the side itself, its file or the document names. Of what stands within a side, text and
     what spans it (``g``, ``pc``, ``mrk``) are taken; placeholders hold none (``x``, ``bx``, ``ex``, ``sc``, ``ec``,
     ``cp``), and native code (``bpt``, ``ept``, ``it``, ``ph``) and what is in it are left out, or one blank if they
-    stand for a line break. Where both sides of a ``trans-unit`` are cut into segments (``mrk`` of the type ``seg``), each
-    is a pair with that of its ``mid``. Proposals (``alt-trans``, ``match``), notes, and what lies between segments
+    stand for a line break. Where both sides of a ``trans-unit`` are cut into segments (``mrk`` of the type ``seg``),
+    each is a pair with that of its ``mid``. Proposals (``alt-trans``, ``match``), notes, and what lies between segments
     (``ignorable``) are not read.
 
     Parameters
@@ -74,6 +75,15 @@ class _XliffReader(UnitReader):
     root = "xliff"
     of_name: tuple[str | None, str] | None = None
 
+    def __init__(self, path: Path, corpus: str, left_out: Counter[str]) -> None:
+        super().__init__(path, corpus, left_out)
+        self._translate = ["yes"]
+        self._waits = False
+        self._of_document: tuple[str | None, str | None] = (None, None)
+        self._of_file: tuple[str | None, str | None] = (None, None)
+        self._texts: dict[str, tuple[str, Mapping[str, str]]] = {}
+        self._tags: dict[str, str] = {}
+
     def holds_text(self, name: str, parent: str, attributes: dict[str, str]) -> bool:
         return name in _TEXTS and parent in _UNITS
 
@@ -88,30 +98,30 @@ class _XliffReader(UnitReader):
             self.blank_data.add(self._data)
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
+        if name in _SIDES:
+            if self._open[-1] in _UNITS:
+                self._tags[name] = attributes.get("xml:lang", "")
+                self._waits = self._waits or (name == "target" and _is_waiting(attributes))
+            return
         if name in _PASS_ON_TRANSLATE:
             self._translate.append(attributes.get("translate", self._translate[-1]))
-        if name == "xliff":
-            self._of_document = attributes.get("srcLang"), attributes.get("trgLang")
-            self._of_file = self._of_document
-            self._translate = ["yes"]
+        if name in _UNITS:
+            self._texts, self._tags = {}, {}
+            self._waits = _is_waiting(attributes)
+            self.begin_unit()
+        elif name == "unit":
+            self.blank_data.clear()
+        elif name == "data":
+            self._data = attributes.get("id", "")
         elif name == "file":
             source, target = self._of_document
             self._of_file = (
                 attributes.get("source-language", source),
                 attributes.get("target-language", target),
             )
-        elif name == "unit":
-            self.blank_data.clear()
-        elif name == "data":
-            self._data = attributes.get("id", "")
-        if name in _UNITS:
-            self._texts: dict[str, tuple[str, Mapping[str, str]]] = {}
-            self._tags: dict[str, str] = {}
-            self._waits = _is_waiting(attributes)
-            self.begin_unit()
-        elif name in _SIDES and self._open[-1] in _UNITS:
-            self._tags[name] = attributes.get("xml:lang", "")
-            self._waits |= name == "target" and _is_waiting(attributes)
+        elif name == "xliff":
+            self._of_document = attributes.get("srcLang"), attributes.get("trgLang")
+            self._of_file = self._of_document
 
     def take(self, name: str, text: str, parts: Mapping[str, str]) -> None:
         self._texts[name] = text, parts
@@ -137,18 +147,27 @@ class _XliffReader(UnitReader):
     def _pair(self) -> None:
         source, source_parts = self._texts["source"]
         target, target_parts = self._texts["target"]
-        source_parts = self._texts.get("seg-source", (source, source_parts))[1]
-        pairs = [(source, target)]
-        if source_parts and target_parts:
-            names = dict.fromkeys((*source_parts, *target_parts))
-            sides = [(source_parts.get(mid, ""), target_parts.get(mid, "")) for mid in names]
-            pairs = [pair for pair in sides if all(map(str.strip, pair))]
-            for side, texts in zip(_SIDES, zip(*sides, strict=True), strict=True):
-                if missing := sum(not text.strip() for text in texts):
-                    self.left_out[f"segments without a {side}"] += missing
-        if pairs:
-            lang1, lang2 = (self._language(place) for place in range(2))
-            self.rows += [(text1, text2, lang1, lang2, self.corpus) for text1, text2 in pairs]
+        if target_parts and "seg-source" in self._texts:
+            source_parts = self._texts["seg-source"][1]
+        if target_parts and source_parts:
+            pairs = self._pair_segments(source_parts, target_parts)
+        else:
+            pairs = [(source, target)]
+        for text1, text2 in pairs:
+            self.rows.append((text1, text2, self._language(0), self._language(1), self.corpus))
+
+    def _pair_segments(
+        self, source_parts: Mapping[str, str], target_parts: Mapping[str, str]
+    ) -> list[tuple[str, str]]:
+        pairs = []
+        for mid in dict.fromkeys((*source_parts, *target_parts)):
+            pair = source_parts.get(mid, ""), target_parts.get(mid, "")
+            missing = [side for side, text in zip(_SIDES, pair, strict=True) if not text.strip()]
+            if not missing:
+                pairs.append(pair)
+            elif len(missing) == 1:
+                self.left_out[f"segments without a {missing[0]}"] += 1
+        return pairs
 
     def _language(self, place: int) -> str:
         tag = self._tags[_SIDES[place]] or self._of_file[place]
@@ -170,5 +189,10 @@ class _XliffReader(UnitReader):
 
 def _is_waiting(attributes: Mapping[str, str]) -> bool:
     """Whether the state of a unit, a segment or a target says that it is not translated yet."""
-    states = (attributes.get(name, "") for name in ("state", "subState"))
-    return any(state.lower().rpartition(":")[2].removeprefix("x-") in _WAITING for state in states)
+    state = attributes.get("state")
+    return state is not None and (_waits(state) or _waits(attributes.get("subState", "")))
+
+
+@lru_cache
+def _waits(state: str) -> bool:
+    return state.lower().rpartition(":")[2].removeprefix("x-") in _WAITING
