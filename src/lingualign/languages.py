@@ -112,7 +112,8 @@ def is_language_column(name: str) -> bool:
 
 def looks_like_language(part: str) -> bool:
     """Whether a part of a file's name is a language's tag and hardly a word: ``fr``, ``pt_BR``, not ``app`` (Apma)."""
-    return bool(re.fullmatch(r"[A-Za-z]{2}|[A-Za-z]{2,3}[-_][\w-]+", part)) and is_language(part)
+    tag = part.partition("@")[0]  # of a POSIX locale: sr@latin
+    return bool(re.fullmatch(r"[A-Za-z]{2}|[A-Za-z]{2,3}[-_][\w-]+", tag)) and is_language(tag)
 
 
 def language_columns(names: Iterable[str], origin: object) -> list[str]:

@@ -1,6 +1,6 @@
 """Throw random bytes and mutated files at every reader: an `InputError` that names the file is all that may come out.
 
-As a script: ``python tests/pairs/fuzz_readers.py [CPU_SECONDS [SEED]]``, ten minutes by default.
+As a script: ``python tests/pairs/fuzz_readers.py [CPU_SECONDS [SEED [ENDING ...]]]``, ten minutes and all by default.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ TOKENS = [
     b"</tu>", b"<tuv>", b"<seg>", b"</seg>", b"<source>", b"<target/>", b"<segment>", b"<ph>", b"</ph>",
     b'encoding="utf-16"', b'encoding="cp037"', b"msgid", b"msgstr[9]", b'"Language: xx\\n"', b"#~ ", b"#| ",
     b"#, fuzzy", b"charset=hz", b"nplurals=9; plural=n/0;", b"{", b"}", b"[", b"null", b"\\ud800", b"1e999", b"../",
-    b"PK\x01\x02", b"PAR1", b"A" * 3000,
+    b"PK\x01\x02", b"PAR1", b"A" * 3000, b"&#x1F;", b"&#", b"\x1f", b"\xef\xb7\x90#x1;", b"<br/>", b"</mrk>",
+    b'<mrk mtype="seg" mid="1">', b"<seg-source>", b'<x ctype="lb"/>', b'<pc dispStart="\\n" dataRefEnd="d">', b"</pc>",
+    b'state="initial" subState="a:new"', b'translate="no"', b"msgctxt", b'msgid_plural "x"', b"domain ", b"#= ",
+    b"\\101\\xff\\303", b"\\\n", b"nplurals=3; plural=!n?(n%(n-1)):-n||((((0;",
 ]  # fmt: skip
 
 
@@ -62,7 +65,7 @@ def parquet(table: pa.Table) -> bytes:
 @cache
 def seeds() -> dict[str, bytes]:
     """Give valid files by the names that they have in a folder."""
-    from test_units import PO, TMX, XLIFF1, XLIFF2
+    from test_units import PO, PO_OF_MSGFMT, TMX, XLIFF1, XLIFF2, XLIFF_SEGMENTS
 
     rows = TABLE.to_pylist()
     lines = ["\t".join(TABLE.column_names), *("\t".join(row.values()) for row in rows)]
@@ -78,7 +81,9 @@ def seeds() -> dict[str, bytes]:
         "y.tmx": TMX.replace('"1.0"', '"1.0" encoding="utf-16"').encode("utf-16"),
         "x.xlf": XLIFF1.encode(),
         "x.xliff": XLIFF2.encode(),
+        "s.xlf": XLIFF_SEGMENTS.encode(),
         "x.po": PO.encode(),
+        "y.po": PO_OF_MSGFMT.encode(),
         "m.en-fr.en": b"a\nb\nc\n",
         "m.en-fr.txt.zip": archive(**{"m.en-fr.en": b"a\nb", "m.en-fr.fr": b"c\nd", "README": b"about"}),
         **{f"x.tsv{ending}": compressed(tsv, Path(f"x.tsv{ending}")) for ending in endings},
@@ -101,9 +106,9 @@ def mutated(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 @st.composite
-def files(draw: st.DrawFn) -> tuple[str, bytes]:
+def files(draw: st.DrawFn, endings: tuple[str, ...] = ("",)) -> tuple[str, bytes]:
     """A file's name and what is in it: mutated, in compression as well, or anything at all."""
-    valid = seeds()
+    valid = {name: content for name, content in seeds().items() if name.endswith(endings)}
     name = draw(st.sampled_from(sorted(valid)))
     content = draw(st.binary(max_size=300) | mutated(valid[name]) | mutated(valid[name]))
     if draw(st.integers(0, 4)) == 0 and "/" not in name and name[-3:] in ("tsv", "csv", "tmx", "xlf", ".po"):
@@ -136,8 +141,8 @@ def check(folder: Path, name: str, content: bytes) -> None:
         assert file.table.schema.equals(PAIR_SCHEMA)
 
 
-def fuzz(seconds: float, first_seed: int = 0) -> int:
-    """Fuzz for that much processor time; gives the number of files read."""
+def fuzz(seconds: float, first_seed: int = 0, endings: tuple[str, ...] = ("",)) -> int:
+    """Fuzz files of some endings for that much processor time; gives the number of files read."""
     end = time.process_time() + seconds
     count = 0
     with tempfile.TemporaryDirectory() as scratch:
@@ -151,7 +156,7 @@ def fuzz(seconds: float, first_seed: int = 0) -> int:
                 suppress_health_check=list(HealthCheck),
                 phases=[Phase.generate, Phase.shrink],
             )
-            @given(files())
+            @given(files(endings))
             def some(file: tuple[str, bytes]) -> None:
                 check(Path(scratch) / "files", *file)
 
@@ -163,4 +168,5 @@ def fuzz(seconds: float, first_seed: int = 0) -> int:
 if __name__ == "__main__":
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 600.0
     first_seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    print(f"{fuzz(seconds, first_seed):,} files read in {seconds:.0f} CPU seconds")
+    endings = tuple(sys.argv[3:]) or ("",)
+    print(f"{fuzz(seconds, first_seed, endings):,} files read in {seconds:.0f} CPU seconds")

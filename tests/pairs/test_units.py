@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import gettext
+import shutil
 import socket
+import subprocess
 import threading
 from collections import Counter
 from contextlib import suppress
+from itertools import combinations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lingualign.errors import InputError
 from lingualign.pairs import PAIR_SCHEMA, prepare_pairs, read_source
+from lingualign.pairs.formats.plurals import MANY, forms_for_one_and_many
 from lingualign.pairs.formats.tmx import stream_tmx
 from lingualign.pairs.formats.xliff import stream_xliff
 
@@ -105,6 +112,61 @@ msgstr[1] "%d arquivos"
 #~ msgstr "Ido"
 """
 
+PO_OF_MSGFMT = (
+    r"""#comment without a blank
+#File: menu.c, line: 3
+#= workflow, c-format
+domain "app"
+msgid""msgstr
+"Language: fr\n"
+"Content-Type: text/plain; "
+"charset=UTF-8\n" "Plural-Forms: nplurals=2; plural=(n > 1);\n"
+
+#, c-format
+#| msgctxt "old"
+#| msgid "Old "
+#| "leaf"
+msgctxt
+"tree"
+msgid
+"Leaf" "\n"
+
+"x"
+msgstr"Feuille"
+"\n" "x"
+
+#,c-format fuzzy, no-wrap
+msgid "Close" msgstr "Ouvrir"
+#~ msgid "Gone"
+#~ "for good"
+#~ msgstr "Parti"
+msgid "%d tree" msgid_plural "%d trees"
+msgstr [ 0 ]
+"%d arbre"
+msgstr[
+1]"%d " "arbres"
+msgid "Bell\a\b\f\v\t\r \101\x41g \"q\" \\n \303\251\
+ end"
+msgstr "Cloche\a\b\f\v\t\r \101\x41g \"q\" \\n \xc3\xa9\
+ fin"
+#~| msgid "Before"
+#~ msgid "Old"
+#~ msgstr "Vieux\""""
+    + '"\n'
+)
+
+XLIFF_SEGMENTS = """<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2">
+<file original="a" source-language="en" target-language="fr"><body>
+<trans-unit id="1"><source>One. Two. Three.</source><seg-source><mrk mtype="seg" mid="1">One.</mrk> <g id="g"><mrk
+ mtype="seg" mid="2">Two <mrk mtype="term">a</mrk>.</mrk></g> <mrk mtype="seg" mid="3">Three.</mrk></seg-source>
+ <target><mrk mtype="seg" mid="3">Trois.</mrk> <mrk mtype="seg" mid="1">Un.</mrk> <mrk mtype="seg" mid="2"> </mrk> <mrk
+ mtype="seg" mid="4">De trop.</mrk></target></trans-unit>
+<trans-unit id="2"><source><mrk mtype="seg" mid="0">A.</mrk> <mrk mtype="seg" mid="1">B.</mrk></source>
+ <target><mrk mtype="seg" mid="0">C.</mrk> <mrk mtype="seg" mid="1">D.</mrk></target></trans-unit>
+<trans-unit id="3"><source>E. F.</source><seg-source><mrk mtype="seg" mid="0">E.</mrk> <mrk mtype="seg"
+ mid="1">F.</mrk></seg-source><target>G. H.</target></trans-unit></body></file></xliff>
+"""
+
 Rows = list[tuple[str, ...]]
 
 
@@ -189,10 +251,335 @@ def test_arabic_plurals_pair_the_form_for_one(tmp_path: Path) -> None:
     assert [row[:2] for row in rows] == [("one", "واحد"), ("many", "١٠٠")]
 
 
+def test_po_is_read_as_msgfmt_reads_it(tmp_path: Path) -> None:
+    rows, left_out = read(tmp_path / "x.po", PO_OF_MSGFMT)
+    controls = "\a\b\f\v\t\r AAg"
+    assert rows == [
+        ("Leaf\nx", "Feuille\nx", "en", "fr", "x"),
+        ("%d tree", "%d arbre", "en", "fr", "x"),
+        ("%d trees", "%d arbres", "en", "fr", "x"),
+        (f'Bell{controls} "q" \\n é end', f'Cloche{controls} "q" \\n é fin', "en", "fr", "x"),
+    ]
+    assert left_out == {"fuzzy messages: 1", "obsolete messages: 2"}
+    assert read(tmp_path / "crlf" / "x.po", PO_OF_MSGFMT.replace("\n", "\r\n")) == (rows, left_out)
+    assert read(tmp_path / "mark" / "x.po", "\ufeff" + PO_OF_MSGFMT) == (rows, left_out)
+    narrow = PO_OF_MSGFMT.replace("charset=UTF-8", "charset=iso-8859-1").replace("\\303\\251", "\\351")
+    narrow = narrow.replace("\\xc3\\xa9", "é")
+    assert read(tmp_path / "narrow" / "x.po", narrow.encode("latin-1")) == (rows, left_out)
+
+
+def test_po_of_other_tools_is_read_beyond_what_msgfmt_accepts(tmp_path: Path) -> None:
+    header = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=CHARSET\\n"\n'
+    rows, left_out = read(
+        tmp_path / "sr@latin.po",
+        r"""msgid "b"   # a remark
+# another
+msgstr "B"
+msgid "b"
+msgstr "twice"
+msgid "C:\\dir\z \xff"
+msgstr "\%d"
+msgid "nul\0"
+msgstr "nul"
+msgid "one"
+msgid_plural "many"
+msgstr[1] "M"
+msgstr[0] "O"
+"""
+        + header,
+    )
+    assert [row[:2] for row in rows] == [
+        ("b", "B"), ("b", "twice"), (r"C:\dir\z \xff", r"\%d"), ("one", "O"), ("many", "M"),
+    ]  # fmt: skip
+    assert {row[2:] for row in rows} == {("en", "sr", tmp_path.name)}
+    assert left_out == {
+        "messages with a NUL: 1",
+        "plurals paired by their first and last form, for want of a valid Plural-Forms: 1",
+    }
+
+
+PO_WORDS = st.sampled_from([
+    "msgid", "msgstr", "msgctxt", "msgid_plural", "msgstr[0]", "msgstr[1]", "msgstr [ 0 ]", "# c\n", "#: f:1\n",
+    "#, fuzzy\n", '#| msgid "o"\n', "\n", " ", "\t", '"a"', '"b"', '""', r'"\n\"\\"', r'"\101\x42 \303\251"', '"é"',
+])  # fmt: skip
+MESSAGE = st.tuples(st.sampled_from("abcdefgh"), st.lists(PO_WORDS, max_size=4), st.booleans()).map(
+    lambda drawn: (
+        f'msgid "{drawn[0]}"{"".join(drawn[1])}\n'
+        + ('msgid_plural "p"\nmsgstr[0] "f"\nmsgstr[1]"g"\n' if drawn[2] else 'msgstr "t"\n')
+    )
+)
+
+
+@pytest.mark.skipif(shutil.which("msgfmt") is None, reason="msgfmt of gettext is the reference")
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(MESSAGE | PO_WORDS, max_size=6))
+def test_po_gives_what_msgfmt_compiles(tmp_path: Path, parts: list[str]) -> None:
+    path, compiled = tmp_path / "x.po", tmp_path / "x.mo"
+    header = 'msgid ""\nmsgstr "Language: fr\\nContent-Type: text/plain; charset=UTF-8\\n'
+    path.write_text(header + 'Plural-Forms: nplurals=2; plural=n>1;\\n"\n' + "".join(parts))
+    if subprocess.run(["msgfmt", "-o", compiled, path], capture_output=True).returncode:
+        return
+    with compiled.open("rb") as file:
+        catalogue = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+    expected = Counter()
+    for message, text in catalogue.items():
+        sentence = message[0] if isinstance(message, tuple) else message
+        form = message[1] if isinstance(message, tuple) else None
+        if sentence:
+            sentence = sentence.rpartition("\x04")[2]
+            expected["p" if form == 1 else sentence, text] += 1
+    rows, _ = read(path, path.read_bytes())
+    assert Counter(row[:2] for row in rows) == expected
+
+
+PLURALS = {
+    "en": ("n != 1", 0, 1),
+    "ja": ("0", 0, 0),
+    "fr": ("(n==0 || n==1) ? 0 : n != 0 && n % 1000000 == 0 ? 1 : 2", 0, 2),
+    "ru": ("n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2", 0, 2),
+    "ru of four": ("n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<12||n%100>14) ? 1 : n%10==0"
+                   " || n%10>=5 && n%10<=9 || n%100>=11 && n%100<=14 ? 2 : 3", 0, 2),
+    "sr": ("n==1? 3 : n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10||n%100>=20) ? 1 : 2", 3, 2),
+    "pl": ("n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2", 0, 2),
+    "cs of four": ("(n == 1 && n % 1 == 0) ? 0 : (n >= 2 && n <= 4 && n % 1 == 0) ? 1: (n % 1 != 0 ) ? 2 : 3", 0, 3),
+    "sl": ("n%100==1 ? 1 : n%100==2 ? 2 : n%100==3 || n%100==4 ? 3 : 0", 1, 0),
+    "lt": ("n%10==1 && n%100!=11 ? 0 : n%10>=2 && (n%100<10 || n%100>=20) ? 1 : 2", 0, 2),
+    "lv": ("n%10==1 && n%100!=11 ? 0 : n != 0 ? 1 : 2", 0, 1),
+    "ro": ("n==1 ? 0 : n==0 || (n%100>0 && n%100<20) ? 1 : 2", 0, 2),
+    "cy": ("(n==1) ? 0 : (n==2) ? 1 : (n != 8 && n != 11) ? 2 : 3", 0, 2),
+    "ga": ("n==1 ? 0 : n==2 ? 1 : n<7 ? 2 : n<11 ? 3 : 4", 0, 4),
+    "mt": ("n==1 ? 0 : n==0 || ( n%100>1 && n%100<11) ? 1 : (n%100>10 && n%100<20 ) ? 2 : 3", 0, 3),
+    "ar": ("n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5", 1, 5),
+    "fil": ("n != 1 && n != 2 && n != 3 && (n % 10 == 4 || n % 10 == 6 || n % 10 == 9)", 0, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLURALS)
+def test_plurals_go_with_the_forms_of_one_and_of_many(tmp_path: Path, name: str) -> None:
+    formula, one, many = PLURALS[name]
+    header = f"Language: {name[:3].strip()}\\nPlural-Forms: nplurals=6; plural={formula};\\n"
+    forms = "".join(f'msgstr[{form}] "{form}"\n' for form in range(6))
+    rows, left_out = read(
+        tmp_path / "x.po", f'msgid ""\nmsgstr "{header}"\nmsgid "one"\nmsgid_plural "many"\n{forms}'
+    )
+    expected = [("one", str(one)), ("many", str(many))]
+    assert [row[:2] for row in rows] == expected[one == many :]
+    assert not left_out
+    # Many numbers take the form of many, so that it is not the form of an exact number.
+    assert sum(int(gettext.c2py(formula)(n)) == many for n in range(1001)) >= 25  # type: ignore[attr-defined]
+
+
+NUMBERS = st.sampled_from(["n", "0", "1", "2", "10", "11", "100"])
+SIGNS = st.sampled_from(["+", "-", "*", "/", "%", "<", "<=", ">", ">=", "==", "!=", "&&", "||"])
+FORMULAS = st.recursive(
+    NUMBERS,
+    lambda inner: st.one_of(
+        st.tuples(inner, SIGNS, inner).map("".join),
+        st.tuples(inner, st.just("?"), inner, st.just(":"), inner).map("".join),
+        inner.map("({})".format),
+        inner.map("!{}".format),
+    ),
+    max_leaves=12,
+)
+
+
+@given(FORMULAS)
+def test_formulas_are_evaluated_as_c_does(formula: str) -> None:
+    try:
+        expected = tuple(int(gettext.c2py(formula)(n)) for n in (1, MANY))  # type: ignore[attr-defined]
+    except (ZeroDivisionError, ValueError):
+        expected = (-1, -1)
+    valid = all(0 <= value < 1000 for value in expected) and len(formula) < 100
+    result = forms_for_one_and_many(f"nplurals=1000; plural={formula};".replace("1000", "999", 1))
+    if valid and max(expected) < 999 and "-" not in formula:
+        assert result == expected
+    if expected == (-1, -1):
+        assert result is None
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["", "n n", "n+", "(n", "n?1", "n/0", "-n", "x", "n**2", "__import__('os')", "(" * 900 + "n" + ")" * 900,
+     "!" * 5000 + "n", "n?" * 900, "1" * 900, "7", "n=1", "n;;", "EXPRESSION"],
+)  # fmt: skip
+def test_what_is_no_formula_leaves_first_and_last(tmp_path: Path, formula: str) -> None:
+    assert forms_for_one_and_many(f"nplurals=2; plural={formula};") is None or formula == "n;;"
+    assert forms_for_one_and_many(f"plural={formula}") is None
+
+
 def test_po_holds_any_line_separator_within_a_message(tmp_path: Path) -> None:
     odd = "a\u2028b\u0085c\u000bd"
     rows, _ = read(tmp_path / "fr.po", f'msgid "{odd}"\nmsgstr "{odd[::-1]}"\n')
     assert rows == [(odd, odd[::-1], "en", "fr", tmp_path.name)]
+
+
+def xliff2(content: str, unit: str = "", segment: str = "") -> str:
+    return (
+        f'<xliff version="2.0" srcLang="en" trgLang="fr"><file id="f"><unit id="1" {unit}><originalData><data id="br">'
+        '&lt;br/></data><data id="b">&lt;b></data></originalData>'
+        f"<segment {segment}>{content}</segment></unit></file></xliff>"
+    )
+
+
+def xliff1(content: str, unit: str = "", file: str = 'target-language="fr"') -> str:
+    return (
+        f'<xliff version="1.2"><file source-language="en" {file}><body><group><trans-unit id="1" {unit}>{content}'
+        "</trans-unit></group></body></file></xliff>"
+    )
+
+
+BOTH = "<source>Save</source><target>Sauver</target>"
+WAITS = "units whose target waits for its translation: 1"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (xliff2(BOTH), None),
+        (xliff2(BOTH, segment='state="translated"'), None),
+        (xliff2(BOTH, segment='state="reviewed" subState="my:checked"'), None),
+        (xliff2(BOTH, segment='state="initial"'), WAITS),
+        (xliff2(BOTH, segment='state="needs-translation"'), WAITS),
+        (xliff2(BOTH, segment='state="New"'), WAITS),
+        (xliff2(BOTH, segment='state="translated" subState="my:needs-translation"'), WAITS),
+        (xliff2(BOTH, unit='translate="no"'), "units that are not to be translated: 1"),
+        (xliff2("<target>Sauver</target>"), "units without a source: 1"),
+        (xliff1(BOTH), None),
+        (xliff1(BOTH, 'approved="no"'), None),
+        (xliff1(BOTH.replace("<target", '<target state="needs-review-translation"')), None),
+        (xliff1(BOTH.replace("<target", '<target state="needs-l10n"')), WAITS),
+        (xliff1(BOTH.replace("<target", '<target state="x-untranslated"')), WAITS),
+        (xliff1(BOTH, 'translate="no"'), "units that are not to be translated: 1"),
+        (xliff1(BOTH).replace("<group>", '<group translate="no">'), "units that are not to be translated: 1"),
+        (xliff1(BOTH, 'translate="yes"').replace("<group>", '<group translate="no">'), None),
+    ],
+)
+def test_a_unit_gives_a_pair_when_it_is_translated(tmp_path: Path, content: str, reason: str | None) -> None:
+    rows, left_out = read(tmp_path / "x.xlf", content)
+    assert [row[:2] for row in rows] == ([] if reason else [("Save", "Sauver")])
+    assert left_out == ({reason} if reason else set())
+
+
+def test_xliff_segments_go_by_their_mid(tmp_path: Path) -> None:
+    rows, left_out = read(tmp_path / "x.xlf", XLIFF_SEGMENTS)
+    assert [row[:2] for row in rows] == [
+        ("One.", "Un."), ("Three.", "Trois."), ("A.", "C."), ("B.", "D."), ("E. F.", "G. H."),
+    ]  # fmt: skip
+    assert left_out == {"segments without a target: 1", "segments without a source: 1"}
+
+
+@pytest.mark.parametrize(
+    ("inline", "expected"),
+    [
+        ('a<x id="1" ctype="lb"/>b', "a b"),
+        ('a<x id="1" ctype="x-br"/>b', "a b"),
+        ('a<x id="1" ctype="image"/>b', "ab"),
+        ('a<x id="1" equiv-text="&lt;br />"/>b', "a b"),
+        ('a<x id="1" equiv-text="&#10;"/>b', "a b"),
+        ('a<x id="1" equiv-text="{{name}}"/>b', "ab"),
+        ('a <x id="1" ctype="lb"/> b', "a  b"),
+        ('a<x id="1" ctype="lb"/>\nb', "a\nb"),
+        ('<x id="1" ctype="lb"/>a<x id="2" ctype="lb"/>', "a"),
+        ('a<x id="1" ctype="lb"/><x id="2" ctype="lb"/>b', "a b"),
+        ('a<x id="1" ctype="lb"/>.', "a."),
+        ('a.<x id="1" ctype="lb"/>(b)', "a. (b)"),
+        ("a<ph id='1'>&lt;br/></ph>b", "a b"),
+        ("a<ph id='1'>&amp;nbsp;</ph>b", "a b"),
+        ("a<ph id='1'>{\\line }</ph>b", "a b"),
+        (r"a<ph id='1'>\n</ph>b", "a b"),
+        (r"a<ph id='1'>\name</ph>b", "ab"),
+        ("a<ph id='1'><sub>&lt;br/></sub>%d</ph>b", "ab"),
+        ("a<ph id='1'>&lt;br/>" + "x" * 500 + "</ph>b", "ab"),
+        ("a<it pos='begin'>&lt;w:br/></it>b", "a b"),
+        ("a<bpt id='1'>&lt;p class='x'></bpt>b<ept id='1'>&lt;/p></ept>c", "a b c"),
+        ("un<bpt id='1'>&lt;b></bpt>believ<ept id='1'>&lt;/b></ept>able", "unbelievable"),
+        ("a<g id='1' ctype='x-html-li'>b</g>c", "a b c"),
+        ("a<g id='1' ctype='bold'>b</g>c", "abc"),
+        ("a<ut>\\par</ut>b", "a b"),
+        ('a<ph id="1" type="fmt" subType="xlf:lb"/>b', "a b"),
+        ('a<ph id="1" disp="&lt;br/>" equiv="LINE_BREAK"/>b', "a b"),
+        ('a<ph id="1" equiv="LINE_BREAK_1"/>b', "a b"),
+        ('a<ph id="1" dataRef="br"/>b', "a b"),
+        ('a<ph id="1" dataRef="b"/>b', "ab"),
+        ('a<sc id="1" dataRef="br"/>b<ec startRef="1" equiv="x"/>c', "a bc"),
+        ('a<pc id="1" dataRefStart="b" dispEnd="&lt;/p>">b</pc>c', "a b c"),
+        ('a<pc id="1" type="fmt" subType="xlf:i">b</pc>c', "abc"),
+        ('a<cp hex="000B"/>b', "a b"),
+        ('a<cp hex="001A"/>b', "ab"),
+        ("a<![CDATA[<br/>]]>b", "a<br/>b"),
+    ],
+)
+def test_inline_line_breaks_are_blanks(tmp_path: Path, inline: str, expected: str) -> None:
+    content = f"<source>{inline}</source><target>x</target>"
+    for kind in (xliff1, xliff2):
+        if kind is xliff2 or "dataRef" not in inline:
+            assert read(tmp_path / "x.xlf", kind(content))[0][0][0] == expected
+    tmx = unit("en", "fr").replace(">a<", f">{inline}<")
+    if "dataRef" not in inline:
+        assert read(tmp_path / "x.tmx", tmx)[0][0][0] == expected
+
+
+def test_a_line_break_of_a_memory_is_told_by_its_type(tmp_path: Path) -> None:
+    tmx = unit("en", "fr").replace(">a<", ">one<ph type='lb'/>two<ph x='1' type='fnote'>*</ph>s<")
+    assert read(tmp_path / "x.tmx", tmx)[0][0][0] == "one twos"
+
+
+def test_characters_that_xml_forbids_cost_their_unit_alone(tmp_path: Path) -> None:
+    good = "<tu><tuv xml:lang='en'><seg>good &#9;&#xA0;</seg></tuv><tuv xml:lang='fr'><seg>bon</seg></tuv></tu>\n"
+    for bad, name in (
+        ("&#x1F;", "&#x1F;"), ("&#0;", "&#0;"), ("&#0011;", "&#0011;"), ("&#xfffe;", "&#xfffe;"), ("\x1f", "&#x1F;"),
+        ("\x0b", "&#xB;"), ("\uffff", "&#xFFFF;"),
+    ):  # fmt: skip
+        spoilt = good.replace("good", f"wo{bad}rd")
+        rows, left_out = read(tmp_path / "x.tmx", f"<tmx>\n{good}{spoilt}{good}{spoilt}</tmx>")
+        assert [row[:2] for row in rows] == [("good \t\xa0", "bon")] * 2
+        assert left_out == {
+            f"units with a control character, which XML forbids (first {name} in line 3; take them out): 2"
+        }
+        harmless = [f"<![CDATA[{bad}]]>"] if bad.startswith("&") else []
+        for inside in (*harmless, f"<ph>{bad}</ph>", f"<ph x='{bad}'/>"):
+            rows, left_out = read(
+                tmp_path / "x.tmx", f"<tmx>{good.replace('good', 'a' + inside + 'b')}</tmx>"
+            )
+            assert rows[0][0].startswith(f"a{bad}b" if "CDATA" in inside else "ab")
+            assert not left_out
+        rows, left_out = read(tmp_path / "x.xlf", xliff1(BOTH.replace("Sau", bad)) + "\n")
+        assert not rows
+        assert len(left_out) == 1
+    # Wherever the file is cut into blocks, a reference is found.
+    many = "".join(good.replace("good", f"{'x' * (i % 97)}&#x0000001F;") for i in range(30_000))
+    rows, left_out = read(tmp_path / "y.tmx", f"<tmx>\n{many}{good}</tmx>")
+    assert len(rows) == 1
+    assert {reason.rpartition(": ")[2] for reason in left_out} == {"30,000"}
+
+
+def test_variants_without_a_segment_are_counted_as_such(tmp_path: Path) -> None:
+    bare = "<tmx><tu><tuv xml:lang='en-US'>Text</tuv><tuv xml:lang='ca'>Text</tuv></tu></tmx>"
+    assert read(tmp_path / "x.tmx", bare) == ([], {"variants without a segment: 2"})
+    half = bare.replace(">Text<", "><seg>Text</seg><", 1)
+    expected = {"variants without a segment: 1", "units in one language alone: 1"}
+    assert read(tmp_path / "x.tmx", half) == ([], expected)
+
+
+def test_the_tags_of_other_tools_are_languages(tmp_path: Path) -> None:
+    tags = ["EN-GB", "ET-01", "sr-SP-Latn", "es-ES_tradnl", "no-NO-NY"]
+    rows, _ = read(tmp_path / "x.tmx", unit(*tags))
+    assert [row[2:4] for row in rows] == list(combinations(["en", "et", "sr", "es", "no"], 2))
+    with pytest.raises(InputError, match=r"line 1: unknown language code 'x-none'"):
+        read(tmp_path / "x.tmx", unit("en", "x-none"))
+
+
+def test_xliff_takes_the_language_of_its_name(tmp_path: Path) -> None:
+    bare = xliff1(BOTH, file="")
+    for name, corpus in (("messages.fr.xlf", "messages"), ("fr.xliff", tmp_path.name), ("x.pt_BR.xlf", "x")):
+        rows, _ = read(tmp_path / name, bare)
+        language = "pt" if "pt" in name else "fr"
+        assert rows == [("Save", "Sauver", "en", language, corpus)]
+    assert read(tmp_path / "x.ko.xlf", xliff1(BOTH))[0][0][2:4] == ("en", "fr")
+    with pytest.raises(InputError, match=r"the language of the source is not known; write source-language"):
+        read(tmp_path / "messages.fr.xlf", bare.replace('source-language="en"', ""))
+    with pytest.raises(InputError, match=r"language of the target is not known; .* as in NAME\.fr\.xlf"):
+        read(tmp_path / "messages.xlf", bare)
 
 
 def test_what_gave_no_pair_is_in_the_report(tmp_path: Path) -> None:
@@ -242,6 +629,33 @@ def unit(*sides: str) -> str:
         ),
         ("x.tmx", '<!DOCTYPE tmx SYSTEM "t.dtd"><tmx>&nbsp;</tmx>', r"&nbsp; is none of XML's own entities"),
         ("fr.po", 'msgid "a\nmsgstr "b"\nnonsense\n', r"line 1: not a valid PO file \(a string does not end"),
+        (
+            "fr.po",
+            'msgid "a"\nmsgstr "b"\nnonsense\n',
+            r"line 3: not a valid PO file \(unknown keyword 'nonsense'",
+        ),
+        ("fr.po", 'msgid "a"\n\nmsgid "b"\n', r"line 3: not a valid PO file \(msgid stands after msgid\)"),
+        (
+            "fr.po",
+            'msgid "a"\nmsgstr "b"\n\nmsgid "a"',
+            r"line 4: not a valid PO file \(the file ends after msgid",
+        ),
+        ("fr.po", 'msgid "a"\nmsgstr\n', r"line 3: not a valid PO file \(the file ends after msgstr"),
+        ("fr.po", 'msgid\nmsgstr "a"\n', r"line 2: not a valid PO file \(msgid without a string\)"),
+        (
+            "fr.po",
+            'msgid "a"\nmsgstr[0] "b"\n',
+            r"line 2: not a valid PO file \(msgstr\[0\] stands after msgid",
+        ),
+        ("fr.po", '"a"\n', r"line 1: not a valid PO file \(a string without a keyword\)"),
+        ("fr.po", 'msgid "a"\nmsgstr "b" ;\n', r"line 2: not a valid PO file \(unexpected ';'\)"),
+        ("fr.po", 'msgid "a"\n' + '"b"\n' * (1 << 20), r"line 1048577: not .*a text longer than 1,048,576"),
+        (
+            "fr.po",
+            'msgid "a"\nmsgid_plural "b"\n' + "".join(f'msgstr[{i}] "c"\n' for i in range(200)),
+            r"line 103: not a valid PO file \(more than 100 plural forms\)",
+        ),
+        ("x.tmx", unit("en").replace(">a<", ">\n&#xD800;<"), r"line 2: .* number &#xD800;; take it out"),
         (
             "fr.po",
             'msgid "a"b"\nmsgstr "b"\n',

@@ -20,7 +20,7 @@ _TAGS = (
 )
 _CODE = re.compile(
     rf"(?:\s|</?(?:\w+:)?(?:{_TAGS})(?:\s[^<>]*)?/?>|<\w+:s(?:\s[^<>]*)?/>|[{{\[]{{1,2}}(?:br|nl|lb|newline|tab)/?[}}\]]{{1,2}}"
-    r"|\{?\\(?:[nrtvf~]|line|par|page|tab|cell|row)(?![a-z])\}?)+",
+    r"|\{?\\(?:[nrtvf~]|line|par|page|tab|cell|row)(?![a-z])(?:\s*\})?)+",
     re.IGNORECASE,
 )
 # As Angular names what its messages hold; a number may follow.

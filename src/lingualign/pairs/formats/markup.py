@@ -213,6 +213,7 @@ class UnitReader(ABC):
         self._part = name
         if name and self._text is not None:
             self._part_level, self._part_start = len(self._open), len(self._text)
+            self._grow(1)
 
     def _begin_code(self) -> None:
         self._code, self._code_length, self._code_level = [], 0, len(self._open)
@@ -222,7 +223,8 @@ class UnitReader(ABC):
         level = len(self._open)
         blank = None
         if self._code is not None and level == self._code_level:
-            blank, self._code = is_blank_code("".join(self._code)), None
+            blank = self._code_length <= LONGEST_CODE and is_blank_code("".join(self._code))
+            self._code = None
         if self._text is None:
             if blank is not None:
                 self.take_code(blank)
@@ -245,26 +247,26 @@ class UnitReader(ABC):
     def _characters(self, data: str) -> None:
         if self._code is not None:
             self._code_length += len(data)
-            if self._code_length <= LONGEST_CODE + 1:
+            if self._code_length <= LONGEST_CODE:
                 self._code.append(data)
         if self._text is None or self._native:
             return
         if self._marks and (_OF_REFERENCE in data or _OF_CHARACTER in data):
             data = self._forbidden(data)
         self._text.append(data)
-        self._length += len(data)
-        if self._length > LONGEST_SENTENCE:
-            self._refuse_length()
+        self._grow(len(data))
 
     def _add_blank(self) -> None:
         if self._text is not None:
             self._text.append(None)
-            self._length += 1
-            if self._length > LONGEST_SENTENCE:
-                self._refuse_length()
+            self._grow(1)
 
-    def _refuse_length(self) -> NoReturn:
-        self.refuse(f"a text longer than {LONGEST_SENTENCE:,} characters, as no sentence is; leave it out")
+    def _grow(self, length: int) -> None:
+        self._length += length
+        if self._length > LONGEST_SENTENCE:
+            self.refuse(
+                f"a text longer than {LONGEST_SENTENCE:,} characters, as no sentence is; leave it out"
+            )
 
     def _forbidden(self, data: str) -> str:
         """Find what `_marked` has marked; in CDATA a reference is text."""

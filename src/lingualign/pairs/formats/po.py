@@ -212,7 +212,7 @@ class _Catalogue:
                         )
                 except _DamageError as error:
                     start = next(place for place in map(token.start, range(1, 7)) if place >= 0)
-                    unescaped = keyword not in _FOLLOWS and start and text[start - 1] == '"'
+                    unescaped = keyword and keyword not in _FOLLOWS and start and text[start - 1] == '"'
                     reason = "unescaped double quote found" if unescaped else error
                     self._refuse(lines + text.count("\n", 0, start), reason)
             lines += text.count("\n")
@@ -256,7 +256,7 @@ class _Catalogue:
         key = keyword if index is None else int(index)
         if key in self._message.texts:
             raise _DamageError(f"msgstr[{key}] twice in a message")
-        if len(self._message.texts) > _MOST_FORMS:
+        if len(self._message.texts) >= _MOST_FORMS + 2:
             raise _DamageError(f"more than {_MOST_FORMS} plural forms")
         self._strings, self._size, self._last = [], 0, name
         if keyword != "domain":

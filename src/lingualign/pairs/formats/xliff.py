@@ -149,10 +149,8 @@ class _XliffReader(UnitReader):
         target, target_parts = self._texts["target"]
         if target_parts and "seg-source" in self._texts:
             source_parts = self._texts["seg-source"][1]
-        if target_parts and source_parts:
-            pairs = self._pair_segments(source_parts, target_parts)
-        else:
-            pairs = [(source, target)]
+        is_cut = target_parts and source_parts
+        pairs = self._pair_segments(source_parts, target_parts) if is_cut else [(source, target)]
         for text1, text2 in pairs:
             self.rows.append((text1, text2, self._language(0), self._language(1), self.corpus))
 
