@@ -370,31 +370,31 @@ def test_plurals_go_with_the_forms_of_one_and_of_many(tmp_path: Path, name: str)
 
 
 NUMBERS = st.sampled_from(["n", "0", "1", "2", "10", "11", "100"])
-SIGNS = st.sampled_from(["+", "-", "*", "/", "%", "<", "<=", ">", ">=", "==", "!=", "&&", "||"])
+SIGNS = st.sampled_from(["+", "-", "*", "/", "%", "<", "<=", ">", ">=", "==", "!="])
 FORMULAS = st.recursive(
     NUMBERS,
     lambda inner: st.one_of(
         st.tuples(inner, SIGNS, inner).map("".join),
         st.tuples(inner, st.just("?"), inner, st.just(":"), inner).map("".join),
         inner.map("({})".format),
-        inner.map("!{}".format),
+        # Python binds ! more loosely than C, and && and || have the value of an operand.
+        st.tuples(inner, st.sampled_from(["&&", "||"]), inner).map("".join).map("(({})!=0)".format),
+        inner.map("(!({}))".format),
     ),
     max_leaves=12,
 )
 
 
+@settings(deadline=None)
 @given(FORMULAS)
 def test_formulas_are_evaluated_as_c_does(formula: str) -> None:
+    result = forms_for_one_and_many(f"nplurals=999; plural={formula};")
     try:
         expected = tuple(int(gettext.c2py(formula)(n)) for n in (1, MANY))  # type: ignore[attr-defined]
     except (ZeroDivisionError, ValueError):
-        expected = (-1, -1)
-    valid = all(0 <= value < 1000 for value in expected) and len(formula) < 100
-    result = forms_for_one_and_many(f"nplurals=1000; plural={formula};".replace("1000", "999", 1))
-    if valid and max(expected) < 999 and "-" not in formula:
-        assert result == expected
-    if expected == (-1, -1):
-        assert result is None
+        return  # in Python a part that does not count may fail, and deep ones do
+    if "-" not in formula:
+        assert result == (expected if max(expected) < 999 else None)
 
 
 @pytest.mark.parametrize(
