@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _DECLARATION = re.compile(rb'"Content-Type:(?:[^"]|"\s*")*?charset=(?!CHARSET\b)([A-Za-z0-9._:-]+)')
 _SOURCE_LANGUAGE = "en"
 _MOST_FORMS = 100
-_LONGEST_CONTINUED_LINE = 1 << 26
+_LONGEST_CONTINUED_LINE = 1 << 22
 
 _STRING = r'"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"'
 _BLANKS = r"[ \t\r\n\f\v]*+"
