@@ -279,6 +279,9 @@ msgid "b"
 msgstr "twice"
 msgid "C:\\dir\z \xff"
 msgstr "\%d"
+msgid ""
+msgid_plural ""
+msgstr[0] "empty"
 msgid "nul\0"
 msgstr "nul"
 msgid "one"
@@ -289,7 +292,7 @@ msgstr[0] "O"
         + header,
     )
     assert [row[:2] for row in rows] == [
-        ("b", "B"), ("b", "twice"), (r"C:\dir\z \xff", r"\%d"), ("one", "O"), ("many", "M"),
+        ("b", "B"), ("b", "twice"), (r"C:\dir\z \xff", r"\%d"), ("", "empty"), ("one", "O"), ("many", "M"),
     ]  # fmt: skip
     assert {row[2:] for row in rows} == {("en", "sr", tmp_path.name)}
     assert left_out == {
@@ -649,7 +652,7 @@ def unit(*sides: str) -> str:
         ),
         ("fr.po", '"a"\n', r"line 1: not a valid PO file \(a string without a keyword\)"),
         ("fr.po", 'msgid "a"\nmsgstr "b" ;\n', r"line 2: not a valid PO file \(unexpected ';'\)"),
-        ("fr.po", 'msgid "a"\n' + '"b"\n' * (1 << 20), r"line 1048577: not .*a text longer than 1,048,576"),
+        ("fr.po", 'msgid "a"\n' + '"b"\n' * (1 << 19), r"line 524289: not .*a text longer than 1,048,576"),
         (
             "fr.po",
             'msgid "a"\nmsgid_plural "b"\n' + "".join(f'msgstr[{i}] "c"\n' for i in range(200)),

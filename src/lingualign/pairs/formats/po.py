@@ -140,7 +140,7 @@ class _Message:
 
     @property
     def is_header(self) -> bool:
-        return not self.obsolete and "msgctxt" not in self.texts and not any(self.texts["msgid"])
+        return "msgstr" in self.texts and "msgctxt" not in self.texts and not any(self.texts["msgid"])
 
     def pairs(
         self, charset: str, forms: tuple[int, int] | None, left_out: Counter[str]
@@ -267,7 +267,7 @@ class _Catalogue:
         if self._strings is None:
             raise _DamageError("a string without a keyword")
         self._strings.append(string)
-        self._size += len(string)
+        self._size += len(string) + 1
         if self._size > LONGEST_SENTENCE:
             raise _DamageError(
                 f"a text longer than {LONGEST_SENTENCE:,} characters, as no sentence is; leave it out"
