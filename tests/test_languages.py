@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import lingualign.languages
 from lingualign.errors import InputError
 from lingualign.languages import is_language, language_code, language_columns
 
@@ -133,3 +137,17 @@ def test_a_name_that_may_be_an_identifier_never_counts_as_a_language() -> None:
         cure = str(told.value).split("name it '")[1].split("'")[0]
         assert language_columns([cure, "en"], "x.tsv") == [cure, "en"]
         assert language_code(cure) == language_code(name)
+
+
+@pytest.mark.parametrize(("name", "hint"), [("French", "French is 'fr'"), ("korian", "Korean is 'ko'")])
+def test_the_name_of_a_language_leads_to_its_code(name, hint) -> None:
+    with pytest.raises(InputError, match=re.escape(f"unknown language code {name!r} ({hint})")):
+        language_code(name)
+    with pytest.raises(InputError, match="unknown language code 'xyzzyx': expected"):
+        language_code("xyzzyx")
+
+
+def test_every_named_language_has_the_code_that_we_use() -> None:
+    lines = Path(lingualign.languages.__file__).with_name("language_names.tsv").read_text().splitlines()
+    codes = [line.split("\t")[1] for line in lines]
+    assert [language_code(code) for code in codes] == codes

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
@@ -75,10 +77,21 @@ def language_code(tag: str) -> str:
         shorter.pop()
     if code is None or _NO_LANGUAGE.fullmatch(code):
         raise InputError(
-            f"unknown language code {tag[:_LONGEST_TAG]!r}: expected an ISO 639 code such as 'en' or 'kor', "
-            "a BCP 47 tag such as 'en-US', or a FLORES name such as 'kor_Hang'"
+            f"unknown language code {tag[:_LONGEST_TAG]!r}{_meant(tag)}: expected an ISO 639 code such as 'en' or "
+            "'kor', a BCP 47 tag such as 'en-US', or a FLORES name such as 'kor_Hang'"
         )
     return code
+
+
+def _meant(name: str) -> str:
+    """Give the code of the language that has this English name, or one like it; empty where none has."""
+    lines = Path(__file__).with_name("language_names.tsv").read_text(encoding="utf-8").splitlines()
+    codes = {known.lower(): (known, code) for known, code in (line.split("\t") for line in lines)}
+    close = get_close_matches(name.lower(), codes, n=1, cutoff=0.8)
+    if not close:
+        return ""
+    known, code = codes[close[0]]
+    return f" ({known} is {code!r})"
 
 
 def _code_of_valid(tag: str) -> str | None:
