@@ -1,4 +1,4 @@
-"""When two sentences count as the same: NFKC, lower-cased, without punctuation and white space.
+"""When two sentences count as the same: NFKC, lower-cased, without punctuation, white space and what nobody sees.
 
 `normalise` says it in plain Python. `sentence_keys` gives each sentence a 64-bit number, equal where
 `normalise` is equal, at several times the speed of Arrow's string kernels: most characters normalise on their
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
@@ -25,21 +26,89 @@ Keys = npt.NDArray[np.uint64]
 _CHARACTERS_AT_ONCE = 1 << 20  # temporary arrays stay near the size of the processor's cache
 _DROPPED, _IN_CONTEXT, _UNSEEN = np.uint64(0), np.uint64(1), np.uint64(2)
 
+# Written for an apostrophe, a quotation mark or a dash, which are punctuation; by category these are letters or symbols.
+_PUNCTUATION = "ʹʺʻʼʽʾʿˈˮ˗ꞌߴߵ`−"
+# The same, but what NFKC makes of them (a space and a combining mark, a tilde) does not say so any more.
+_PUNCTUATION_BEFORE_NFKC = dict.fromkeys(map(ord, "´΄᾽᾿´῾～"))
+# Length of a line, not a letter: the tatweel of Arabic and that of N'Ko.
+_STRETCHES = "\u0640\u07fa"
+_LOOK_ALIKE = {
+    # comma below, as a font may draw a cedilla
+    "\u0326": "\u0327",
+    "ș": "ş",
+    "ț": "ţ",
+    # Arabic letters, of which keyboards have different ones by language
+    **dict.fromkeys("ىی", "ي"),
+    **dict.fromkeys("ہھە", "ه"),
+    **dict.fromkeys("ۀۂ", "ه\u0654"),
+    "ک": "ك",
+    "ٱ": "ا",
+    **dict(zip("۰۱۲۳۴۵۶۷۸۹", "٠١٢٣٤٥٦٧٨٩", strict=True)),
+    # Cyrillic (and a Greek) letters that are drawn as Latin ones
+    **dict(zip("аеорсухіјѕһԁԛԝәӕёїѐο", "aeopcyxijshdqwəæëïèo", strict=True)),
+    # the other i of Turkish, whose capital is I
+    "ı": "i",
+    # letters of their own that were written with a joiner before
+    **dict(zip("ൺൻർൽൾൿৎ", ("ണ്", "ന്", "ര്", "ല്", "ള്", "ക്", "ত্"), strict=True)),
+}
+
 
 def normalise(text: str) -> str:
     """Reduce a sentence to what identifies it.
 
-    NFKC, then lower case, then every character of the Unicode categories P* (punctuation) and Z* (separators)
-    and all white space removed. Symbols (S*: ``+``, ``<``, ``$``, emoji) stay, for "a < b" and "a > b"
-    differ, and so do digits, combining marks and format characters.
+    NFKC, then lower case, then NFC of what is left without
+
+    - punctuation (the Unicode categories P*, and letters and symbols that are written for an apostrophe, a quotation
+      mark or a dash), separators (Z*) and all white space;
+    - what nobody sees: Default_Ignorable_Code_Point (soft hyphen, zero-width space and joiners, marks of direction,
+      variation selectors), and the tatweel;
+    - the points of Hebrew and Arabic, with which a text may be vowelled.
+
+    Letters that look alike and are mixed up are one: ş and ș, ك and ک, the Cyrillic and the Latin a. Other symbols
+    (S*: ``+``, ``<``, ``$``, emoji) stay, for "a < b" and "a > b" differ, and so do digits and all other combining
+    marks.
 
     Examples
     --------
-    >>> normalise("Ｈello,  “World”!")
+    >>> normalise("Ｈello,  “Wor\\u00adld”!")
     'helloworld'
     """
-    lowered = unicodedata.normalize("NFKC", text).lower()
-    return "".join(char for char in lowered if not (char.isspace() or unicodedata.category(char)[0] in "PZ"))
+    lowered = unicodedata.normalize("NFKC", text.translate(_PUNCTUATION_BEFORE_NFKC)).lower()
+    # The lower case of the Turkish capital İ is an i with a second dot.
+    return unicodedata.normalize("NFC", lowered.replace("i\u0307", "i").translate(_KEPT))
+
+
+class _Kept(dict[int, str | None]):
+    """What becomes of a character of NFKC in lower case: another, several, or None; worked out when first met."""
+
+    def __missing__(self, point: int) -> str | None:
+        char = chr(point)
+        self[point] = None if self._is_dropped(char) else _LOOK_ALIKE.get(char, char)
+        return self[point]
+
+    @staticmethod
+    def _is_dropped(char: str) -> bool:
+        return (
+            char.isspace()
+            or unicodedata.category(char)[0] in "PZ"
+            or char in _PUNCTUATION
+            or char in _STRETCHES
+            or bool(_unseen().match(char))
+        )
+
+
+_KEPT = _Kept()
+
+
+@lru_cache(maxsize=1)
+def _unseen() -> re.Pattern[str]:
+    """Match a character that is not drawn, or is a point of a script that is mostly written without."""
+    import regex
+
+    # Maddah and hamza (U+0653 to U+0655) are parts of letters.
+    points = r"[\p{Mn}&&[\p{sc=Hebr}\p{scx=Arab}]--[\u0653-\u0655]]"
+    pattern: re.Pattern[str] = regex.compile(rf"\p{{DI}}|{points}", regex.VERSION1)
+    return pattern
 
 
 def sentence_keys(sentences: pa.Array | pa.ChunkedArray) -> Keys:
@@ -161,13 +230,12 @@ def _normalised_values(points: npt.NDArray[np.uint32]) -> Keys:
 
 def _value(char: str) -> np.uint64:
     """Give a character's value, or why it has none: it is dropped, or its context matters."""
-    composed = unicodedata.normalize("NFKC", char)
-    if composed[0] in _composing() or any(map(unicodedata.combining, composed)) or "Σ" in composed:
-        return _IN_CONTEXT
     normalised = normalise(char)
-    if not normalised:
+    if not normalised and char not in _composing():
         return _DROPPED
-    if len(normalised) > 1:
+    composed = unicodedata.normalize("NFKC", char)
+    in_context = composed[0] in _composing() or any(map(unicodedata.combining, composed)) or "Σ" in composed
+    if in_context or len(normalised) > 1:
         return _IN_CONTEXT
     return np.uint64(_normalised_values(np.array([ord(normalised)], np.uint32))[0])
 
