@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 # of Hebrew and Arabic, hamza and its bearers, look-alikes
 awkward = st.sampled_from(
     list("aeΣσςİıſßẞﬁ½㎏！？Ｈ　\u00a0\u200b\u2028\x85\x1c\t\n.,-_«»“´¨\u0301\u0323\u0327ᄀ가ᅡᆨㅣ각ｶﾞが𝚺²Å😀")
-    + list("\u00ad\u200c\u200d\u200e\u034f\u115f\ufe0f\U000e0100\u0640\u05b7\u05bc\u064e\u0651\u0670\u0654\u0653")
+    + list(
+        "\u00ad\u200c\u200d\u200e\u034f\u115f\ufe0f\U000e0100\u0640\u05b7\u05bc\u064e\u0651\u0670\u0654\u0653"
+    )
     + list("اآأىيیكکهۀہئșşțț\u0326аеё\u0308оoïıʼʻ‘−～〜ൺണ്ത്ৎ")
 )
 texts = st.lists(
@@ -133,7 +135,16 @@ def test_normalisation_joins_what_a_reader_would(one: str, other: str) -> None:
     ("one", "other"),
     [
         *(("a < b", "a > b"), ("$5", "5"), ("10", "1 1"), ("a+b", "ab"), ("I ❤ it", "I it")),
-        *(("o", "ö"), ("pe", "pé"), ("कि", "की"), ("มา", "ม้า"), ("е", "э"), ("کے", "کی"), ("ا", "أ"), ("ه", "ة")),
+        *(
+            ("o", "ö"),
+            ("pe", "pé"),
+            ("कि", "की"),
+            ("มา", "ม้า"),
+            ("е", "э"),
+            ("کے", "کی"),
+            ("ا", "أ"),
+            ("ه", "ة"),
+        ),
     ],
 )
 def test_normalisation_keeps_symbols_digits_and_marks_that_tell_words_apart(one: str, other: str) -> None:

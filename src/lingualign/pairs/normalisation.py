@@ -10,23 +10,26 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+if TYPE_CHECKING:
+    import re
+
 Keys = npt.NDArray[np.uint64]
 
 _CHARACTERS_AT_ONCE = 1 << 20  # temporary arrays stay near the size of the processor's cache
 _DROPPED, _IN_CONTEXT, _UNSEEN = np.uint64(0), np.uint64(1), np.uint64(2)
 
-# Written for an apostrophe, a quotation mark or a dash, which are punctuation; by category these are letters or symbols.
+# Written for an apostrophe, a quotation mark or a dash, which are punctuation; by category letters or symbols.
 _PUNCTUATION = "ʹʺʻʼʽʾʿˈˮ˗ꞌߴߵ`−"
 # The same, but what NFKC makes of them (a space and a combining mark, a tilde) does not say so any more.
 _PUNCTUATION_BEFORE_NFKC = dict.fromkeys(map(ord, "´΄᾽᾿´῾～"))
@@ -54,7 +57,7 @@ _LOOK_ALIKE = {
 
 
 def normalise(text: str) -> str:
-    """Reduce a sentence to what identifies it.
+    r"""Reduce a sentence to what identifies it.
 
     NFKC, then lower case, then NFC of what is left without
 
@@ -70,7 +73,7 @@ def normalise(text: str) -> str:
 
     Examples
     --------
-    >>> normalise("Ｈello,  “Wor\\u00adld”!")
+    >>> normalise("Ｈello,  “Wor\u00adld”!")
     'helloworld'
     """
     lowered = unicodedata.normalize("NFKC", text.translate(_PUNCTUATION_BEFORE_NFKC)).lower()

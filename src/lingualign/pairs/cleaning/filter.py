@@ -37,13 +37,16 @@ def either_side(pairs: pa.Table, judge: Callable[[pa.LargeStringArray], Mask]) -
     return found
 
 
-def by_language(pairs: pa.Table, judge: Callable[[pa.LargeStringArray, str], Mask]) -> Mask:
-    """Judge the sentences of each language apart; which pairs have one that fails."""
+def by_language(pairs: pa.Table, judge: Callable[[pa.LargeStringArray, str, str], Mask]) -> Mask:
+    """Judge the sentences of each language, and of the other side's, apart; which pairs have one that fails."""
     found = np.zeros(pairs.num_rows, np.bool_)
-    for sentences, language in SIDES:
-        column = one_array(pairs[sentences])
-        for code, rows in rows_of_languages(pairs[language]):
-            found[rows] |= judge(column.take(pa.array(rows)) if len(rows) < len(column) else column, code)
+    for code, rows in rows_of_languages(pairs["lang1"]):
+        of_code = pairs.take(pa.array(rows)) if len(rows) < pairs.num_rows else pairs
+        for other, places in rows_of_languages(of_code["lang2"]):
+            of_both = of_code.take(pa.array(places)) if len(places) < len(rows) else of_code
+            found[rows[places]] = judge(one_array(of_both["sentence1"]), code, other) | judge(
+                one_array(of_both["sentence2"]), other, code
+            )
     return found
 
 

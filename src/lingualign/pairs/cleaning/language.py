@@ -7,47 +7,62 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.languages import language_code
-from lingualign.pairs.characters import LETTER, Characters, CharacterTable, columns, each_run, kinds
+from lingualign.pairs.characters import LETTER, columns, each_run, kinds
 from lingualign.pairs.cleaning.filter import by_language
+from lingualign.pairs.cleaning.script import likely_script, scripts_of, share_of_letters, unicode_scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
-    import pyarrow as pa
 
     from lingualign.pairs.selection import Mask
 
 _OWN_SCRIPTS = {
-    "dv": "Thaa",
-    "el": "Grek",
-    "gu": "Gujr",
-    "hy": "Armn",
-    "ja": "Hira Kana",
-    "ka": "Geor",
-    "km": "Khmr",
-    "kn": "Knda",
-    "ko": "Hang",
-    "lo": "Laoo",
-    "ml": "Mlym",
-    "my": "Mymr",
-    "or": "Orya",
-    "pa": "Guru",
-    "si": "Sinh",
-    "ta": "Taml",
-    "te": "Telu",
-    "th": "Thai",
+    "dv": ("Thaa",),
+    "el": ("Grek",),
+    "gu": ("Gujr",),
+    "hy": ("Armn",),
+    "ja": ("Hira", "Kana"),
+    "ka": ("Geor",),
+    "km": ("Khmr",),
+    "kn": ("Knda",),
+    "ko": ("Hang",),
+    "lo": ("Laoo",),
+    "ml": ("Mlym",),
+    "my": ("Mymr",),
+    "or": ("Orya",),
+    "pa": ("Guru",),
+    "si": ("Sinh",),
+    "ta": ("Taml",),
+    "te": ("Telu",),
+    "th": ("Thai",),
 }
 """Scripts that in corpora no other language is written in."""
 
-_OWN_SHARE = 5  # a fifth: the least share of kana that Japanese prose has
+_SEEN_IN = {
+    "azb": "Arab",
+    "cbk": "Latn",
+    "ie": "Latn",
+    "mwl": "Latn",
+    "nah": "Latn",
+    "sr": "Cyrl Latn",
+    "xal": "Cyrl",
+}
+"""Scripts of what the identification learnt a language from (its Wikipedia, Tatoeba), where they are not CLDR's likely
+one."""
+
+_OWN_SHARE = 0.2  # the least share of kana that Japanese prose has
+_MOST = 0.5
 _SHORTEST = 25
 _LONGEST = 120
 _LIKELIEST = 5  # languages that a probability is asked of; the others share next to nothing
 _LEAST = 1e-5  # the identification's probabilities are not finer
+_TIMES_LIKELIER = 100
 _CLOSE = [
     frozenset(group.split())
     for group in (
@@ -90,6 +105,12 @@ class Language:
     script that is their language's own (kana, Hangul), and those whose language the model does not know are left
     alone; a closely related language (Galician for Portuguese, Croatian for Serbian) is no reason.
 
+    What the model says is evidence where the text is in letters that it knows: the other language is written in them
+    (Russian is not in Latin letters, nor Japanese without kana), and the side's own language would be recognised in
+    them. The model knows Azerbaijani in Latin letters alone, so that in Cyrillic ones, in which it is written too,
+    only the language of the pair's other side counts: Russian in an Azerbaijani and Russian pair. The other language
+    must also be a hundred times likelier than the side's own.
+
     Parameters
     ----------
     sure
@@ -103,20 +124,79 @@ class Language:
         """Say which pairs to drop."""
         return by_language(pairs, self._other_language)
 
-    def _other_language(self, sentences: pa.LargeStringArray, language: str) -> Mask:
+    def _other_language(self, sentences: pa.LargeStringArray, language: str, translated: str) -> Mask:
         found = np.zeros(len(sentences), np.bool_)
         if language not in known_languages():
             return found
         rows = np.flatnonzero(each_run(sentences, columns) >= _SHORTEST)
         sentences = sentences.take(rows)
         if language in _OWN_SCRIPTS:
-            open_to_doubt = ~np.asarray(each_run(sentences, _own_script(language)), np.bool_)
+            open_to_doubt = ~_has_own_letters(sentences, language)
             rows, sentences = rows[open_to_doubt], sentences.filter(open_to_doubt)
-        predict = _identifier().predict
-        for row, line in zip(rows.tolist(), _lines(sentences), strict=True):
-            labels, _ = predict(line, 1, self.sure)
-            found[row] = bool(labels) and not same_language(language, _label_code(labels[0]))
+        for row, line, label in zip(rows.tolist(), *identify(sentences, self.sure), strict=True):
+            found[row] = (
+                label is not None
+                and not same_language(language, label)
+                and _is_evidence(line, label, language, translated)
+            )
         return found
+
+
+def identify(sentences: pa.LargeStringArray, sure: float) -> tuple[list[str], list[str | None]]:
+    """Name the language of sentences by their first 120 characters.
+
+    Returns
+    -------
+    list of str
+        The lines that were judged.
+    list of str or None
+        Codes of languages; None where the identification is less than sure, or names a language that is not written
+        in the line's letters.
+    """
+    predict = _identifier().predict
+    lines = list(_lines(sentences))
+    labels = (predict(line, 1, sure)[0] for line in lines)
+    codes = [_label_code(label[0]) if label else None for label in labels]
+    for code in {code for code in codes if code is not None}:
+        rows = [row for row, label in enumerate(codes) if label == code]
+        for row, seen in zip(rows, _in_seen_letters(_column(lines[row] for row in rows), code), strict=True):
+            codes[row] = code if seen else None
+    return lines, codes
+
+
+def _is_evidence(line: str, label: str, language: str, translated: str) -> bool:
+    """Whether it counts that a line in a language is identified as another; see `Language`."""
+    if not (same_language(label, translated) or _recognisable(_column([line]), language)[0]):
+        return False
+    shares = [
+        (_label_code(name), float(share))
+        for name, share in zip(*_identifier().predict(line, -1, 0.0), strict=True)
+    ]
+    own = sum(share for code, share in shares if same_language(language, code))
+    return own * _TIMES_LIKELIER <= sum(share for code, share in shares if code == label)
+
+
+def _recognisable(sentences: pa.LargeStringArray, language: str) -> Mask:
+    """Which sentences are in letters that the identification has seen a language in, if that is written in them."""
+    known = _in_seen_letters(sentences, language)
+    scripts = scripts_of(language)
+    return known | (share_of_letters(sentences, scripts) < _MOST) if scripts else known
+
+
+def _in_seen_letters(sentences: pa.LargeStringArray, language: str) -> Mask:
+    """Which sentences are in letters that the identification has seen a language in."""
+    if language in _OWN_SCRIPTS:
+        return _has_own_letters(sentences, language)
+    return np.asarray(share_of_letters(sentences, _seen_scripts(language)) >= _MOST, np.bool_)
+
+
+def _has_own_letters(sentences: pa.LargeStringArray, language: str) -> Mask:
+    """Which sentences have enough letters of a script that is a language's own."""
+    return np.asarray(share_of_letters(sentences, _OWN_SCRIPTS[language]) >= _OWN_SHARE, np.bool_)
+
+
+def _column(sentences: Iterable[str]) -> pa.LargeStringArray:
+    return pa.array(list(sentences), pa.large_string())
 
 
 def language_log_odds(sentences: pa.LargeStringArray, language: str) -> npt.NDArray[np.float64]:
@@ -135,17 +215,18 @@ def language_log_odds(sentences: pa.LargeStringArray, language: str) -> npt.NDAr
     Returns
     -------
     ndarray of float64, shape (sentences,)
-        From -11.5 to 11.5. NaN of sentences without letters, and of all if the language is not known to the
-        identification.
+        From -11.5 to 11.5. NaN of sentences without letters or in letters in which the identification has not seen
+        the language, and of all if the language is not known to it.
     """
     odds = np.full(len(sentences), np.nan)
     if language not in known_languages():
         return odds
-    rows = np.flatnonzero(each_run(sentences, lambda run: run.count((kinds(run.points) & LETTER) > 0)))
+    has_letters = each_run(sentences, lambda run: run.count((kinds(run.points) & LETTER) > 0)) > 0
+    rows = np.flatnonzero(has_letters & _recognisable(sentences, language))
     sentences = sentences.take(rows)
     probability = np.zeros(len(rows))
     if language in _OWN_SCRIPTS:
-        probability[np.asarray(each_run(sentences, _own_script(language)), np.bool_)] = 1
+        probability[_has_own_letters(sentences, language)] = 1
     open_to_doubt = np.flatnonzero(probability == 0)
     predict = _identifier().predict
     for row, line in zip(open_to_doubt.tolist(), _lines(sentences.take(open_to_doubt)), strict=True):
@@ -168,23 +249,10 @@ def _lines(sentences: pa.LargeStringArray) -> Iterator[str]:
         yield line.lower() if line.isupper() else line
 
 
-def _own_script(language: str) -> Any:
-    own = _letters(_OWN_SCRIPTS[language])
-
-    def judge(characters: Characters) -> Mask:
-        letter = own(characters.points)
-        return characters.count(letter == 1) * _OWN_SHARE >= np.maximum(characters.count(letter > 0), 1)
-
-    return judge
-
-
-@lru_cache(maxsize=32)
-def _letters(scripts: str) -> CharacterTable:
-    import regex
-
-    own = regex.compile("[" + "".join(rf"\p{{{script}}}" for script in scripts.split()) + "]")
-    letter = regex.compile(r"\p{L}")
-    return CharacterTable(lambda char: 1 if own.match(char) else 2 * bool(letter.match(char)))
+@lru_cache(maxsize=512)
+def _seen_scripts(language: str) -> tuple[str, ...]:
+    """Name the Unicode scripts of what the identification learnt a language from."""
+    return unicode_scripts(*(_SEEN_IN.get(language) or likely_script(language) or "Latn").split())
 
 
 @lru_cache(maxsize=1)

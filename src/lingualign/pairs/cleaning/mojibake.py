@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,19 @@ if TYPE_CHECKING:
     from lingualign.pairs.selection import Mask
 
 
+# Code pages that UTF-8 is taken for: those of Windows and of ISO, whose bytes from C2 to F4 are letters, and others, in
+# which they are symbols and punctuation too.
+_PAGES = (*(f"cp{number}" for number in range(1250, 1259)), "latin-1", "iso-8859-2")
+_OTHER_PAGES = ("mac-roman", "cp437", "cp850", "koi8-r")
+_AROUND = 3
+
+
 class Mojibake:
-    """A side looks as if UTF-8 had been read as another encoding ("cafÃ©"), or holds the replacement character."""
+    """A side looks as if UTF-8 had been read as another encoding ("cafÃ©"), or holds the replacement character.
+
+    That is, ftfy calls it bad, and what it finds is the UTF-8 of a character, read in some code page. Without the
+    second, quotation marks before a capital (»Š, ”Ä) and letters that few languages have (the ƒã of Ewe) would count.
+    """
 
     reason = "mojibake"
 
@@ -28,13 +40,52 @@ class Mojibake:
         return either_side(pairs, self._is_bad)
 
     def _is_bad(self, sentences: pa.LargeStringArray) -> Mask:
-        from ftfy.badness import is_bad
-
         found = np.array(pc.match_substring(sentences, "\ufffd").to_numpy(zero_copy_only=False), np.bool_)
         rows = np.flatnonzero(~found & np.asarray(each_run(sentences, _suspicious), np.bool_))
         texts = sentences.take(rows).to_pylist()
-        found[rows] |= np.fromiter(map(is_bad, texts), np.bool_, len(texts))
+        found[rows] |= np.fromiter(map(_is_mojibake, texts), np.bool_, len(texts))
         return found
+
+
+def _is_mojibake(text: str) -> bool:
+    from ftfy.badness import BADNESS_RE
+
+    read_so = _misread(_PAGES)
+    matches = list(BADNESS_RE.finditer(text))
+    if any(read_so.search(text, max(0, m.start() - _AROUND), m.end() + _AROUND) for m in matches):
+        return True
+    return bool(matches) and any(_is_mostly_misread(text, page) for page in _OTHER_PAGES)
+
+
+def _is_mostly_misread(text: str, page: str) -> bool:
+    """Whether most of a text beside ASCII is UTF-8 read in a page: two characters of it, or one after a symbol."""
+    found = _misread((page,)).findall(text)
+    if sum(map(len, found)) * 2 <= sum(not char.isascii() for char in text):
+        return False
+    return len(set(found)) > 1 or unicodedata.category(found[0][0])[0] == "S"
+
+
+@lru_cache(maxsize=len(_OTHER_PAGES) + 1)
+def _misread(pages: tuple[str, ...]) -> re.Pattern[str]:
+    """Match what a character of UTF-8, beyond ASCII, looks like where it is read in one of some code pages."""
+    sequences = []
+    for page in pages:
+        follows = _characters(page, 0x80, 0xBF)
+        for first, last, count in ((0xC2, 0xDF, 1), (0xE0, 0xEF, 2), (0xF0, 0xF4, 3)):
+            sequences.append(f"[{_characters(page, first, last)}][{follows}]{{{count}}}")
+    return re.compile("|".join(sequences))
+
+
+def _characters(page: str, first: int, last: int) -> str:
+    """Spell bytes in a code page, escaped for a class of a pattern; where it has a gap, as controls."""
+    characters = []
+    for byte in range(first, last + 1):
+        try:
+            characters.append(bytes([byte]).decode(page))
+        except UnicodeDecodeError:
+            characters.append(chr(byte))
+    # A no-break space is often made a plain one.
+    return re.escape("".join(characters)) + " " * ("\xa0" in characters)
 
 
 _COMMON, _OF_MOJIBAKE, _ALONE = 1, 2, 3

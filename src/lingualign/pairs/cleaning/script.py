@@ -12,6 +12,7 @@ from lingualign.pairs.characters import Characters, CharacterTable, each_run
 from lingualign.pairs.cleaning.filter import by_language
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
 
     from lingualign.pairs.selection import Mask
@@ -25,36 +26,67 @@ _WRITTEN_WITH = {
 }
 """Writing systems that mix Unicode scripts, by their ISO 15924 code."""
 
-_ALSO_IN = {
-    "az": "Cyrl Arab",
-    "bm": "Nkoo",
-    "bs": "Cyrl",
-    "crh": "Cyrl",
-    "ha": "Arab",
-    "kk": "Latn Arab",
-    "kok": "Latn Knda",
-    "ks": "Deva",
-    "ku": "Arab Cyrl",
-    "ky": "Arab Latn",
-    "mn": "Mong",
-    "ms": "Arab",
-    "pa": "Arab",
-    "sa": "Latn",
-    "sat": "Beng Deva",
-    "sd": "Deva",
-    "sh": "Cyrl",
-    "sr": "Latn",
-    "tg": "Latn Arab",
-    "tk": "Cyrl Arab",
-    "tt": "Latn",
-    "ug": "Cyrl Latn",
-    "uz": "Cyrl Arab",
-    "yi": "Latn",
-    "zgh": "Latn",
-    "kab": "Tfng",
-    "ber": "Tfng Arab",
+_ALSO_WRITES = {
+    "Adlm": "ff fuf",
+    "Arab": (
+        "aa ace ady ak az be bem ber bex bjn bm btv crh dag dje doi dyo dyu ff ffm fue fuf fuh fuv gaa gba "
+        "gjn ha inh kaa kab kdh kfr kk kr ku kum ky lbe lez lg lgg mad maw mdh mgh min ms mur nup om pa rhg "
+        "rif sav shi shk smp snk so srr sus swc tg ti tig tk tly tmh tsg tt ttt tzm uz vmw wbq wo xco yao zag "
+        "zlm zza"
+    ),
+    "Bali": "ban sas",
+    "Beng": "brx ccp kha kru mni sat sck",
+    "Bugi": "bug mak mdr",
+    "Cans": "chp cr den ikt iu oj scs",
+    "Cham": "cja",
+    "Cyrl": "az bgn bs crh drh gag krl ku lad pnt rom se sh sms tg tk tkr tly ttt udi ug uz vot",
+    "Deva": "doi dcc esg gju gon hif kok ks lif lmn mai mki nnp sa sat saz sck sd skr taj tdg unr unx wsg",
+    "Ethi": "aa om sid ssy",
+    "Geor": "ab lzz",
+    "Grek": "cop gag",
+    "Gujr": "bhb gjk kfr kxp",
+    "Guru": "sd skr",
+    "Hani": "nan nxq vi za",
+    "Hebr": "aeb lad smp",
+    "Hmng": "hmd hmn hnj mww",
+    "Java": "ban jv mad sas",
+    "Khmr": "jra kdt kxm",
+    "Knda": "bfq kok lmn",
+    "Lana": "khb",
+    "Laoo": "blt hnj kdt mww",
+    "Latn": (
+        "ab abq ady aeb apd ar bal be bcq bej bft bgx bji blt brh brx bsq bst byn ccp cdo chm chr cja cjm cop "
+        "cr crh crj crk crl ctd dgl egy ett fia fub gan ggn glk gmv gof grt gvr hak hdy hi hif hmd hnj hoc ii "
+        "inh iu kaa kby kjg kk koi kok kqy ks ktb kum kxc ky lad lah lbe lis mde mdf mdx mfa mni mro mww mym "
+        "nan nnp nsk nst oj osa pnt raj rhg rif sa sat sga shi shu sr srb swb syl tg tig tt udi udm ug unr uz "
+        "vai wal wni yi zdj zgh"
+    ),
+    "Limb": "lif",
+    "Mend": "men",
+    "Mong": "alt bua mn oui",
+    "Mtei": "mni",
+    "Mymr": "rhg shn",
+    "Nkoo": "bm dyu man",
+    "Orya": "hoc sat srb unr unx",
+    "Osma": "so",
+    "Plrd": "hnj mww",
+    "Sinh": "sa",
+    "Sund": "su",
+    "Syrc": "arc tru",
+    "Taml": "saz",
+    "Telu": "esg gon hoc saz srb wsg",
+    "Tfng": "ber kab rif shi taq tmh tzm",
+    "Thai": "eky hnj kjg mfa mww nod shn",
+    "Tibt": "bft lep taj tdg xsr",
+    "Vaii": "vai",
+    "Wara": "hoc",
 }
-"""Languages that are written in further scripts than their most likely one."""
+"""Languages that are written in a script today beside the one that is most likely, by that script.
+
+As CLDR 48 (languageData, likelySubtags) and, of languages with few texts, SIL's langtags have it, with the scripts in
+the names of FLORES-200. Scripts that a language with many texts has left behind (Turkish in Arabic letters) are not
+among them, nor are romanisations but those that CLDR or FLORES-200 know.
+"""
 
 _FITS, _OTHER_LETTER = 1, 2
 
@@ -63,7 +95,7 @@ _FITS, _OTHER_LETTER = 1, 2
 class Script:
     """Of a side's letters, less than a share belong to a script that its language is written in.
 
-    A side without letters is not judged, nor is a language whose script is unknown.
+    A side without letters is not judged, nor is a language whose scripts are not known.
     """
 
     least: float
@@ -73,15 +105,24 @@ class Script:
         """Say which pairs to drop."""
         return by_language(pairs, self._other_script)
 
-    def _other_script(self, sentences: pa.LargeStringArray, language: str) -> Mask:
-        table = _letters_of(scripts_of(language))
+    def _other_script(self, sentences: pa.LargeStringArray, language: str, _: str) -> Mask:
+        scripts = scripts_of(language)
+        if not scripts:
+            return np.zeros(len(sentences), np.bool_)
+        return np.asarray(share_of_letters(sentences, scripts) < self.least, np.bool_)
 
-        def judge(characters: Characters) -> Mask:
-            letter = table(characters.points)
-            fitting = characters.count(letter == _FITS)
-            return np.asarray(fitting < self.least * characters.count(letter > 0), np.bool_)
 
-        return np.asarray(each_run(sentences, judge), np.bool_)
+def share_of_letters(sentences: pa.LargeStringArray, scripts: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    """Measure the share of each sentence's letters that belong to scripts, ISO 15924 codes; NaN without letters."""
+    table = _letters_of(scripts)
+
+    def measure(characters: Characters) -> npt.NDArray[np.float64]:
+        letter = table(characters.points)
+        counts = characters.count(letter > 0)
+        share: npt.NDArray[np.float64] = np.full(len(counts), np.nan)
+        return np.divide(characters.count(letter == _FITS), counts, out=share, where=counts > 0)
+
+    return np.asarray(each_run(sentences, measure), np.float64)
 
 
 @lru_cache(maxsize=512)
@@ -93,10 +134,23 @@ def scripts_of(language: str) -> tuple[str, ...]:
     language
         As `lingualign.languages.language_code` gives it.
     """
-    import langcodes
+    likely = likely_script(language)
+    if likely is None:
+        return ()
+    also = [script for script, languages in _ALSO_WRITES.items() if language in languages.split()]
+    return unicode_scripts(likely, *also)
 
-    likely = langcodes.Language.get(language).maximize().script
-    systems = [*filter(None, [likely]), *_ALSO_IN.get(language, "").split()]
+
+def likely_script(language: str) -> str | None:
+    """Name the script that a language is most likely written in, by ISO 15924, as CLDR has it; None if it has none."""
+    from langcodes.data_dicts import LIKELY_SUBTAGS
+
+    # `maximize` takes a language that it does not know for one in Latin letters.
+    return str(LIKELY_SUBTAGS[language]).split("-")[1] if language in LIKELY_SUBTAGS else None
+
+
+def unicode_scripts(*systems: str) -> tuple[str, ...]:
+    """Name the Unicode scripts that writing systems are made of, both as ISO 15924 codes."""
     return tuple(
         dict.fromkeys(script for system in systems for script in _WRITTEN_WITH.get(system, (system,)))
     )
@@ -108,7 +162,7 @@ def _letters_of(scripts: tuple[str, ...]) -> CharacterTable:
 
     properties = "".join(rf"\p{{scx={script}}}" for script in scripts)
     try:
-        fits = regex.compile(f"[{properties}]") if scripts else regex.compile(".")
+        fits = regex.compile(f"[{properties}]")
     except regex.error:  # a script that Unicode has not encoded yet
         fits = regex.compile(".")
     # Letters that no script owns, such as the ª of Romance languages, count for none.
