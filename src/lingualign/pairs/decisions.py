@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from lingualign.errors import InputError
 from lingualign.pairs.accounts import Accounts
+from lingualign.pairs.cleaning.swapped import SwappedSides
 from lingualign.pairs.decontamination import among, blank
 from lingualign.pairs.normalisation import Keys, sentence_keys
 from lingualign.pairs.partitions import Partitions, Records, make_records
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from lingualign.pairs.cleaning.swapped import Swapped
     from lingualign.pairs.recipe import Ingredients, Recipe
     from lingualign.pairs.report import DataReport
 
@@ -69,6 +71,8 @@ class Decisions:
     priority: list[str]
     """Languages, the highest priority first."""
     accounts: Accounts
+    swapped: list[Swapped]
+    """Files with sides that look swapped."""
 
     def of(self, chunks: Iterable[tuple[int, pa.Table]]) -> Iterator[tuple[int, pa.Table]]:
         """Give the rows that stay, oriented, with their role: `TRAIN` or `VALIDATION`.
@@ -112,7 +116,8 @@ def decide(
     reasons = (*REASONS[:BEFORE_FILTERS], *filters, *REASONS[BEFORE_FILTERS:])
     accounts = Accounts([file.name for file in ingredients.listing.files], ingredients.given, reasons)
     looked_at = Partitions(_LOOKED_AT, scratch, "looked-at")
-    count = _look_at(chunks, recipe, ingredients, accounts, looked_at)
+    swapped = SwappedSides()
+    count = _look_at(chunks, recipe, ingredients, accounts, looked_at, swapped)
 
     volumes = accounts.left(*reasons[: BEFORE_FILTERS + len(filters)])
     priority = resolve_priority(volumes, recipe.priority, recipe.prefer)
@@ -123,7 +128,7 @@ def decide(
         _sample_and_hold_out(candidates, sizes, recipe, recipe.validation, accounts, roles)
     else:
         _sample_beside_given(candidates, recipe, accounts, roles)
-    return Decisions(roles, priority, accounts)
+    return Decisions(roles, priority, accounts, swapped.found())
 
 
 def _look_at(
@@ -132,6 +137,7 @@ def _look_at(
     ingredients: Ingredients,
     accounts: Accounts,
     looked_at: Partitions,
+    swapped: SwappedSides,
 ) -> int:
     """Drop what can be told from a row alone, and record the keys of the others; gives the number of rows read."""
     asked = ingredients.languages
@@ -156,6 +162,7 @@ def _look_at(
         if asked is not None:
             rows.drop(rows.of_pairs(lambda pair: not asked >= set(pair)), "other language")
         rows.drop(rows.of_pairs(lambda pair: not is_selected(pair)), "not selected")
+        swapped.look_at(accounts.files[number], rows.table)
         for each in recipe.filters:
             rows.drop(np.asarray(each(rows.table), np.bool_), each.reason)
         records = rows.records(ingredients.suites.keys)
@@ -313,7 +320,14 @@ def report_of(decisions: Decisions, ingredients: Ingredients) -> DataReport:
     """Account for every row."""
     accounts = decisions.accounts
     skipped = [*ingredients.listing.skipped, *ingredients.suites.skipped]
-    return account(accounts.files, accounts.counts(), decisions.priority, skipped, ingredients.suites.files)
+    return account(
+        accounts.files,
+        accounts.counts(),
+        decisions.priority,
+        skipped,
+        ingredients.suites.files,
+        decisions.swapped,
+    )
 
 
 def check_something_is_left(report: DataReport, recipe: Recipe, ingredients: Ingredients) -> None:

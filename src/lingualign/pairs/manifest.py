@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from lingualign.errors import InputError
 from lingualign.files import file_damage, sha256_of, write_atomically
+from lingualign.pairs.cleaning.swapped import Swapped
 from lingualign.pairs.discovery import Skipped
 from lingualign.pairs.report import Count, DataReport, Tally, account
 
@@ -57,14 +58,18 @@ class Manifest:
     counts: list[Count]
     train: list[File]
     validation: list[File]
+    swapped: list[Swapped] = field(default_factory=list)
+    """Files with sides that look swapped; absent from the file where there are none."""
 
     def report(self) -> DataReport:
         """Account for every row, by file and by language pair."""
-        return account(self.files, self.counts, self.priority, self.skipped, self.suites)
+        return account(self.files, self.counts, self.priority, self.skipped, self.suites, self.swapped)
 
     def write(self, folder: Path) -> None:
         """Write it to its place in a folder."""
         content = {"format": _FORMAT, **asdict(self)}
+        if not self.swapped:
+            del content["swapped"]
         write_atomically(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     @staticmethod
@@ -86,12 +91,13 @@ class Manifest:
                 Count(each["file"], tuple(each["languages"]), each["corpus"], Tally(**each["rows"]))
                 for each in content["counts"]
             ]
+            content["swapped"] = [Swapped(**each) for each in content.get("swapped", [])]
             for name in ("sources", "train", "validation"):
                 content[name] = [File(**each) for each in content[name]]
             for shard in (*content["train"], *content["validation"]):
                 if Path(shard.file).is_absolute() or ".." in Path(shard.file).parts:
                     raise ValueError(f"the shard {shard.file!r} lies outside the folder")
-            if unknown := content.keys() ^ {field.name for field in fields(Manifest)}:
+            if unknown := content.keys() ^ {each.name for each in fields(Manifest)}:
                 raise ValueError(f"{', '.join(sorted(unknown))} unknown or missing")
             return Manifest(**content)
         except (FileNotFoundError, NotADirectoryError):

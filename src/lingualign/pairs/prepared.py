@@ -73,7 +73,9 @@ def prepared_pairs(config: PairsConfig, decontaminate: Sequence[str] = ()) -> Pr
         for table in (train, validation):
             _check_clean(folder, table, suites.keys, decontaminate)
     counts = [_narrowed(count, config, selected) for count in manifest.counts]
-    report = account(manifest.files, counts, manifest.priority, manifest.skipped, manifest.suites)
+    report = account(
+        manifest.files, counts, manifest.priority, manifest.skipped, manifest.suites, manifest.swapped
+    )
     if not train.num_rows:
         raise InputError(f"{folder}: no training pair is left of the language pairs selected")
     return PreparedPairs(train, validation, report, list(manifest.priority))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from lingualign.pairs.cleaning.swapped import Swapped
     from lingualign.pairs.discovery import Skipped
 
 
@@ -69,6 +70,8 @@ class DataReport:
     """Files that were not read, with the reason."""
     suites: dict[str, int]
     """Evaluation sentences that the pairs were decontaminated against, by file."""
+    swapped: list[Swapped] = field(default_factory=list)
+    """Files with sides that look swapped."""
 
     @property
     def total(self) -> Tally:
@@ -89,6 +92,7 @@ def account(
     priority: Sequence[str],
     skipped: Sequence[Skipped],
     suites: Mapping[str, int],
+    swapped: Sequence[Swapped] = (),
 ) -> DataReport:
     """Sum counts up by file and by language pair, the files in the order given."""
     place = {code: place for place, code in enumerate(priority)}
@@ -101,11 +105,11 @@ def account(
     for count in counts:
         by_file[count.file].add(count.rows)
         by_pair[names[count.languages]].add(count.rows)
-    return DataReport(by_file, by_pair, list(skipped), dict(suites))
+    return DataReport(by_file, by_pair, list(skipped), dict(suites), list(swapped))
 
 
 def print_report(report: DataReport, console: Console | None = None) -> None:
-    """Print the report as tables: by file, by language pair, by reason, and the files that were passed over."""
+    """Print the report as tables: by file, by language pair, by reason; then files passed over and swapped sides."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -139,6 +143,8 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
         console.print(by)
     for skipped in report.skipped:
         console.print(f"not read: {skipped.file}: {skipped.reason}", markup=False, soft_wrap=True)
+    for swapped in report.swapped:
+        console.print(f"warning: {swapped}", markup=False, soft_wrap=True)
 
 
 def _figures(tally: Tally) -> list[str]:

@@ -140,6 +140,7 @@ def prepare_shards(
             counts=decisions.accounts.counts(),
             train=shards[TRAIN],
             validation=shards[VALIDATION],
+            swapped=decisions.swapped,
         )
         manifest.write(unfinished)
     return manifest

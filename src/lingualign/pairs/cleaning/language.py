@@ -58,7 +58,8 @@ one."""
 
 _OWN_SHARE = 0.2  # the least share of kana that Japanese prose has
 _MOST = 0.5
-_SHORTEST = 25
+SHORTEST = 25
+"""Columns below which a sentence is too short to tell its language."""
 _LONGEST = 120
 _LIKELIEST = 5  # languages that a probability is asked of; the others share next to nothing
 _LEAST = 1e-5  # the identification's probabilities are not finer
@@ -128,7 +129,7 @@ class Language:
         found = np.zeros(len(sentences), np.bool_)
         if language not in known_languages():
             return found
-        rows = np.flatnonzero(each_run(sentences, columns) >= _SHORTEST)
+        rows = np.flatnonzero(each_run(sentences, columns) >= SHORTEST)
         sentences = sentences.take(rows)
         if language in _OWN_SCRIPTS:
             open_to_doubt = ~_has_own_letters(sentences, language)

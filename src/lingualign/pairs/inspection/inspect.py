@@ -13,6 +13,7 @@ import pyarrow as pa
 from lingualign.errors import InputError
 from lingualign.pairs.characters import columns, each_run
 from lingualign.pairs.cleaning.filter import SIDES, one_array
+from lingualign.pairs.cleaning.swapped import SwappedSides
 from lingualign.pairs.normalisation import Keys, mix, sentence_keys
 from lingualign.pairs.selection import LanguagePair, Mask, group_numbers, matches, parse_patterns
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lingualign.pairs.cleaning.filter import Filter
+    from lingualign.pairs.cleaning.swapped import Swapped
 
 Counts = npt.NDArray[np.int64]
 Group = tuple[str, str, str]
@@ -79,6 +81,8 @@ class Inspection:
     groups: list[Inspected]
     reasons: list[str]
     """Of the filters, in their order."""
+    swapped: list[Swapped] = field(default_factory=list)
+    """Corpora with sides that look swapped."""
 
     def totals(self) -> tuple[int, Counter[str], int]:
         """Count the pairs, those that each filter finds, and those that any finds, of all groups."""
@@ -118,17 +122,18 @@ def inspect_pairs(
     patterns = parse_patterns(select)
     groups: dict[Group, Inspected] = {}
     there: Counter[LanguagePair] = Counter()
+    swapped = SwappedSides()
     for table in tables:
         for start in range(0, table.num_rows, _ROWS_AT_ONCE):
             part = table.slice(start, _ROWS_AT_ONCE)
             chunk = _selected(part, languages, patterns, there)
             if chunk.num_rows:
-                _inspect(chunk, filters, cosine, groups)
+                _inspect(chunk, filters, cosine, groups, swapped)
             advance(part.num_rows)
     if not groups:
         listed = ", ".join(f"{a}-{b} ({count:,})" for (a, b), count in sorted(there.items())) or "none"
         raise InputError(f"nothing to inspect is selected; the language pairs there are: {listed}")
-    return Inspection(list(groups.values()), [each.reason for each in filters])
+    return Inspection(list(groups.values()), [each.reason for each in filters], swapped.found())
 
 
 def _inspect(
@@ -136,6 +141,7 @@ def _inspect(
     filters: Sequence[Filter],
     cosine: Callable[[pa.Table], npt.NDArray[np.float32]] | None,
     groups: dict[Group, Inspected],
+    swapped: SwappedSides,
 ) -> None:
     found = {each.reason: each(chunk) for each in filters}
     dropped = np.logical_or.reduce([*found.values(), np.zeros(chunk.num_rows, np.bool_)])
@@ -155,7 +161,9 @@ def _inspect(
             group.hits[reason] += len(hits)
             examples = group.examples.setdefault(reason, [])
             examples += [_pair(chunk, row) for row in hits[: _EXAMPLES - len(examples)].tolist()]
-        group.draw(chunk.take(pa.array(rows)))
+        of_group = chunk.take(pa.array(rows))
+        group.draw(of_group)
+        swapped.look_at(group.corpus, of_group)
 
 
 def _selected(

@@ -52,6 +52,7 @@ def inspection_page(inspection: Inspection) -> str:
         "<h1>Translation pairs</h1>",
         f"<p>{total:,} pairs, {dropped:,} of which a filter finds. A pair may be found by several. Lengths are in "
         "columns: ideographs, kana and Hangul syllables count two.</p>",
+        *(f"<p>Warning: {escape(str(swapped))}</p>" for swapped in inspection.swapped),
         _overview(inspection),
         *(_section(place, group, inspection.reasons) for place, group in enumerate(inspection.groups)),
         f"<p>lingualign {escape(__version__)}</p></body></html>",

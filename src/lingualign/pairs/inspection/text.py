@@ -60,6 +60,8 @@ def print_inspection(inspection: Inspection, console: Console | None = None) -> 
             row = (group.corpus, f"{group.lang1}-{group.lang2}", _short(first), _short(second))
             sample.add_row(*map(escape, row))
     console.print(sample)
+    for swapped in inspection.swapped:
+        console.print(f"warning: {_shown(str(swapped))}", markup=False, soft_wrap=True)
 
 
 def _counts(hits: Mapping[str, int]) -> str:
@@ -69,5 +71,8 @@ def _counts(hits: Mapping[str, int]) -> str:
 
 def _short(text: str) -> str:
     """Cut a long sentence, and show control characters instead of sending them to the terminal."""
-    shown = "".join(char if char.isprintable() else "\ufffd" for char in text[:_LONGEST])
-    return shown + "…" * (len(text) > _LONGEST)
+    return _shown(text[:_LONGEST]) + "…" * (len(text) > _LONGEST)
+
+
+def _shown(text: str) -> str:
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
