@@ -119,7 +119,7 @@ def measure_ntrex(folder: Path) -> None:
         listed = ", ".join(f"{reason} {count}" for reason, count in counts.items() if reason != "any")
         print(f"{name:10}{counts['any'] / len(text):7.2%}  {listed}", flush=True)
         for kind, sentences in planted(texts, name, english):
-            faults[kind] += found_by(filters, english[-len(sentences) :], sentences, language)
+            faults[kind] += found_by(filters, english[len(english) - len(sentences) :], sentences, language)
             faults[kind]["planted"] += len(sentences)
     shares = [counts.get("any", 0) / counts["rows"] for counts in dropped.values()]
     print(f"{len(shares)} texts: {np.mean(shares):.2%} dropped in the mean, {max(shares):.2%} at most")

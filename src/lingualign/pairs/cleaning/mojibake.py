@@ -58,11 +58,11 @@ def _is_mojibake(text: str) -> bool:
 
 
 def _is_mostly_misread(text: str, page: str) -> bool:
-    """Whether most of a text beside ASCII is UTF-8 read in a page: two characters of it, or one after a symbol."""
+    """Whether most of a text beside ASCII is UTF-8 read in a page, and no chance (a quotation mark before a capital)."""
     found = _misread((page,)).findall(text)
     if sum(map(len, found)) * 2 <= sum(not char.isascii() for char in text):
         return False
-    return len(set(found)) > 1 or unicodedata.category(found[0][0])[0] == "S"
+    return len(set(found)) > 1 or len(found[0]) > 2 or unicodedata.category(found[0][0])[0] == "S"
 
 
 @lru_cache(maxsize=len(_OTHER_PAGES) + 1)

@@ -56,7 +56,7 @@ _ALSO_WRITES = {
     "Laoo": "blt hnj kdt mww",
     "Latn": (
         "ab abq ady aeb apd ar bal be bcq bej bft bgx bji blt brh brx bsq bst byn ccp cdo chm chr cja cjm cop "
-        "cr crh crj crk crl ctd dgl egy ett fia fub gan ggn glk gmv gof grt gvr hak hdy hi hif hmd hnj hoc ii "
+        "cr crh crj crk crl ctd dgl egy ett fia fub gan ggn glk gmv gof grt gvr hak hdy hif hmd hnj hoc ii "
         "inh iu kaa kby kjg kk koi kok kqy ks ktb kum kxc ky lad lah lbe lis mde mdf mdx mfa mni mro mww mym "
         "nan nnp nsk nst oj osa pnt raj rhg rif sa sat sga shi shu sr srb swb syl tg tig tt udi udm ug unr uz "
         "vai wal wni yi zdj zgh"
@@ -85,7 +85,7 @@ _ALSO_WRITES = {
 
 As CLDR 48 (languageData, likelySubtags) and, of languages with few texts, SIL's langtags have it, with the scripts in
 the names of FLORES-200. Scripts that a language with many texts has left behind (Turkish in Arabic letters) are not
-among them, nor are romanisations but those that CLDR or FLORES-200 know.
+among them, nor are romanisations but the one of Arabic in FLORES-200.
 """
 
 _FITS, _OTHER_LETTER = 1, 2
