@@ -58,7 +58,7 @@ def _is_mojibake(text: str) -> bool:
 
 
 def _is_mostly_misread(text: str, page: str) -> bool:
-    """Whether most of a text beside ASCII is UTF-8 read in a page, and no chance (a quotation mark before a capital)."""
+    """Whether most of a text beside ASCII is UTF-8 read in a page, and not a quotation mark before a capital."""
     found = _misread((page,)).findall(text)
     if sum(map(len, found)) * 2 <= sum(not char.isascii() for char in text):
         return False
