@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
 from lingualign.pairs.formats.archives import ARCHIVE, archive_of, open_member
-from lingualign.pairs.formats.encodings import utf8_blocks
+from lingualign.pairs.formats.encodings import is_utf8, utf8_blocks
 
 if TYPE_CHECKING:
     import re
@@ -43,7 +43,7 @@ def read_text(path: Path, encoding: str | None = None) -> bytes:
     path
         The file.
     encoding
-        What it is in; by default UTF-8, or what its byte order mark says.
+        What it is in, if it has no byte order mark and is not UTF-8.
 
     Returns
     -------
@@ -59,22 +59,51 @@ def read_text(path: Path, encoding: str | None = None) -> bytes:
     return b"".join(text_blocks(path, encoding))
 
 
-def text_blocks(path: Path, encoding: str | None = None) -> Iterator[bytes]:
-    """Read what `read_text` gives in blocks of whole lines, some megabytes each; raises what it raises."""
-    return whole_lines(read_blocks(path), path, encoding)
-
-
-def whole_lines(
-    blocks: Iterable[bytes],
-    path: Path,
-    encoding: str | None = None,
-    declaration: re.Pattern[bytes] | None = None,
+def text_blocks(
+    path: Path, encoding: str | None = None, declaration: re.Pattern[bytes] | None = None
 ) -> Iterator[bytes]:
-    """Give what `text_blocks` gives of blocks cut anywhere; the path is for messages, the rest as for `utf8_blocks`."""
+    """Read what `read_text` gives in blocks of whole lines, some megabytes each; raises what it raises.
+
+    Parameters
+    ----------
+    path, encoding, declaration
+        See `utf8_file`.
+    """
+    return _whole_lines(utf8_file(path, encoding, declaration), path)
+
+
+def utf8_file(
+    path: Path, encoding: str | None = None, declaration: re.Pattern[bytes] | None = None
+) -> Iterator[bytes]:
+    """Read a text file as valid UTF-8 in blocks cut anywhere.
+
+    The encoding is that of its byte order mark, else what it declares, else UTF-8 if all of it is valid, else the one
+    given. Where one is given the file is read twice.
+
+    Parameters
+    ----------
+    path
+        The file, compressed or not.
+    encoding
+        Encoding of a file that says none and is not UTF-8.
+    declaration
+        See `utf8_blocks`.
+    """
+    if encoding is not None and is_utf8(read_blocks(path), declaration):
+        encoding = None
+    return utf8_blocks(read_blocks(path), path, encoding, declaration)
+
+
+def whole_lines(blocks: Iterable[bytes], path: Path) -> Iterator[bytes]:
+    """Give what `text_blocks` gives of blocks cut anywhere; the path is for messages."""
+    return _whole_lines(utf8_blocks(blocks, path), path)
+
+
+def _whole_lines(decoded: Iterable[bytes], path: Path) -> Iterator[bytes]:
     lines = 0
     held: list[bytes] = []
     size = 0
-    for block in utf8_blocks(blocks, path, encoding, declaration):
+    for block in decoded:
         held.append(block)
         size += len(block)
         end = block.rfind(b"\n") + 1

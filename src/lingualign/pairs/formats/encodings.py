@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
+from lingualign.pairs.formats.legacy import ESCAPED, candidates, languages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,7 +22,11 @@ _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
 }
 _HEAD_BYTES = 4096
-_SAMPLE_BYTES = 16_384
+_GUESSED_BYTES = 1 << 18
+_PLAIN = ("utf-8", "utf-8-sig")
+_BESIDE_ASCII = re.compile("[^\\x00-\\x7f\\udc80-\\udcff]+")
+_NOT_UTF8 = re.compile("[\\udc80-\\udcff]+")
+_ESCAPES = "escapes"
 _NEVER_IN_ASCII = re.compile(r"(utf|ucs)[-_]?(16|32|2|4)", re.IGNORECASE)
 
 
@@ -60,30 +65,60 @@ def utf8_blocks(
     blocks
         The content of the file, cut anywhere.
     path
-        Its name, for messages.
+        Its name, for messages and for the languages that it names.
     encoding
-        What the user says it is in. A byte order mark has precedence, as it leaves no doubt.
+        Encoding of content that has no byte order mark and declares none; UTF-8 by default. `is_utf8` finds content
+        that needs none.
     declaration
-        Matches the file's own word on its encoding, group 1, within its first bytes; looked at if the user gives none.
-        Without any of these a file is UTF-8.
+        Matches the file's own word on its encoding, group 1, within its first bytes.
 
     Raises
     ------
     InputError
-        If the content is not in that encoding, which names the line, and the encoding that it looks like.
+        If the content is not in that encoding. The message names the line, and how it reads in the encodings that it
+        may be in.
     """
     head, rest = _head(iter(blocks))
-    name = _encoding(head, path, encoding, declaration)
+    name, source = _encoding(head, path, encoding, declaration)
     decoder = codecs.getincrementaldecoder(name)()
-    lines = 0
+    lines = valid = 0
     for block in _each(head, rest):
         try:
+            if name in _PLAIN and (escape := ESCAPED.search(block)):
+                raise UnicodeDecodeError(name, block, *escape.span(), _ESCAPES)
             text = decoder.decode(block, final=not block)
             decoded = text.encode("utf-8")
         except UnicodeError as error:
-            raise InputError(_explanation(path, name, lines, error)) from None
+            raise InputError(_explanation(path, name, source, lines, valid, error)) from None
         yield decoded
         lines += decoded.count(b"\n")
+        valid += 0 if text.isascii() else sum(map(len, _BESIDE_ASCII.findall(text)))
+
+
+def is_utf8(blocks: Iterable[bytes], declaration: re.Pattern[bytes] | None = None) -> bool:
+    """Whether the content of a file says its encoding itself or is UTF-8, be it with a few damaged lines.
+
+    Parameters
+    ----------
+    blocks, declaration
+        As `utf8_blocks` takes them.
+    """
+    head, rest = _head(iter(blocks))
+    if _marked(head) or _declared(head, declaration):
+        return True
+    if _looks_wide(head[:_HEAD_BYTES]):
+        return False
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    valid = 0
+    for block in _each(head, rest):
+        try:
+            if ESCAPED.search(block):
+                return False
+            text = decoder.decode(block, final=not block)
+            valid += 0 if text.isascii() else sum(map(len, _BESIDE_ASCII.findall(text)))
+        except UnicodeDecodeError as error:
+            return _mostly_utf8(error.object, valid)
+    return True
 
 
 def _head(blocks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -103,26 +138,38 @@ def _each(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield b""
 
 
-def _encoding(head: bytes, path: Path, encoding: str | None, declaration: re.Pattern[bytes] | None) -> str:
-    marked = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
-    if marked or encoding:
-        return marked or encoding or ""
-    wide = _looks_wide(head[:_HEAD_BYTES])
-    if wide:
+def _encoding(
+    head: bytes, path: Path, encoding: str | None, declaration: re.Pattern[bytes] | None
+) -> tuple[str, str]:
+    """Give the encoding of content, and who names it: a mark, the file, the user or nobody."""
+    if marked := _marked(head):
+        return marked, "mark"
+    if declared := _declared(head, declaration):
+        # What can be read as ASCII is not in UTF-16, whatever it says: such files were converted by other tools.
+        if _NEVER_IN_ASCII.match(declared):
+            return "utf-8", "file"
+        try:
+            check_encoding(declared)
+        except InputError as error:
+            raise InputError(f"{path} declares its {error}") from None
+        return codecs.lookup(declared).name, "file"
+    if encoding:
+        return codecs.lookup(encoding).name, "user"
+    if wide := _looks_wide(head[:_HEAD_BYTES]):
         raise InputError(
             f"{path}: not UTF-8, every other byte is zero; the file seems to be in {wide}: convert it to "
             "UTF-8, for example with iconv, or give that as encoding where one can be given"
         )
+    return "utf-8", ""
+
+
+def _marked(head: bytes) -> str | None:
+    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+
+
+def _declared(head: bytes, declaration: re.Pattern[bytes] | None) -> str | None:
     found = declaration.search(head[:_HEAD_BYTES]) if declaration else None
-    declared = found[1].decode("ascii", "replace") if found else "utf-8"
-    # What can be read as ASCII is not in UTF-16, whatever it says: such files were converted by other tools.
-    if _NEVER_IN_ASCII.match(declared):
-        return "utf-8"
-    try:
-        check_encoding(declared)
-    except InputError as error:
-        raise InputError(f"{path} declares its {error}") from None
-    return declared
+    return found[1].decode("ascii", "replace") if found else None
 
 
 def _looks_wide(head: bytes) -> str | None:
@@ -133,30 +180,49 @@ def _looks_wide(head: bytes) -> str | None:
     return None
 
 
-def _explanation(path: Path, name: str, lines: int, error: UnicodeError) -> str:
-    plain = "UTF-8" if name in ("utf-8", "utf-8-sig") else name
+def _explanation(path: Path, name: str, source: str, lines: int, valid: int, error: UnicodeError) -> str:
+    plain = "UTF-8" if name in _PLAIN else name
     if not isinstance(error, UnicodeDecodeError):
         return (
             f"{path}, line {lines + 1} or later: not valid {plain} ({error}); give the encoding that it is in"
         )
     content, start = error.object, error.start
     line = lines + 1 + content[:start].decode(name, "replace").count("\n")
-    wrong = f"{path}, line {line}: not valid {plain} (byte 0x{content[start]:02x})"
-    guess = _guess(content, start) if plain == "UTF-8" else None
-    if guess:
-        return (
-            f"{wrong}; the file seems to be in {guess}: convert it to UTF-8, for example with iconv, or give that "
-            "as encoding where one can be given"
-        )
-    cure = (
-        "convert the file to UTF-8, for example with iconv" if plain == "UTF-8" else "give another encoding"
+    what = "escape sequences of ISO 2022" if error.reason == _ESCAPES else f"byte 0x{content[start]:02x}"
+    wrong = f"{path}, line {line}: not valid {plain} ({what})"
+    if plain != "UTF-8":
+        cure = "mend the declaration" if source == "file" else "give another encoding"
+        return f"{wrong}{', which the file declares' if source == 'file' else ''}; {cure}"
+    if error.reason != _ESCAPES and _mostly_utf8(content, valid):
+        return f"{wrong}, though the rest of the file is; mend the line"
+    readings = candidates(_lines_around(content, start), languages_of(path, content))
+    if not readings:
+        return f"{wrong}; convert the file to UTF-8, for example with iconv"
+    convert = "convert it to UTF-8, for example with iconv"
+    many = len(readings) > 1
+    cure = {
+        "file": f"{convert}, or mend its declaration",
+        "mark": f"{convert}, or take its byte order mark off",
+    }.get(
+        source, f"{convert}, or give {'the right one' if many else 'that'} as encoding where one can be given"
     )
-    return f"{wrong}; {cure}"
+    if not many:
+        return (
+            f"{wrong}; the file seems to be in {readings[0].encoding}: {cure}. It reads: {readings[0].line}"
+        )
+    shown = "; ".join(f"{each.encoding} ({each.line})" for each in readings)
+    return f"{wrong}; which encoding it is in is not certain, the likeliest first: {shown}: {cure}"
 
 
-def _guess(content: bytes, start: int) -> str | None:
-    from charset_normalizer import from_bytes  # only where something is wrong
+def _mostly_utf8(content: bytes, valid: int) -> bool:
+    """Whether more characters are valid UTF-8 beyond ASCII than bytes are not, ``valid`` of them before the content."""
+    text = content.decode("utf-8", "surrogateescape")
+    wrong = sum(map(len, _NOT_UTF8.findall(text)))
+    return valid + sum(map(len, _BESIDE_ASCII.findall(text))) > 2 * wrong
 
-    begin = content.rfind(b"\n", 0, max(start - _SAMPLE_BYTES // 4, 0)) + 1
-    best = from_bytes(content[begin : begin + _SAMPLE_BYTES]).best()
-    return best.encoding if best and not best.encoding.startswith("utf_8") else None
+
+def _lines_around(content: bytes, start: int) -> bytes:
+    """Take whole lines from the one with the first wrong byte on."""
+    begin = content.rfind(b"\n", 0, start) + 1
+    end = content.rfind(b"\n", start) + 1
+    return content[begin : min(end or len(content), begin + _GUESSED_BYTES)]

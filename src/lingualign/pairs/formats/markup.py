@@ -15,8 +15,7 @@ from xml.parsers import expat
 from lingualign.errors import InputError
 from lingualign.languages import language_code
 from lingualign.pairs.formats.blanks import LONGEST_CODE, is_blank, is_blank_code, join
-from lingualign.pairs.formats.compression import read_blocks
-from lingualign.pairs.formats.encodings import utf8_blocks
+from lingualign.pairs.formats.compression import utf8_file
 from lingualign.pairs.table import LONGEST_SENTENCE
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ class UnitReader(ABC):
         parser.SkippedEntityHandler = self._unknown_entity
         block, before = b"", 0
         try:
-            for block in self._marked(utf8_blocks(read_blocks(self.path), self.path, encoding, _DECLARATION)):
+            for block in self._marked(utf8_file(self.path, encoding, _DECLARATION)):
                 parser.Parse(block, False)
                 before += len(block)
                 yield from self.rows

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lingualign.errors import InputError
 from lingualign.languages import language_code
-from lingualign.pairs.formats.compression import read_blocks, whole_lines
+from lingualign.pairs.formats.compression import text_blocks
 from lingualign.pairs.formats.plurals import forms_for_one_and_many
 from lingualign.pairs.table import LONGEST_SENTENCE, pair_tables
 
@@ -224,7 +224,7 @@ class _Catalogue:
     def _texts(self) -> Iterator[str]:
         """Read the file in blocks of whole lines; one that a backslash joins to the next stays with it."""
         held = b""
-        for lines in whole_lines(read_blocks(self._path), self._path, self._encoding, _DECLARATION):
+        for lines in text_blocks(self._path, self._encoding, _DECLARATION):
             block = held + lines
             end = len(block)
             while block.endswith(b"\\\n", 0, end):

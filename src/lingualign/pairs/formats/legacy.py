@@ -1,0 +1,287 @@
+"""Which legacy encoding text is in: every code page reads it, and the letters of its languages decide."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from lingualign.languages import is_language, language_code, looks_like_language
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+# In this order where two read alike: the widest of those in use first, those of DOS and the Macintosh last.
+_ENCODINGS = (
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 cp932 gb18030 cp949 cp950 "
+    "euc_jp big5hkscs koi8_r koi8_u iso8859_2 iso8859_15 iso8859_1 iso8859_9 iso8859_5 iso8859_6 iso8859_7 iso8859_8 "
+    "iso8859_13 iso8859_4 iso8859_10 iso8859_3 iso8859_14 iso8859_16 kz1048 koi8_t ptcp154 "
+    "mac_roman mac_latin2 mac_cyrillic mac_greek mac_turkish mac_iceland mac_croatian mac_romanian "
+    "cp850 cp437 cp852 cp866 cp1125 cp855 cp857 cp737 cp869 cp775 cp862 cp720 cp860 cp861 cp863 cp865 johab"
+).split()
+_WESTERN_ENCODINGS = ("cp1252", "iso8859_1", "iso8859_15")
+_HOME = {
+    "cp1250": "bs cs hr hu pl ro sk sl sq",
+    "cp1251": "ba be bg kk ky mk mn ru sr tg tt uk uz",
+    "cp1253": "el",
+    "cp1254": "az tk tr",
+    "cp1255": "he yi",
+    "cp1256": "ar fa ps sd ug ur",
+    "cp1257": "et lt lv",
+    "cp1258": "vi",
+    "cp874": "th",
+    "cp932": "ja",
+    "cp949": "ko",
+    "gb18030": "zh yue",
+    "iso8859_3": "mt eo",
+    "iso8859_14": "cy",
+    "kz1048": "kk",
+    "koi8_t": "tg",
+}
+"""Encodings by the languages that are written in them first."""
+
+_WESTERN = "áàâäãåæçéèêëíìîïñóòôöõøœúùûüýÿß"
+_CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+_LETTERS = {
+    "af": "áéèêëíîïóôöúûü", "az": "çəğıöşü", "bs": "čćđšž", "ca": "àçéèíïóòúü·", "cs": "áčďéěíňóřšťúůýž",
+    "cy": "âêîôûŵŷáéíóúàèìòùäëïöü", "da": "æøåéáü", "de": "äöüßé", "en": "é", "eo": "ĉĝĥĵŝŭ",
+    "es": "áéíñóúü¿¡ºª", "et": "äöõüšž", "eu": "ñçáéíóú", "ewe": "ɖƒɣŋɔʋáéíóúãẽĩõũàèìòù", "fi": "äöåšžé",
+    "fo": "áðíóúýæø", "fr": "àâæçéèêëîïôœùûü", "ga": "áéíóú", "gl": "áéíñóúü¿¡ºª", "hr": "čćđšž",
+    "hu": "áéíóöőúüű", "is": "áðéíóúýþæö", "it": "àèéìíîòóùú", "kmr": "çêîşû", "ku": "çêîşû", "lb": "äëéöüèêôû",
+    "lt": "ąčęėįšųūž", "lv": "āčēģīķļņšūž", "mi": "āēīōū", "mt": "ċġħżàèìòù", "nl": "éëïóöüèàêáíúâ",
+    "nn": "æøåéèêòóôàü", "no": "æøåéèêòóôàü", "nso": "šêô", "pl": "ąćęłńóśźż", "pt": "áàâãçéêíóôõúüºª",
+    "ro": "ăâîșțşţ", "sk": "áäčďéíĺľňóôŕšťúýž", "sl": "čšžćđ", "sm": "āēīōūʻ", "sq": "çë", "sv": "åäöéàü",
+    "tk": "ažäçňöşüý", "tn": "šêô", "to": "āēīōūáéíóúʻ", "tr": "çğıöşüâîûİ", "ty": "āēīōūâêîôû", "ve": "ḓḽṋṅṱš",
+    "vi": "àáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ\u0300\u0301\u0303\u0309\u0323",
+    "wo": "àéëñóŋ", "yo": "ẹọṣáàéèíìóòúù\u0300\u0301",
+    "ba": _CYRILLIC + "ёәғҙҡңөҫүһ", "be": "абвгдежзйклмнопрстуфхцчшыьэюяёіў", "bg": "абвгдежзийклмнопрстуфхцчшщъьюя",
+    "kk": _CYRILLIC + "ёәғқңөұүһі", "ky": _CYRILLIC + "ёңөү", "mk": "абвгдежзиклмнопрстуфхцчшѓѕјљњќџѐѝ",
+    "mn": _CYRILLIC + "ёөү", "ru": _CYRILLIC + "ё", "sr": "абвгдежзиклмнопрстуфхцчшђјљњћџčćđšž",
+    "tg": "абвгдежзийклмнопрстуфхчшъэюяёғӣқӯҳҷ", "tt": _CYRILLIC + "ёәөүҗңһ",
+    "uk": "абвгдежзийклмнопрстуфхцчшщьюяєіїґ", "el": "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ",
+    "ar": "ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىي،؛؟\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652",
+    "fa": "ءآأؤئابپتثجچحخدذرزژسشصضطظعغفقکكگلمنوهیيى،؛؟\u200c\u064b", "he": "אבגדהוזחטיךכלםמןנסעףפץצקרשת",
+    "ur": "ءآأؤئابپتٹثجچحخدڈذرڑزژسشصضطظعغفقکكگلمنںوہھیيےى،؛؟۔",
+    "ko": "이다는의에을가고은를하로한기사도지인리서자대어시그년일해수과들전부나정상제것만장으라보동원했있스구주여있습니까요아",
+    "ja": "のにるたをはしいがとてでなれかこらさもすりあっきまくどうそけせつよわめえおやんみちびだじげばょゅゃアイウエオ"
+    "カキクケコサシスセソタチツテトナニノハヒフヘホマミムメモラリルレロワンッャュョーガグゲゴザジズダデドバビブベボパピプペポ"
+    "日一人年大十二本中長出三時行見月後前生五間上東四今金九入学高円子外八六下来気小七山話女北午百書先名川千水半男西電語"
+    "、。「」・々",
+    "zh": "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天"
+    "而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民样现分将外但身些与高意进把法"
+    "這來國個說們為時會過對裡後麼沒於還發當開無經頭動兩長樣現將與進美新市政全第部力被最者議法比、。，：；？！（）《》「」",
+    "th": "กขคฆงจฉชซฌญฎฏฐฑฒณดตถทธนบปผฝพฟภมยรลวศษสหฬอฮฯะัาำิีึืุูเแโใไๅๆ็่้๊๋์ํ",
+}  # fmt: skip
+"""What languages write beside ASCII; of Chinese, Japanese and Korean what is most common."""
+
+_PUNCTUATION = frozenset("“”‘’„‚«»‹›–—…\u00a0°£€")
+_SIGNS = frozenset("•·©®™§½¼¾²³¹ªº´×¿¡\u2002\u2003\u2009\u202f№−′″")
+_WITHIN_WORDS = frozenset("’‘·\u00ad\u200c\u200d–—…/´")
+_RAISED = frozenset("¹²³½¼¾ªº")
+_OPENING = frozenset("¿¡")
+_SCRIPTS = {"Jpan": "HIRAGANA KATAKANA CJK", "Kore": "HANGUL CJK", "Hans": "CJK", "Hant": "CJK", "Latn": "LATIN",
+            "Cyrl": "CYRILLIC", "Grek": "GREEK", "Hebr": "HEBREW", "Arab": "ARABIC", "Thai": "THAI"}  # fmt: skip
+_SPACED = frozenset("LATIN CYRILLIC GREEK HEBREW ARABIC".split())
+"""Scripts whose words hold letters of no other."""
+
+_SAMPLE_BYTES = 4_096
+_SHOWN = 60
+_CLEAR = 0.15
+_AT_MOST = 4
+_RARE = 0.02
+_ISO_2022 = {b"$)C": "iso2022_kr", b"$(D": "iso2022_jp_1", b"$(C": "iso2022_jp_2", b"$A": "iso2022_jp_2"}
+ESCAPED = re.compile(rb"\x1b(\$[@AB]|\$\([CD]|\$\)C|\([IJ])")
+"""What announces a character set of ISO 2022 (ISO-2022-JP, ISO-2022-KR) within seven bits."""
+
+_CELL = re.compile(rb'(?:^|[\t,;"])([A-Za-z]{2,3}(?:[-_][A-Za-z]{2,8})?)(?=[\t,;"\r]|$)')
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What content reads as in an encoding."""
+
+    encoding: str
+    cost: float
+    """Sum over the characters beside ASCII: 0 if all are letters or signs that the languages use."""
+    text: str
+
+    @property
+    def line(self) -> str:
+        """The line that shows the encoding best, around the first letter that is not ASCII."""
+        line = max(self.text.split("\n"), key=lambda line: len({char for char in line if char > "\x7f"}))
+        place = next((place for place, char in enumerate(line) if char > "\x7f"), 0)
+        shown = line[max(place - _SHOWN // 2, 0) :][:_SHOWN].replace("\t", " ")
+        return "".join(char if char.isprintable() else "\ufffd" for char in shown).strip()
+
+
+def candidates(content: bytes, languages: Collection[str]) -> list[Reading]:
+    """List what content may be in, the likeliest first; one alone if nothing else comes near.
+
+    Parameters
+    ----------
+    content
+        Whole lines that are not valid UTF-8.
+    languages
+        Codes of the languages that it may be in; none if they are not known.
+    """
+    best, *others = ranked(content, languages) or [None]
+    if best is None:
+        return []
+    near = [each for each in others if each.cost - best.cost < _CLEAR * _apart(best.text, each.text)]
+    return [best, *near][:_AT_MOST]
+
+
+def ranked(content: bytes, languages: Collection[str]) -> list[Reading]:
+    """Read content in each encoding that can hold it, the likeliest first; of encodings that read alike one."""
+    if found := ESCAPED.search(content):
+        name = _ISO_2022.get(found[1], "iso2022_jp")
+        return [Reading(name, 0.0, content.decode(name, "replace"))]
+    sample = _sample(content)
+    readings: dict[str, Reading] = {}
+    for encoding in _in_order(languages):
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        text = sample.decode(encoding)
+        if text in readings:
+            continue
+        rare = 0.0 if _usual(encoding, languages) else _RARE * sum(byte > 127 for byte in sample)
+        cost = min(_cost(text, each) for each in _groups(languages))
+        readings[text] = Reading(encoding, cost + rare, text)
+    return sorted(readings.values(), key=lambda each: each.cost)
+
+
+def _apart(one: str, other: str) -> int:
+    """Count the characters that two readings of the same bytes do not have in common."""
+    if len(one) == len(other):
+        return sum(a != b for a, b in zip(one, other, strict=True))
+    return max((Counter(one) - Counter(other)).total(), (Counter(other) - Counter(one)).total())
+
+
+def languages_of(path: Path, content: bytes) -> set[str]:
+    """Find the languages of a file: those that its name or its folder names, else those that its cells name."""
+    parts = re.split(
+        r"[^\w-]+|-(?=[a-z]{2,3}(?![A-Za-z]))", f"{path.parent.parent.name}.{path.parent.name}.{path.name}"
+    )
+    named = {language_code(part) for part in parts if looks_like_language(part) or _three(part)}
+    if named:
+        return named
+    lines = content[:_SAMPLE_BYTES].splitlines()
+    cells = Counter(cell.decode() for line in lines for cell in {*_CELL.findall(line)})
+    return {
+        language_code(cell)
+        for cell, count in cells.items()
+        if 2 * count >= len(lines) - 1 and is_language(cell)
+    }
+
+
+def _three(part: str) -> bool:
+    return bool(re.fullmatch("[a-z]{3}", part)) and is_language(part)
+
+
+def _sample(content: bytes) -> bytes:
+    """Take lines that are not ASCII: the first ones, and those with a byte that no earlier line has."""
+    lines: list[bytes] = []
+    seen: set[int] = set()
+    size = 0
+    for line in content.split(b"\n"):
+        high = {byte for byte in line if byte > 127}
+        if high and (size < _SAMPLE_BYTES or not high <= seen):
+            lines.append(line)
+            size += len(line)
+            seen |= high
+    return b"\n".join(lines)
+
+
+def _in_order(languages: Collection[str]) -> list[str]:
+    """Put the encodings of the languages first."""
+    first = [encoding for encoding in _HOME if _at_home(encoding, languages)]
+    return list(dict.fromkeys([*first, *_ENCODINGS]))
+
+
+def _usual(encoding: str, languages: Collection[str]) -> bool:
+    """Whether text in these languages is mostly in this encoding where it is not UTF-8."""
+    homeless = not all(any(_at_home(each, [code]) for each in _HOME) for code in languages)
+    return _at_home(encoding, languages) or (homeless and encoding in _WESTERN_ENCODINGS)
+
+
+def _at_home(encoding: str, languages: Collection[str]) -> bool:
+    return not {*languages}.isdisjoint(_HOME.get(encoding, "").split())
+
+
+def _groups(languages: Collection[str]) -> Iterable[tuple[str, ...]]:
+    """Languages that may stand in a text together: those given, else each that is known, with English."""
+    import langcodes
+
+    known = [langcodes.Language.get(code).maximize().script in _SCRIPTS for code in languages]
+    return [tuple(sorted(languages))] if known and all(known) else [(code, "en") for code in _LETTERS]
+
+
+def _cost(text: str, languages: tuple[str, ...]) -> float:
+    """Sum what is unlikely in a text: letters of other languages, rare signs, and either where it does not belong."""
+    expected, scripts = _expected(languages)
+    total = 0.0
+    for (before, char, after), count in Counter(
+        zip("\n" + text, text, text[1:] + "\n", strict=False)
+    ).items():
+        if char > "\x7f":
+            total += count * (_unlikely(char, expected, scripts) + _misplaced(before, char, after))
+        elif before > "\x7f" and char.isalpha():
+            total += count * _ill_joined(before, char)
+    return total
+
+
+@lru_cache(maxsize=256)
+def _expected(languages: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """Give the characters that languages use, and the scripts that they are written in."""
+    import langcodes
+
+    letters = "".join(_LETTERS.get(code, "") for code in languages)
+    written = [langcodes.Language.get(code).maximize().script or "Latn" for code in languages]
+    scripts = " ".join(_SCRIPTS.get(script, "") for script in [*written, "Latn"]).split()
+    return frozenset(letters + letters.upper()), frozenset(scripts)
+
+
+@lru_cache(maxsize=1 << 16)
+def _unlikely(char: str, expected: frozenset[str], scripts: frozenset[str]) -> float:
+    if char in expected or char in _PUNCTUATION:
+        return 0.0
+    category = unicodedata.category(char)
+    if category[0] == "C" and char not in _WITHIN_WORDS:
+        return 3.0
+    if category[0] in "LM" and char not in _SIGNS:
+        script = _script(char)
+        if script not in scripts:
+            return 1.5
+        if script in ("CJK", "HANGUL", "HIRAGANA", "KATAKANA"):
+            return 0.5 if script == "CJK" else 0.2
+        return 0.3 if char.lower() in _WESTERN else 0.7
+    return 0.15 if char in _SIGNS or unicodedata.east_asian_width(char) in "FW" else 0.6
+
+
+def _misplaced(before: str, char: str, after: str) -> float:
+    if char in _RAISED or char in _OPENING:
+        return 0.35 if (after if char in _RAISED else before).isalpha() else 0.0
+    if not char.isalpha():
+        sign = char not in _WITHIN_WORDS and unicodedata.category(char)[0] in "PS"
+        return 0.35 if sign and before.isalpha() and after.isalpha() else 0.0
+    return _ill_joined(before, char) if before.isalpha() else 0.0
+
+
+def _ill_joined(before: str, char: str) -> float:
+    """Say how unlikely two letters are to stand side by side in a word."""
+    scripts = {_script(before), _script(char)}
+    if len(scripts) == 2 and scripts <= _SPACED:
+        return 0.7
+    # A capital within a word: what is small in cp1251 is a capital in koi8-r.
+    return (0.5 if before.islower() else 0.3) if char.isupper() else 0.0
+
+
+@lru_cache(maxsize=1 << 16)
+def _script(char: str) -> str:
+    return unicodedata.name(char, "").partition(" ")[0]
