@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 # ISO 639 codes that name no language: undetermined, several, no linguistic content, uncoded, "artificial",
 # and the range left to private use.
@@ -21,12 +21,47 @@ _NO_LANGUAGE = re.compile(r"und|mul|zxx|mis|art|q[a-t][a-z]")
 # Bokmål by both codes, while Nynorsk (nn) is a written standard of its own.
 _MACROLANGUAGE = {"nb": "no"}
 
-# Names that columns of numbers, keys and labels bear, and that are codes of languages too: Indonesian, Norwegian,
-# Southern Ndebele, and small ones (`src` is Logudorese Sardinian).
-_EVERYDAY_NAMES = re.compile(
-    "id|no|nr|aid|cid|did|doc|dup|gid|hit|ids|key|len|lid|mid|nid|num|pid|pos|raw|row|sen|seq|set|sid|sim|src|tag|"
-    "tgt|tid|trg|url|val|var|ver"
+# Codes of small languages that name columns, files and their parts in everyday English and in programs: `src` is
+# Logudorese Sardinian, `old` is Mochica, `set` is Sentani. With a script, as `src_Latn`, they are languages.
+_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        abc act add ads age ago aid aim air ale all alt amp and ans ant any ape api app apr arc are arr
+        ash ask asr ate aud aug axe bad bag bat bay bed bee bet bid big bin bio bit bkp bow box boy bpe
+        buf bus but buy bye cab can cap car cfg chg cid cli cnt cob cod cow cpy cry cst csv ctl cup cur
+        cut dad dam day dec def del den dep des dev dic did dig dim dir doc dot dry due dup ego emb emu end
+        env era err eve ext fan far fat fer fit fly for fox fun gap gas gay gbp gel gem gid gig git god
+        gui gum gun gut gym had hag ham hap has hay hem hid him hit hoe hop hot how hub hue hug hum ids
+        ill inn inp int iso its jan jar jet jig job jog jul jun key kid kim kit lab lag lam lap law lay lea
+        led leg len les let lex lib lid lie lip lob log lot low lst man map mas mat med mel mem men mid mil
+        mix mod mom moo mot mse msg mud mug nab nag neb neg net neu new nib nil nix nli nmt nod not now
+        npy nub nul num nun nut oar old one opt ore pac pad pah pat paw pax pay pca pea peg phi pic pid pie
+        pig pin pip pit pix pkg png pod pop pos pot pre pro pry psi pst ptr pub pug pup put rad rag raj ram
+        ran rap rat raw ray ree rei rem res ret rim rms rnd rob rod roe row rub rug rut sab sac sad sae sal
+        sam sap sau saw sax say sdk sea sec see seg sel sen sep seq ser set sew she shy sid sim sip sir sit
+        six ski sky sly smt sob sod son sow soy spk spm spy src sri std stm str sts stt sty sub sue sum sys
+        tab tad tag tan tap tar taw tax tea ted tee ten tfi tgt the thu thy tic tid tie til tip tmp toc toe
+        tog tom too top tow toy trg tri trn tru try tst tsv tts tub tue tug tup tut two txt typ ulu uni url
+        urn val van var vas ver vid vig vis wad wan was wat wav wax way wed wet wig win wit won wrd wry www
+        xls xml yak yam yap yen yes yet yip zag zap zax zoo
+        """,
+    )
 )
+
+# Codes that are words as well, of languages that corpora hold: such a one is a language beside another that is no word.
+_ALSO_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        arg arm bak ban bar bug cat cop cos fin fur geo got hat her ice jam kin lad lat mac mad mag mar max may min mon nan
+        nap nob pan per rom rue run sag sat sun ton vec war
+        """,
+    )
+)
+
+# Indonesian, Norwegian and Southern Ndebele in the name of a file, but keys and numbers in that of a column.
+_KEYS = frozenset(("id", "no", "nr"))
 
 
 # What files put for a tag: BCP 47's subtags in any order and number, registered or not, also as the name of a POSIX
@@ -118,9 +153,29 @@ def is_language(name: str) -> bool:
     return code is not None and not _NO_LANGUAGE.fullmatch(code)
 
 
+def are_languages(names: Collection[str]) -> bool:
+    """Whether names that stand together, such as the two in a file's name, are all languages and not mere words.
+
+    Three letters may be the code of a small language and a word: ``dev``, ``old``, ``src``. Such a word is not a
+    language. ``cat`` (Catalan), ``war`` (Waray) and other well-known ones are, beside a code that is not a word.
+
+    Parameters
+    ----------
+    names
+        Language tags, or words.
+
+    Examples
+    --------
+    >>> are_languages(["en", "ceb"]), are_languages(["war", "eng"]), are_languages(["old", "new"])
+    (True, True, False)
+    """
+    lower = {name.lower() for name in names}
+    return all(map(is_language, names)) and not lower & _WORDS and not lower <= _ALSO_WORDS
+
+
 def is_language_column(name: str) -> bool:
     """Whether a column's name is a language's and no everyday one; see `language_columns`."""
-    return not _EVERYDAY_NAMES.fullmatch(name.lower()) and is_language(name)
+    return name.lower() not in _WORDS and name.lower() not in _KEYS and is_language(name)
 
 
 def looks_like_language(part: str) -> bool:
@@ -135,6 +190,7 @@ def language_columns(names: Iterable[str], origin: object) -> list[str]:
     A language's code may also be an everyday name of a column: ``id`` is Indonesian, ``no`` Norwegian, ``src``
     Logudorese Sardinian. Such a name never counts as a language, and beside columns that are languages it is
     refused, since either reading could be meant. ``ind``, ``ind_Latn`` and ``nor`` are languages and nothing else.
+    Columns that are all both languages and words, ``cat`` and ``sun``, are not languages: see `are_languages`.
 
     Parameters
     ----------
@@ -155,6 +211,8 @@ def language_columns(names: Iterable[str], origin: object) -> list[str]:
     """
     tags = [name for name in names if is_language(name)]
     languages = [name for name in tags if is_language_column(name)]
+    if not are_languages(languages):
+        return []
     if languages and languages != tags:
         name = next(name for name in tags if not is_language_column(name))
         raise InputError(

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_WORDS = {"dev", "sts", "new", "old", "all", "mix", "toy"}
-"""Codes of languages that stand for none in the name of a suite."""
-
 
 def in_languages(suites: Iterable[Suite], languages: Sequence[str]) -> list[Suite]:
     """Keep what is in some languages, and say what is left out.
@@ -65,13 +62,8 @@ def name_languages(name: str) -> list[str]:
     for part in reversed(name.split("/")):
         # A script or a region belongs to the language before it: zh-Hans, pt-BR.
         words = re.split(r"[-.](?![A-Z][a-z]{3}(?![^-.])|[A-Z]{2}(?![^-.]))", part)
-        if len(words) > 1 and all(map(_is_language, words[-2:])):
+        if len(words) > 1 and all(map(is_language_column, words[-2:])):
             return [language_code(word) for word in words[-2:]]
-        if _is_language(words[-1]) and (len(words) > 1 or len(part) == 2):
+        if is_language_column(words[-1]) and (len(words) > 1 or len(part) == 2):
             return [language_code(words[-1])]
     return []
-
-
-def _is_language(word: str) -> bool:
-    """Whether a word of a name is a language's code and no everyday word that is one too."""
-    return word not in _WORDS and is_language_column(word)

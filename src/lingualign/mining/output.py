@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
-from lingualign.languages import is_language
+from lingualign.languages import are_languages
 from lingualign.neighbours.retrieval import FOUND_BY
 from lingualign.pairs.discovery import language_pair
 from lingualign.pairs.formats.compression import without_compression
@@ -84,7 +84,7 @@ def _kind(output: Path) -> str | None:
     if output.suffix == ".tmx":
         return "tmx" if language_pair(output.name) else None
     languages = output.suffix[1:].split("-")
-    return "moses" if len(languages) == 2 and all(map(is_language, languages)) else None
+    return "moses" if len(languages) == 2 and are_languages(languages) else None
 
 
 def languages_of(output: Path) -> list[str]:

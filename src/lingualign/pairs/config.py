@@ -30,9 +30,10 @@ class PairsConfig:
         Pairs of each corpus and language pair to hold out, never more than a fifth of them; or a folder or file of
         pairs to validate on, whose sentences are then kept out of training.
     columns
-        Names of columns where they differ, such as ``{sentence1: english}``.
+        Names of columns where they differ, such as ``{sentence1: english}``; in CSV and TSV files without a header line
+        their positions, ``{sentence1: 1, sentence2: 2}``.
     encoding
-        Of text files that are not UTF-8, such as ``cp1252``.
+        Encoding of text files that declare none and are not valid UTF-8, such as ``cp1252``.
     """
 
     sources: list[str]
@@ -41,7 +42,7 @@ class PairsConfig:
     priority: str | list[str] = "volume"
     per_corpus: int | None = None
     validation: int | str = 500
-    columns: dict[str, str] | None = None
+    columns: dict[str, str | int] | None = None
     encoding: str | None = None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.hub import nearest_path
-from lingualign.languages import is_language, language_code
+from lingualign.languages import are_languages, is_language, language_code
 from lingualign.pairs.formats.archives import ARCHIVE, archive_of, members
 from lingualign.pairs.formats.compression import COMPRESSIONS, without_compression
 from lingualign.pairs.formats.saved import is_saved_dataset
@@ -19,7 +19,7 @@ from lingualign.pairs.formats.units import is_unit_file
 from lingualign.pairs.opus.catalogue import Bitext
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 KINDS = (
     ".parquet, .csv, .tsv, .jsonl, .tmx, .xlf, .xliff, .po, Moses pairs NAME.en-fr.en + NAME.en-fr.fr (text also "
@@ -170,11 +170,11 @@ def language_pair(name: str) -> tuple[str, str, str] | None:
     """Split a file name into what stands before the language pair and its two codes.
 
     ``TED.en-fr.tsv.gz`` gives ``("TED", "en", "fr")``, ``en-fr.parquet`` gives ``("", "en", "fr")``; None
-    where the last part of the name is no language pair.
+    where the last part of the name is no language pair (`are_languages`): ``dev-set.csv``, ``TED.old-new.tsv``.
     """
     stem, _, pair = Path(without_compression(name)).stem.rpartition(".")
     languages = pair.split("-")
-    if len(languages) != 2 or not all(map(is_language, languages)):
+    if len(languages) != 2 or not are_languages(languages):
         return None
     return stem, language_code(languages[0]), language_code(languages[1])
 
@@ -324,7 +324,14 @@ def _moses_parts(path: Path) -> tuple[str, str, str, str] | None:
     rest, _, side = without_compression(path.name).rpartition(".")
     name, _, pair = rest.rpartition(".")
     for lang1, lang2 in ((side, pair.removeprefix(f"{side}-")), (pair.removesuffix(f"-{side}"), side)):
-        if pair == f"{lang1}-{lang2}" and lang1 != lang2 and is_language(lang1) and is_language(lang2):
+        both = lang1, lang2
+        # Three places agree, so that one code that is not a word is enough: `wikimedia.en-new.new`.
+        if (
+            pair == "-".join(both)
+            and lang1 != lang2
+            and all(map(is_language, both))
+            and any(are_languages([code]) for code in both)
+        ):
             return name, lang1, lang2, side
     return None
 
@@ -356,11 +363,18 @@ def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
     return sorted(paths), skipped
 
 
-def check_columns(columns: Sequence[str]) -> None:
-    """Raise `InputError` for a column mapping with a key that is no column of a pair table."""
+def check_columns(columns: Mapping[str, str | int] | None) -> None:
+    """Raise `InputError` for a column mapping that names no column of a pair table, or mixes names and positions."""
     allowed = ("sentence1", "sentence2", "lang1", "lang2", "corpus")
+    columns = columns or {}
     unknown = [name for name in columns if name not in allowed]
     if unknown:
         raise InputError(
             f"columns: {unknown[0]!r} is not a column of a pair table; allowed are {', '.join(allowed)}"
+        )
+    positions = [value for value in columns.values() if isinstance(value, int)]
+    if positions and (len(positions) < len(columns) or min(positions) < 1):
+        raise InputError(
+            "columns: give names, or for files without a header line positions from 1 for all, such as "
+            "{sentence1: 1, sentence2: 2}"
         )

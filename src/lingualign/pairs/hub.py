@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lingualign.errors import InputError, first_line
 from lingualign.hub import is_on_hub
-from lingualign.languages import is_language, language_code
+from lingualign.languages import are_languages, language_code
 from lingualign.pairs.formats.tabular import Choice, flat_columns, text_columns
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def hub_parts(dataset_id: str) -> list[str]:
 def part_pair(part: str) -> tuple[str, str, str] | None:
     """Split a part's name into the corpus, empty where it names none, and two codes; None where it names no pair."""
     found = _PAIR.fullmatch(part)
-    if found is None or not (is_language(found["lang1"]) and is_language(found["lang2"])):
+    if found is None or not are_languages((found["lang1"], found["lang2"])):
         return None
     corpus = (found["corpus"] or "").rpartition("/")[2]
     return corpus, language_code(found["lang1"]), language_code(found["lang2"])

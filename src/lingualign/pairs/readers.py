@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
-from lingualign.languages import is_language, language_code, language_columns
+from lingualign.languages import are_languages, is_language, language_code, language_columns
 from lingualign.pairs.discovery import (
     HubDataset,
     MosesFiles,
@@ -52,7 +52,7 @@ class PairsRead:
 def read_source(
     source: str | os.PathLike[str],
     *,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | int] | None = None,
     encoding: str | None = None,
 ) -> tuple[list[PairsRead], list[Skipped]]:
     """Read every pair of a source.
@@ -61,9 +61,13 @@ def read_source(
     languages are a pair in every row. Indonesian is ``ind`` or ``ind_Latn`` there and Norwegian ``nor``: ``id``
     and ``no`` may be identifiers, and are refused (see `language_columns`).
 
-    Where a file has no ``lang1`` and ``lang2`` columns the languages come from its name: ``en-fr.parquet``,
-    ``TED.en-fr.tsv``. Where it has no ``corpus`` column the corpus is what the name says before the language
-    pair and the endings (``TED``), and where that is nothing, the folder's name.
+    Fields of nested columns are columns: a column ``translation`` of ``{"en": ..., "fr": ...}`` is such a set too.
+
+    Where a file has no ``lang1`` and ``lang2`` columns the languages are those that ``columns`` names, ``{"sentence1":
+    "en", "sentence2": "fr"}``, else those of the file's name: ``en-fr.parquet``, ``TED.en-fr.tsv``. Everyday words are
+    not languages, though they may be codes of small ones: see `are_languages`. Where it has no ``corpus`` column the
+    corpus is what the name says before the language pair and the endings (``TED``), and where that is nothing, the
+    folder's name.
 
     Parameters
     ----------
@@ -71,9 +75,10 @@ def read_source(
         A folder, a file or a hub data set id: see `find_pairs`.
     columns
         Which column holds ``sentence1``, ``sentence2``, ``lang1``, ``lang2`` or ``corpus``, where that is not
-        its name: ``{"sentence1": "english", "sentence2": "non_english"}``.
+        its name: ``{"sentence1": "english", "sentence2": "non_english"}``; in CSV and TSV files without a header line
+        its position from 1: ``{"sentence1": 1, "sentence2": 2}``.
     encoding
-        Of the text files, if not UTF-8 or what a file declares itself: a name that Python knows, such as ``cp1252``.
+        Encoding of text files that declare none and are not valid UTF-8: a name that Python knows, such as ``cp1252``.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def read_source(
     InputError
         If the source is missing or a file cannot be used; the message names the file, the row and the cure.
     """
-    check_columns(list(columns or {}))
+    check_columns(columns)
     check_encoding(encoding)
     listing = find_pairs(source)
     return [
@@ -99,7 +104,7 @@ def read_source(
 def read_pairs(
     file: PairFile,
     *,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | int] | None = None,
     encoding: str | None = None,
     left_out: list[Skipped] | None = None,
 ) -> pa.Table:
@@ -111,7 +116,7 @@ def read_pairs(
 def stream_pairs(
     file: PairFile,
     *,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | int] | None = None,
     encoding: str | None = None,
     left_out: list[Skipped] | None = None,
 ) -> Iterator[pa.Table]:
@@ -134,39 +139,69 @@ def stream_pairs(
         yield PAIR_SCHEMA.empty_table()
         yield from stream_bitext(file)
         return
+    header = not any(isinstance(value, int) for value in columns.values())
+    names = {name: str(value) for name, value in columns.items()}
+    choose = _pair_columns(file.name, names)
     if isinstance(file, HubDataset):
-        tables = stream_hub(file, _pair_columns(file.name, columns))
+        tables = stream_hub(file, choose)
         named = part_pair(file.config) if file.config else None
         corpus = (named[0] if named else "") or file.id.rpartition("/")[2]
     elif isinstance(file, SavedDataset):
-        tables = stream_saved(file.path, _pair_columns(file.name, columns))
+        tables = stream_saved(file.path, choose)
         named = language_pair(f"{file.path.name}.saved")
         corpus = (named[0] if named else file.path.name) or file.path.resolve().parent.name
     else:
-        tables = stream_table(file.path, _pair_columns(file.name, columns), encoding)
+        tables = stream_table(file.path, choose, encoding, header=header)
         named = language_pair(file.path.name)
         corpus = _corpus(file, named)
+    languages = _mapped_languages(names) or (named[1:] if named else None)
     before = 0
     for table in tables:
         for name, column in zip(table.column_names, table.columns, strict=True):
             check_sentences(column, name, file.name, before)
-        if isinstance(file, TableFile) and _is_nway(table.column_names, file.name, mapped=bool(columns)):
+        if not columns and _nway_columns(table.column_names, file.name):
             yield _every_pair(table, file.name, corpus)
         else:
-            yield _conform(table, file.name, columns, named, corpus, before)
+            yield _conform(table, file.name, names, languages, corpus, before)
         before += table.num_rows
 
 
-def _is_nway(names: Sequence[str], origin: str, *, mapped: bool) -> bool:
-    if len(names) < 2 or not all(map(is_language, names)):
-        return False
-    # Columns that the user has mapped to sentences are sentences, whatever else their names may mean.
-    return mapped or len(language_columns(names, origin)) == len(names)
+def _nway_columns(found: Sequence[str], origin: str) -> list[str]:
+    """Find the columns of an n-way parallel set, a language each: all of a file's, or the fields of one nested column.
+
+    Empty if there are none.
+    """
+    if len(found) > 1 and all(map(is_language, found)):
+        return list(found) if len(language_columns(found, origin)) == len(found) else []
+    fields: dict[str, list[str]] = {}
+    for name in found:
+        column, dot, _ = name.rpartition(".")
+        if dot:
+            fields.setdefault(column, []).append(name)
+    sets = [names for names in fields.values() if len(names) > 1 and all(map(is_language, map(_last, names)))]
+    return sets[0] if len(sets) == 1 and not {"sentence1", "sentence2"} & set(found) else []
+
+
+def _last(name: str) -> str:
+    """Give the field's own name of a nested one: ``fr`` of ``translation.fr``."""
+    return name.rpartition(".")[2]
+
+
+def _mapped_languages(columns: Mapping[str, str]) -> tuple[str, str] | None:
+    """Give the languages that the names of the columns with the sentences tell, if both are languages and not words.
+
+    A column that holds sentences is hardly an identifier, so that ``id`` and ``no`` are languages here.
+    """
+    names = [_last(columns[side]) for side in ("sentence1", "sentence2") if side in columns]
+    if len(names) < 2 or not are_languages(names):
+        return None
+    lang1, lang2 = map(language_code, names)
+    return (lang1, lang2) if lang1 != lang2 else None
 
 
 def _every_pair(table: pa.Table, origin: str, corpus: str) -> pa.Table:
     """Pair each two languages of an n-way parallel file, row by row."""
-    codes = [language_code(name) for name in table.column_names]
+    codes = [language_code(_last(name)) for name in table.column_names]
     if len(set(codes)) < len(codes):
         raise InputError(
             f"{origin}: two columns of one language among {', '.join(map(repr, table.column_names))}; "
@@ -187,8 +222,8 @@ def _corpus(file: TableFile, named: tuple[str, str, str] | None) -> str:
 
 def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:
     def choose(found: Sequence[str]) -> list[str]:
-        if not columns and _is_nway(found, origin, mapped=False):
-            return list(found)
+        if not columns and (nway := _nway_columns(found, origin)):
+            return nway
         mapped = columns or _familiar(found)
         wanted = {name: mapped.get(name, name) for name in PAIR_SCHEMA.names}
         required = {"sentence1", "sentence2", *mapped}
@@ -199,24 +234,33 @@ def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:
             raise InputError(
                 f"{origin}: no column {' and no column '.join(map(repr, missing))}; found "
                 f"{', '.join(map(repr, found)) or 'none'}. A CSV or TSV begins with a header line; "
-                'other names are mapped with columns, for example columns={"sentence1": "english"}'
+                'other names are mapped with columns, for example columns={"sentence1": "english"}, and so are '
+                'the columns of a file without a header: {"sentence1": 1, "sentence2": 2}'
             )
         return list(dict.fromkeys(column for column in wanted.values() if column in found))
 
     return choose
 
 
+_FAMILIAR = (
+    {"sentence1": "english", "sentence2": "non_english"},
+    {"sentence1": "source", "sentence2": "target"},
+)
+"""Names of the columns of ``sentence-transformers/parallel-sentences-*``, and of what ``lingualign mine`` writes."""
+
+
 def _familiar(found: Sequence[str]) -> Mapping[str, str]:
-    """Map the columns of the family ``sentence-transformers/parallel-sentences-*``, where these are what there is."""
-    here = "sentence1" not in found and "sentence2" not in found and {"english", "non_english"} <= set(found)
-    return {"sentence1": "english", "sentence2": "non_english"} if here else {}
+    """Map the columns of a known family, where these are what there is."""
+    if {"sentence1", "sentence2"} & set(found):
+        return {}
+    return next((names for names in _FAMILIAR if set(names.values()) <= set(found)), {})
 
 
 def _conform(
     table: pa.Table,
     origin: str,
     columns: Mapping[str, str],
-    named: tuple[str, str, str] | None,
+    languages: tuple[str, str] | None,
     corpus: str,
     before: int,
 ) -> pa.Table:
@@ -226,7 +270,7 @@ def _conform(
         for name in PAIR_SCHEMA.names
         if columns.get(name, name) in table.column_names
     }
-    if not {"lang1", "lang2"} <= present.keys() and named is None:
+    if not {"lang1", "lang2"} <= present.keys() and languages is None:
         raise InputError(
             f"{origin}: the languages are not known; add columns lang1 and lang2, or name the pair as in "
             "en-fr.parquet or NAME.en-fr.tsv (a hub data set: owner/name:en-fr)"
@@ -238,13 +282,8 @@ def _conform(
         elif field.name in present:
             made.append(_coded(table[present[field.name]], origin, field.name, before))
         else:
-            same = (
-                corpus
-                if field.name == "corpus"
-                else named[1 if field.name == "lang1" else 2]
-                if named
-                else ""
-            )
+            lang1, lang2 = languages or ("", "")
+            same = {"lang1": lang1, "lang2": lang2, "corpus": corpus}[field.name]
             made.append(constant(same, table.num_rows))
     return pa.table(made, schema=PAIR_SCHEMA)
 

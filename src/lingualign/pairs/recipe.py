@@ -39,7 +39,7 @@ class Recipe:
     per_corpus: int | None
     validation: int | Source
     decontaminate: Sequence[Source]
-    columns: Mapping[str, str] | None
+    columns: Mapping[str, str | int] | None
     encoding: str | None
     seed: int
     filters: Sequence[Filter]
@@ -84,7 +84,7 @@ def gather(recipe: Recipe) -> Ingredients:
         If an argument cannot be used, or a file or suite is missing.
     """
     _check_counts(recipe.per_corpus, recipe.validation)
-    check_columns(list(recipe.columns or {}))
+    check_columns(recipe.columns)
     check_encoding(recipe.encoding)
     languages = None if recipe.languages is None else language_codes(recipe.languages)
     parse_patterns(recipe.select)

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 # In this order where two read alike: the widest of those in use first, those of DOS and the Macintosh last.
 _ENCODINGS = (
-    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 cp932 gb18030 cp949 cp950 "
-    "euc_jp big5hkscs koi8_r koi8_u iso8859_2 iso8859_15 iso8859_1 iso8859_9 iso8859_5 iso8859_6 iso8859_7 iso8859_8 "
-    "iso8859_13 iso8859_4 iso8859_10 iso8859_3 iso8859_14 iso8859_16 kz1048 koi8_t ptcp154 "
-    "mac_roman mac_latin2 mac_cyrillic mac_greek mac_turkish mac_iceland mac_croatian mac_romanian "
-    "cp850 cp437 cp852 cp866 cp1125 cp855 cp857 cp737 cp869 cp775 cp862 cp720 cp860 cp861 cp863 cp865 johab"
-).split()
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "cp932",
+    "gb18030", "cp949", "cp950", "euc_jp", "big5hkscs", "koi8_r", "koi8_u", "iso8859_2", "iso8859_15",
+    "iso8859_1", "iso8859_9", "iso8859_5", "iso8859_6", "iso8859_7", "iso8859_8", "iso8859_13", "iso8859_4",
+    "iso8859_10", "iso8859_3", "iso8859_14", "iso8859_16", "kz1048", "koi8_t", "ptcp154", "mac_roman",
+    "mac_latin2", "mac_cyrillic", "mac_greek", "mac_turkish", "mac_iceland", "mac_croatian", "mac_romanian",
+    "cp850", "cp437", "cp852", "cp866", "cp1125", "cp855", "cp857", "cp737", "cp869", "cp775", "cp862", "cp720",
+    "cp860", "cp861", "cp863", "cp865", "johab",
+)  # fmt: skip
 _WESTERN_ENCODINGS = ("cp1252", "iso8859_1", "iso8859_15")
 _HOME = {
     "cp1250": "bs cs hr hu pl ro sk sl sq",
@@ -71,7 +73,8 @@ _LETTERS = {
     "カキクケコサシスセソタチツテトナニノハヒフヘホマミムメモラリルレロワンッャュョーガグゲゴザジズダデドバビブベボパピプペポ"
     "日一人年大十二本中長出三時行見月後前生五間上東四今金九入学高円子外八六下来気小七山話女北午百書先名川千水半男西電語"
     "、。「」・々",
-    "zh": "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天"
+    "zh": "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小"
+    "么心多天"
     "而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民样现分将外但身些与高意进把法"
     "這來國個說們為時會過對裡後麼沒於還發當開無經頭動兩長樣現將與進美新市政全第部力被最者議法比、。，：；？！（）《》「」",
     "th": "กขคฆงจฉชซฌญฎฏฐฑฒณดตถทธนบปผฝพฟภมยรลวศษสหฬอฮฯะัาำิีึืุูเแโใไๅๆ็่้๊๋์ํ",
@@ -85,7 +88,7 @@ _RAISED = frozenset("¹²³½¼¾ªº")
 _OPENING = frozenset("¿¡")
 _SCRIPTS = {"Jpan": "HIRAGANA KATAKANA CJK", "Kore": "HANGUL CJK", "Hans": "CJK", "Hant": "CJK", "Latn": "LATIN",
             "Cyrl": "CYRILLIC", "Grek": "GREEK", "Hebr": "HEBREW", "Arab": "ARABIC", "Thai": "THAI"}  # fmt: skip
-_SPACED = frozenset("LATIN CYRILLIC GREEK HEBREW ARABIC".split())
+_SPACED = frozenset(("LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC"))
 """Scripts whose words hold letters of no other."""
 
 _SAMPLE_BYTES = 4_096
@@ -128,9 +131,10 @@ def candidates(content: bytes, languages: Collection[str]) -> list[Reading]:
     languages
         Codes of the languages that it may be in; none if they are not known.
     """
-    best, *others = ranked(content, languages) or [None]
-    if best is None:
+    readings = ranked(content, languages)
+    if not readings:
         return []
+    best, *others = readings
     near = [each for each in others if each.cost - best.cost < _CLEAR * _apart(best.text, each.text)]
     return [best, *near][:_AT_MOST]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
+import re
 import string
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
@@ -17,10 +19,23 @@ import pyarrow.parquet as pq
 
 from lingualign.errors import InputError, first_line
 from lingualign.pairs.formats.compression import text_blocks, without_compression
+from lingualign.pairs.table import LONGEST_SENTENCE
+
+logger = logging.getLogger(__name__)
 
 _BUFFER_BYTES = 1 << 20
 CHUNK_ROWS = 1 << 16
 """Rows of a file with columns that are held at a time."""
+
+_MINED = ("score", "source", "target")
+_FRACTION = re.compile(r"-?\d+\.\d+(e[-+]?\d+)?")
+_IN_QUOTES = re.compile(r'"[^"]*(?:""[^"]*)*"')
+_QUOTED_FIELD = rf'(?:{_IN_QUOTES.pattern}|[^"\t]*)'
+_QUOTED_ROW = re.compile(rf"{_QUOTED_FIELD}(?:\t{_QUOTED_FIELD})*")
+_IN_QUOTES_ALONE = re.compile(r'(?s)\A"(?=.*[^\W\d_]).*(?:""|[\t\n]).*"\Z')
+_ENOUGH = 8
+_SEPARATOR = re.compile(r"sep=(.)\r?\n?")
+_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 
 DAMAGED = (pa.ArrowException, EOFError, UnicodeDecodeError)
 """What Arrow raises at a file that is damaged; names of columns are decoded without a word of its own."""
@@ -32,16 +47,19 @@ Choice = Callable[[Sequence[str]], Sequence[str]]
 def is_tabular(path: Path) -> bool:
     """Whether `read_table` knows the file by its name."""
     kind = _kind(path)
-    return kind in _READERS and (kind != ".parquet" or kind == path.suffix.lower())
+    return kind in (*_READERS, ".csv", ".tsv") and (kind != ".parquet" or kind == path.suffix.lower())
 
 
 def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Table:
     """Read the chosen columns of a file by its ending.
 
-    ``.parquet``; ``.csv`` (comma, RFC 4180 quotes, header); ``.tsv`` (tab, header, no quoting: a quote is a
-    character like any other and no field holds a tab or a line break); ``.jsonl`` (one object a line; a key
-    that a line lacks is null; blank lines are passed over). The text kinds also compressed:
-    see `lingualign.pairs.formats.compression`.
+    ``.parquet``; ``.csv`` (RFC 4180 quotes, header; the delimiter is the comma, or where the header has none the
+    semicolon, tab or bar that it has, or the one that a first line ``sep=;`` names); ``.tsv`` (tab, header, no quoting: a
+    quote is a character like any other and no field holds a tab or a line break; a file that another program has
+    written with quoting is read as such, see `_is_quoted`); ``.jsonl`` (one object a line; a key that a line lacks is
+    null). Blank lines are passed over. Fields of nested columns are columns: ``translation.en``. A TSV of three columns
+    whose first line begins with a fraction is one that ``lingualign mine`` wrote: ``score``, ``source``, ``target``.
+    The text kinds also compressed: see `lingualign.pairs.formats.compression`.
 
     Parameters
     ----------
@@ -50,7 +68,7 @@ def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Ta
     choose
         Gets the names of all columns, gives those to read.
     encoding
-        Of a text kind, if not UTF-8.
+        Encoding of a text kind that declares none and is not UTF-8.
 
     Returns
     -------
@@ -60,16 +78,28 @@ def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Ta
     Raises
     ------
     InputError
-        If the file is damaged, is not in its encoding, a row does not fit the header, a chosen column is not text, or
-        ``choose`` raises it.
+        If the file is damaged, is not in its encoding, a row does not fit the header, a chosen column is there twice or
+        is not text, or ``choose`` raises it.
     """
     return pa.concat_tables(stream_table(path, choose, encoding))
 
 
-def stream_table(path: Path, choose: Choice, encoding: str | None = None) -> Iterator[pa.Table]:
-    """Read what `read_table` gives as tables of some ten thousand rows, at least one; raises what it raises."""
+def stream_table(
+    path: Path, choose: Choice, encoding: str | None = None, *, header: bool = True
+) -> Iterator[pa.Table]:
+    """Read what `read_table` gives as tables of some ten thousand rows, at least one; raises what it raises.
+
+    Without a header line, in CSV and TSV, the names of the columns are their positions: ``1``, ``2``.
+    """
+    kind = _kind(path)
     try:
-        yield from _READERS[_kind(path)](path, choose, encoding)
+        if kind in (".csv", ".tsv"):
+            read = _stream_csv if kind == ".csv" or _is_quoted(path, encoding) else _stream_tsv
+            yield from read(path, choose, encoding, header)
+        elif not header:
+            raise InputError(f"{path}: columns by position are those of CSV and TSV files; give their names")
+        else:
+            yield from _READERS[kind](path, choose, encoding)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
 
@@ -130,11 +160,11 @@ def _stream_parquet(path: Path, choose: Choice, _encoding: str | None) -> Iterat
     try:
         # Without the buffer a row group is read bit by bit, however large it is.
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-            names = choose(file.schema_arrow.names)
-            none = file.schema_arrow.empty_table()
+            none = flat_columns(file.schema_arrow.empty_table())
+            names = _chosen(path, none.column_names, choose)
             for batch in chain(file.iter_batches(CHUNK_ROWS, columns=list(names)), [None]):
                 if batch is not None or not rows:
-                    table = none if batch is None else pa.Table.from_batches([batch])
+                    table = none if batch is None else flat_columns(pa.Table.from_batches([batch]))
                     yield text_columns(table, names, path, before=rows)
                     rows += table.num_rows
     except DAMAGED as error:
@@ -153,59 +183,174 @@ def text_lines(content: bytes) -> pa.LargeStringArray:
     return pc.split_pattern(whole, "\n").flatten()
 
 
-def _stream_tsv(path: Path, choose: Choice, encoding: str | None) -> Iterator[pa.Table]:
-    header: list[str] = []
-    names: Sequence[str] = []
-    before = 0
+def _stream_tsv(path: Path, choose: Choice, encoding: str | None, header: bool) -> Iterator[pa.Table]:
+    width = before = 0
+    places: dict[str, int] = {}
     for block in text_blocks(path, encoding):
-        fields = pc.split_pattern(text_lines(block), "\t")
-        if not header and len(fields):
-            header = fields[0].as_py()
-            names = choose(_unique_header(path, header))
+        lines = text_lines(block)
+        fields = pc.split_pattern(lines, "\t")
+        if not width and len(fields):
+            first = fields[0].as_py()
+            width = len(first)
+            found, is_header = _names(first, header)
+            places = {name: found.index(name) for name in _chosen(path, found, choose)}
         counts = pc.list_value_length(fields)
-        wrong = pc.index(pc.not_equal(counts, len(header)), True).as_py()
+        misfit = pc.not_equal(counts, width)
+        wrong = pc.index(pc.and_not(misfit, pc.match_substring_regex(lines, "^[ \r]*$")), True).as_py()
         if wrong >= 0:
             raise InputError(
-                f"{path}, line {before + wrong + 1}: {counts[wrong]} fields, but the header has {len(header)}; "
+                f"{path}, line {before + wrong + 1}: {counts[wrong]} fields, but the header has {width}; "
                 "a TSV has no quoting, so a sentence with a tab or a line break belongs in CSV, JSONL or parquet"
             )
-        rows = fields if before else fields.slice(1)
+        rows = fields.filter(pc.invert(misfit)) if pc.any(misfit).as_py() else fields
+        if is_header and not before:
+            rows = rows.slice(1)
         before += len(fields)
-        yield pa.table([pc.list_element(rows, header.index(name)) for name in names], names=list(names))
-    if not header:
+        yield pa.table([pc.list_element(rows, place) for place in places.values()], names=list(places))
+    if not width:
         raise InputError(f"{path}: empty, not even a header line")
 
 
-def _stream_csv(path: Path, choose: Choice, encoding: str | None) -> Iterator[pa.Table]:
+def _names(first: list[str], header: bool) -> tuple[list[str], bool]:
+    """Name the columns by the first line; and say whether that is a header, or a row already."""
+    if not header:
+        return [str(place) for place in range(1, len(first) + 1)], False
+    if len(first) == len(_MINED) and _FRACTION.fullmatch(first[0]):
+        return list(_MINED), False
+    return first, True
+
+
+def _is_quoted(path: Path, encoding: str | None) -> bool:
+    """Whether a TSV was written with quoting, as pandas, R and spreadsheets do.
+
+    It was if each field that holds a quote begins and ends with one and has those within doubled, and one of them
+    shows that this is no accident: a doubled quote around words, a tab or line break within, a name of the header, or,
+    as spreadsheets do it, all fields with a comma and no others.
+    """
+    parts: list[str] = []
+    size = width = quoted = with_comma = bare_comma = 0
+    within = evidence = False
+    for block in text_blocks(path, encoding):
+        for line in block.decode("utf-8").removesuffix("\n").split("\n"):
+            if not parts and '"' not in line:
+                width = width or line.count("\t") + 1
+                bare_comma += "," in line
+                continue
+            parts.append(line)
+            size += len(line)
+            within ^= line.count('"') % 2 == 1
+            if within and size <= LONGEST_SENTENCE:
+                continue
+            if within:
+                return False
+            row, parts, size = "\n".join(parts), [], 0
+            fields = _IN_QUOTES.findall(row) if _QUOTED_ROW.fullmatch(row) else []
+            bare = _IN_QUOTES.sub("", row)
+            if not fields or (width and bare.count("\t") + 1 != width):
+                return False
+            evidence |= not width or any(_IN_QUOTES_ALONE.search(field) for field in fields)
+            width = width or bare.count("\t") + 1
+            bare_comma += "," in bare
+            quoted += len(fields)
+            with_comma += sum("," in field for field in fields)
+    if parts or not quoted:
+        return False
+    if not evidence and quoted == with_comma >= _ENOUGH and not bare_comma:
+        evidence = True
+    if not evidence:
+        logger.warning(
+            "%s: %d fields stand in quotes, which are read as part of the text; if a program put them there, name the "
+            "file .csv",
+            path,
+            quoted,
+        )
+    return evidence
+
+
+def _stream_csv(path: Path, choose: Choice, encoding: str | None, header: bool) -> Iterator[pa.Table]:
     texts = (io.StringIO(block.decode("utf-8"), newline="") for block in text_blocks(path, encoding))
-    reader = csv.reader(chain.from_iterable(texts), strict=True)
-    try:
-        header = next(reader, None)
-        if header is None:
-            raise InputError(f"{path}: empty, not even a header line")
-        names = choose(_unique_header(path, header))
-        places = [header.index(name) for name in names]
-        first = True
-        while (rows := list(islice(_fitting(path, reader, len(header)), CHUNK_ROWS))) or first:
-            columns = ([row[place] for row in rows] for place in places)
-            yield pa.table([pa.array(column, pa.large_string()) for column in columns], names=list(names))
-            first = False
-    except csv.Error as error:
-        raise InputError(
-            f"{path}, line {reader.line_num}: not valid CSV ({error}); "
-            'a field with a comma, a quote or a line break is written in "quotes", a quote in it twice'
-        ) from None
+    lines = chain.from_iterable(texts)
+    start = next(lines, None)
+    if start is None:
+        raise InputError(f"{path}: empty, not even a header line")
+    named = _SEPARATOR.fullmatch(start)
+    delimiter = named[1] if named else "\t" if _kind(path) == ".tsv" else _delimiter(start)
+    rows = _csv_rows(path, lines if named else chain([start], lines), delimiter, before=bool(named))
+    first = next(rows, [])
+    found, is_header = _names(first, header)
+    names = _chosen(path, found, choose)
+    places = [found.index(name) for name in names]
+    rows = rows if is_header else chain([first], rows)
+    some = False
+    while (chunk := list(islice(rows, CHUNK_ROWS))) or not some:
+        columns = ([row[place] for row in chunk] for place in places)
+        yield pa.table([pa.array(column, pa.large_string()) for column in columns], names=list(names))
+        some = True
 
 
-def _fitting(path: Path, reader: Any, fields: int) -> Iterator[list[str]]:
-    """Give the rows of a CSV; `InputError` names one that does not fit the header."""
-    for row in reader:
-        if len(row) != fields:
-            raise InputError(
-                f"{path}, line {reader.line_num}: {len(row)} fields, but the header has {fields}; "
-                'a field with a comma, a quote or a line break is written in "quotes"'
-            )
+def _delimiter(first: str) -> str:
+    """Give what stands between the names of a header line."""
+    bare = _IN_QUOTES.sub("", first)
+    return "," if "," in bare else max(";\t|", key=bare.count) if re.search("[;\t|]", bare) else ","
+
+
+def _csv_rows(path: Path, lines: Iterator[str], delimiter: str, before: int) -> Iterator[list[str]]:
+    """Give the rows of a CSV, the first one being the header, after ``before`` lines; blank lines are passed over.
+
+    Raises
+    ------
+    InputError
+        With the line that a row begins in, or the one with a quote that is not closed.
+    """
+    # The limit is the interpreter's own for all readers; it is only ever raised.
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_SENTENCE))
+    read: list[str] = []
+
+    def kept() -> Iterator[str]:
+        for line in lines:
+            read.append(line)
+            yield line
+
+    reader = csv.reader(kept(), delimiter=delimiter, strict=True)
+    name = _DELIMITERS.get(delimiter, repr(delimiter))
+    cure = f'a field with {name}, a quote or a line break is written in "quotes", a quote in it twice'
+    width = 0
+    while True:
+        line = before + reader.line_num + 1
+        read.clear()
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            opened = _unclosed("".join(read), delimiter)
+            if opened is not None:
+                raise InputError(
+                    f"{path}, line {line + opened}: a quote that is opened here is not closed; close it, or write a "
+                    "quote that is text twice within quotes"
+                ) from None
+            reason = str(error)
+            if "field limit" in reason:
+                reason = f"a field of more than {csv.field_size_limit():,} characters"
+            raise InputError(f"{path}, line {line}: not valid CSV ({reason}); {cure}") from None
+        if row is None:
+            return
+        width = width or len(row)
+        if len(row) != width:
+            if not "".join(row).strip(" "):
+                continue
+            raise InputError(f"{path}, line {line}: {len(row)} fields, but the header has {width}; {cure}")
         yield row
+
+
+def _unclosed(row: str, delimiter: str) -> int | None:
+    """Give the number of line breaks of a row before the quote that opens a field and is not closed, if one is."""
+    field = re.compile(
+        rf'(?:"[^"]*(?:""[^"]*)*"|(?!")[^{re.escape(delimiter)}\r\n]*)(?:{re.escape(delimiter)}|\r?\n|\r|$)'
+    )
+    place = 0
+    while (found := field.match(row, place)) and found.end() > place:
+        place = found.end()
+    rest = row[place:]
+    return row.count("\n", 0, place) if rest.startswith('"') and not _IN_QUOTES.match(rest) else None
 
 
 def _stream_jsonl(path: Path, choose: Choice, encoding: str | None) -> Iterator[pa.Table]:
@@ -214,7 +359,7 @@ def _stream_jsonl(path: Path, choose: Choice, encoding: str | None) -> Iterator[
     for _, row in _json_objects(path, encoding):
         if not row.keys() <= found.keys():
             found.update(dict.fromkeys(row))
-    names = choose(list(found))
+    names = _chosen(path, list(found), choose)
     objects = _json_objects(path, encoding)
     first = True
     while (rows := list(islice(objects, CHUNK_ROWS))) or first:
@@ -236,8 +381,20 @@ def _json_objects(path: Path, encoding: str | None) -> Iterator[tuple[int, dict[
                 raise InputError(f"{path}, line {number}: not valid JSON ({error})") from None
             if not isinstance(row, dict):
                 raise InputError(f"{path}, line {number}: not a JSON object")
-            yield number, row
+            yield number, _flat(row)
         before += len(lines)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Make the fields of nested objects fields of their own: ``translation.en``."""
+    while any(isinstance(value, dict) and value for value in row.values()):
+        row = {
+            f"{name}.{key}" if nested else name: field
+            for name, value in row.items()
+            for nested in [isinstance(value, dict) and bool(value)]
+            for key, field in (value.items() if nested else [("", value)])
+        }
+    return row
 
 
 def _json_column(path: Path, rows: list[tuple[int, dict[str, Any]]], name: str) -> pa.Array:
@@ -260,16 +417,18 @@ def _json_text(path: Path, number: int, row: dict[str, Any], name: str) -> str |
     return value
 
 
-def _unique_header(path: Path, header: list[str]) -> list[str]:
-    twice = sorted({name for name in header if header.count(name) > 1})
+def _chosen(path: Path, found: Sequence[str], choose: Choice) -> list[str]:
+    """Choose among the names of the columns; `InputError` names one that is wanted and there more than once."""
+    names = list(choose(found))
+    twice = sorted({name for name in names if list(found).count(name) > 1})
     if twice:
-        raise InputError(f"{path}, line 1: the header names {', '.join(map(repr, twice))} more than once")
-    return header
+        raise InputError(
+            f"{path}: the header names {', '.join(map(repr, twice))} more than once; rename all but one"
+        )
+    return names
 
 
 _READERS: dict[str, Callable[[Path, Choice, str | None], Iterator[pa.Table]]] = {
     ".parquet": _stream_parquet,
-    ".tsv": _stream_tsv,
-    ".csv": _stream_csv,
     ".jsonl": _stream_jsonl,
 }
