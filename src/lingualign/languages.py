@@ -54,8 +54,8 @@ _ALSO_WORDS = frozenset(
     re.findall(
         r"\w+",
         """
-        arg arm bak ban bar bug cat cop cos fin fur geo got hat her ice jam kin lad lat mac mad mag mar max may min mon nan
-        nap nob pan per rom rue run sag sat sun ton vec war
+        arg arm bak ban bar bug cat cop cos fin fur geo got hat her ice jam kin lad lat mac mad mag mar max
+        may min mon nan nap nob pan per rom rue run sag sat sun ton vec war
         """,
     )
 )

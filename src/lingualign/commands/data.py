@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lingualign.embedding import CosineFilter
     from lingualign.pairs import Filter
     from lingualign.pairs.config import DataConfig, PairsConfig
+    from lingualign.pairs.discovery import Skipped
 
 
 def fetch(
@@ -84,6 +85,7 @@ def inspect_(data: DataConfig, output: str | None = None) -> None:
     from lingualign.files import write_atomically
     from lingualign.pairs import inspect_pairs, inspection_page, near_leak_filter, print_inspection
     from lingualign.pairs.decontamination import Leaks, read_suites
+    from lingualign.pairs.report import print_skipped
 
     if output is not None:
         _check_page(output)
@@ -93,9 +95,10 @@ def inspect_(data: DataConfig, output: str | None = None) -> None:
         filters.append(Leaks(read_suites(data.decontaminate)))
         if data.leaks != "exact":
             filters.append(near_leak_filter(data.decontaminate))
+    skipped: list[Skipped] = []
     with progress_bar("Pairs", None, enabled=True) as advance:
         found = inspect_pairs(
-            _tables(data.pairs),
+            _tables(data.pairs, skipped),
             filters,
             languages=data.pairs.languages,
             select=data.pairs.select,
@@ -103,6 +106,7 @@ def inspect_(data: DataConfig, output: str | None = None) -> None:
             advance=advance,
         )
     print_inspection(found)
+    print_skipped(skipped)
     if output is not None:
         write_atomically(Path(output), inspection_page(found))
         print(f"page with plots: {output}")
@@ -161,8 +165,11 @@ def counts(source: str) -> None:
     """
     from lingualign.pairs import pair_counts, print_pair_counts
     from lingualign.pairs.config import PairsConfig
+    from lingualign.pairs.report import print_skipped
 
-    print_pair_counts(pair_counts(_tables(PairsConfig([source]))))
+    skipped: list[Skipped] = []
+    print_pair_counts(pair_counts(_tables(PairsConfig([source]), skipped)))
+    print_skipped(skipped)
 
 
 def _filters(data: DataConfig, cosine: CosineFilter | None) -> list[Filter]:
@@ -184,20 +191,16 @@ def _cosine_filter(data: DataConfig) -> CosineFilter | None:
     return CosineFilter(load_model(data.cleaning.model), -1.0 if threshold is None else threshold)
 
 
-def _tables(pairs: PairsConfig) -> Iterator[pa.Table]:
-    """Read the sources, each file once, in the order of the files' names."""
-    from lingualign.pairs.discovery import find_pairs
+def _tables(pairs: PairsConfig, skipped: list[Skipped]) -> Iterator[pa.Table]:
+    """Read the sources, each file once, in the order of the files' names; what is not read joins ``skipped``."""
     from lingualign.pairs.readers import stream_pairs
-    from lingualign.pairs.recipe import language_codes
+    from lingualign.pairs.recipe import find_all, language_codes
 
     languages = None if pairs.languages is None else language_codes(pairs.languages)
-    found = {
-        file.identity: file
-        for source in pairs.sources
-        for file in find_pairs(source, languages=languages, select=pairs.select).files
-    }
-    for file in sorted(found.values(), key=lambda file: file.name):
-        yield from stream_pairs(file, columns=pairs.columns, encoding=pairs.encoding)
+    listing, _ = find_all(pairs.sources, None, languages, pairs.select)
+    skipped += listing.skipped
+    for file in listing.files:
+        yield from stream_pairs(file, columns=pairs.columns, encoding=pairs.encoding, left_out=skipped)
 
 
 def _check_page(output: str) -> None:

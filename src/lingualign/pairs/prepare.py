@@ -40,7 +40,7 @@ def prepare_pairs(
     per_corpus: int | None = None,
     validation: int | Source = 500,
     decontaminate: Source | Sequence[Source] = (),
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | int] | None = None,
     encoding: str | None = None,
     filters: Sequence[Filter] = (),
     seed: int = 0,
@@ -71,7 +71,7 @@ def prepare_pairs(
     columns
         Names of columns, where they differ: see `read_source`.
     encoding
-        Of the text files among the sources, if not UTF-8: see `read_source`.
+        Encoding of text files that declare none and are not valid UTF-8: see `read_source`.
     filters
         Further reasons to drop a pair, looked at in this order once its language pair is selected.
     seed

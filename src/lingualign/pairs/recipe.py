@@ -98,11 +98,11 @@ def gather(recipe: Recipe) -> Ingredients:
                 f"source {os.fspath(source)!r} holds prepared pairs, which train takes as they are; to prepare some of "
                 f"them anew, give {str(Path(source, 'train'))!r}"
             )
-    listing, count = _find_all(sources, given, languages, recipe.select)
+    listing, count = find_all(sources, given, languages, recipe.select)
     return Ingredients(listing, count, languages, read_suites(suites))
 
 
-def _find_all(
+def find_all(
     sources: Sequence[Source],
     validation: Source | None,
     languages: set[str] | None,

@@ -141,10 +141,18 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
             if reason in dropped:
                 by.add_row(reason, f"{dropped[reason]:,}")
         console.print(by)
-    for skipped in report.skipped:
-        console.print(f"not read: {skipped.file}: {skipped.reason}", markup=False, soft_wrap=True)
+    print_skipped(report.skipped, console)
     for swapped in report.swapped:
         console.print(f"warning: {swapped}", markup=False, soft_wrap=True)
+
+
+def print_skipped(skipped: Sequence[Skipped], console: Console | None = None) -> None:
+    """Print what was not read, a line each."""
+    from rich.console import Console
+
+    console = console or Console()
+    for each in skipped:
+        console.print(f"not read: {each.file}: {each.reason}", markup=False, soft_wrap=True)
 
 
 def _figures(tally: Tally) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lingualign.languages import is_language, language_code, looks_like_language
+from lingualign.languages import are_languages, language_code
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -68,15 +68,15 @@ _LETTERS = {
     "ar": "ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىي،؛؟\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652",
     "fa": "ءآأؤئابپتثجچحخدذرزژسشصضطظعغفقکكگلمنوهیيى،؛؟\u200c\u064b", "he": "אבגדהוזחטיךכלםמןנסעףפץצקרשת",
     "ur": "ءآأؤئابپتٹثجچحخدڈذرڑزژسشصضطظعغفقکكگلمنںوہھیيےى،؛؟۔",
-    "ko": "이다는의에을가고은를하로한기사도지인리서자대어시그년일해수과들전부나정상제것만장으라보동원했있스구주여있습니까요아",
+    "ko": "이다는의에을가고은를하로한기사도지인리서자대어시그년일해수과들전부나정상제것만장으라보동원했있스구"
+    "주여습니까요",
     "ja": "のにるたをはしいがとてでなれかこらさもすりあっきまくどうそけせつよわめえおやんみちびだじげばょゅゃアイウエオ"
     "カキクケコサシスセソタチツテトナニノハヒフヘホマミムメモラリルレロワンッャュョーガグゲゴザジズダデドバビブベボパピプペポ"
     "日一人年大十二本中長出三時行見月後前生五間上東四今金九入学高円子外八六下来気小七山話女北午百書先名川千水半男西電語"
     "、。「」・々",
-    "zh": "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小"
-    "么心多天"
-    "而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民样现分将外但身些与高意进把法"
-    "這來國個說們為時會過對裡後麼沒於還發當開無經頭動兩長樣現將與進美新市政全第部力被最者議法比、。，：；？！（）《》「」",
+    "zh": "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后"
+    "小么心多天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民样现分将外但身些与高意"
+    "进把法這來國個說們為時會過對裡後麼沒於還發當開無經頭動兩長樣現將與進美新市政全第部力被最者議法比、。，：；？！（）《》「」",
     "th": "กขคฆงจฉชซฌญฎฏฐฑฒณดตถทธนบปผฝพฟภมยรลวศษสหฬอฮฯะัาำิีึืุูเแโใไๅๆ็่้๊๋์ํ",
 }  # fmt: skip
 """What languages write beside ASCII; of Chinese, Japanese and Korean what is most common."""
@@ -168,24 +168,23 @@ def _apart(one: str, other: str) -> int:
 
 
 def languages_of(path: Path, content: bytes) -> set[str]:
-    """Find the languages of a file: those that its name or its folder names, else those that its cells name."""
-    parts = re.split(
-        r"[^\w-]+|-(?=[a-z]{2,3}(?![A-Za-z]))", f"{path.parent.parent.name}.{path.parent.name}.{path.name}"
-    )
-    named = {language_code(part) for part in parts if looks_like_language(part) or _three(part)}
-    if named:
-        return named
+    """Find the languages of a file: those that its name tells, else those in its cells, else those of its folder."""
     lines = content[:_SAMPLE_BYTES].splitlines()
     cells = Counter(cell.decode() for line in lines for cell in {*_CELL.findall(line)})
+    told = [cell for cell, count in cells.items() if 2 * count >= len(lines) - 1]
+    folders = [path.parent.parent.name, path.parent.name]
+    return _named(path.name.split(".")) or _named(told) or _named(folders)
+
+
+def _named(parts: Iterable[str]) -> set[str]:
+    """Give the languages among parts of a name: ``es``, ``pt-BR``, or two with a hyphen, ``en-es``."""
     return {
-        language_code(cell)
-        for cell, count in cells.items()
-        if 2 * count >= len(lines) - 1 and is_language(cell)
+        language_code(tag)
+        for part in parts
+        for tags in ([part], part.split("-"))
+        if are_languages(tags)
+        for tag in tags
     }
-
-
-def _three(part: str) -> bool:
-    return bool(re.fullmatch("[a-z]{3}", part)) and is_language(part)
 
 
 def _sample(content: bytes) -> bytes:

@@ -53,13 +53,15 @@ def is_tabular(path: Path) -> bool:
 def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Table:
     """Read the chosen columns of a file by its ending.
 
-    ``.parquet``; ``.csv`` (RFC 4180 quotes, header; the delimiter is the comma, or where the header has none the
-    semicolon, tab or bar that it has, or the one that a first line ``sep=;`` names); ``.tsv`` (tab, header, no quoting: a
-    quote is a character like any other and no field holds a tab or a line break; a file that another program has
-    written with quoting is read as such, see `_is_quoted`); ``.jsonl`` (one object a line; a key that a line lacks is
-    null). Blank lines are passed over. Fields of nested columns are columns: ``translation.en``. A TSV of three columns
-    whose first line begins with a fraction is one that ``lingualign mine`` wrote: ``score``, ``source``, ``target``.
-    The text kinds also compressed: see `lingualign.pairs.formats.compression`.
+    ``.parquet``; ``.csv`` (RFC 4180 quotes, header); ``.tsv`` (tab, header, no quoting: a quote is a character like any
+    other and no field holds a tab or a line break); ``.jsonl`` (one object a line; a key that a line lacks is null).
+    Blank lines are passed over. Fields of nested columns are columns: ``translation.en``. The text kinds also
+    compressed: see `lingualign.pairs.formats.compression`.
+
+    The delimiter of a CSV is the comma, or where the header has none the semicolon, tab or bar that it has, or the one
+    that a first line ``sep=;`` names. A TSV that another program has written with quoting is read as such, see
+    `_is_quoted`. A TSV of three columns whose first line begins with a fraction is one that ``lingualign mine`` wrote:
+    ``score``, ``source``, ``target``.
 
     Parameters
     ----------
@@ -419,11 +421,16 @@ def _json_text(path: Path, number: int, row: dict[str, Any], name: str) -> str |
 
 def _chosen(path: Path, found: Sequence[str], choose: Choice) -> list[str]:
     """Choose among the names of the columns; `InputError` names one that is wanted and there more than once."""
-    names = list(choose(found))
-    twice = sorted({name for name in names if list(found).count(name) > 1})
-    if twice:
+    twice = {name for name in found if list(found).count(name) > 1}
+    try:
+        names = list(choose(found))
+    except InputError:
+        if not twice:
+            raise
+        names = [*found]
+    if unclear := sorted(twice.intersection(names)):
         raise InputError(
-            f"{path}: the header names {', '.join(map(repr, twice))} more than once; rename all but one"
+            f"{path}: the header names {', '.join(map(repr, unclear))} more than once; rename all but one"
         )
     return names
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from lingualign.pairs.inspection.inspect import Inspection
 
 _LONGEST = 160
+_BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that Unicode calls Bidi_Control."""
 
 
 def print_inspection(inspection: Inspection, console: Console | None = None) -> None:
@@ -70,9 +73,14 @@ def _counts(hits: Mapping[str, int]) -> str:
 
 
 def _short(text: str) -> str:
-    """Cut a long sentence, and show control characters instead of sending them to the terminal."""
+    """Cut a long sentence, and show what would act on the terminal instead of sending it there."""
     return _shown(text[:_LONGEST]) + "…" * (len(text) > _LONGEST)
 
 
 def _shown(text: str) -> str:
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    """Hide control characters, line separators and marks of direction. Joiners belong to the text."""
+    return "".join("\ufffd" if _acts(char) else char for char in text)
+
+
+def _acts(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _BIDIRECTIONAL
