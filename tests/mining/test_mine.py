@@ -22,6 +22,7 @@ from lingualign.mining.memory import parse_memory
 from lingualign.mining.parts import hold_parts
 from lingualign.neighbours import nearest_neighbours
 from lingualign.neighbours.retrieval import Pairs
+from lingualign.pairs import read_source
 
 corpora = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1)).map(
     lambda drawn: tuple(
@@ -171,6 +172,17 @@ def test_every_form_of_output_holds_the_same_pairs(minilm, mined):
     assert [(u.find("prop").text, *(s.text for s in u.iter("seg"))) for u in units] == [
         (f"{r['score']:.6f}", r["source"], r["target"]) for r in rows
     ]
+    # The project's own readers take all of them as they come.
+    for name in ("again.en-fr.tsv", "again.en-fr.parquet"):
+        mine_pairs(minilm, *encoded, folder / name)
+    for name in ("again.en-fr.tsv", "again.en-fr.parquet", "out.en-fr.en", "out.en-fr.tmx"):
+        [read], _ = read_source(folder / name)
+        assert [text.replace("\t", " ") for text in read.table["sentence2"].to_pylist()] == [
+            target for _, _, target in expected
+        ]
+        assert filter_pairs(minilm, str(folder / name), folder / f"{name}.jsonl", by="cosine").kept == len(
+            rows
+        )
 
 
 @pytest.mark.data

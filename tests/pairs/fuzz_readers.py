@@ -38,6 +38,7 @@ TOKENS = [
     b'<mrk mtype="seg" mid="1">', b"<seg-source>", b'<x ctype="lb"/>', b'<pc dispStart="\\n" dataRefEnd="d">', b"</pc>",
     b'state="initial" subState="a:new"', b'translate="no"', b"msgctxt", b'msgid_plural "x"', b"domain ", b"#= ",
     b"\\101\\xff\\303", b"\\\n", b"nplurals=3; plural=!n?(n%(n-1)):-n||((((0;",
+    b'""', b"\t\"", b";", b"sep=;\n", b"\x1b$B", b"\xe9\xf1", b"1.5\ta\tb\n", b'{"a": {}}',
 ]  # fmt: skip
 
 
@@ -75,7 +76,12 @@ def seeds() -> dict[str, bytes]:
     return {
         "x.tsv": tsv,
         "x.csv": tsv.replace(b"\t", b","),
+        "q.en-fr.tsv": b'"sentence1"\t"sentence2"\n"a ""b"" c"\t"d\te\nf"\n',
+        "s.en-fr.csv": b'sentence1;sentence2\n"a;b";c\n',
+        "mined.en-fr.tsv": b"1.250000\ta\tb\n",
         "x.jsonl": "\n".join(map(json.dumps, rows)).encode(),
+        "n.jsonl": b'{"id": "1", "translation": {"en": "a", "fr": "b"}}\n',
+        "n.parquet": parquet(pa.table({"translation": [{"en": "a", "fr": "b"}]})),
         "x.parquet": parquet(TABLE),
         "x.tmx": TMX.encode(),
         "y.tmx": TMX.replace('"1.0"', '"1.0" encoding="utf-16"').encode("utf-16"),
@@ -116,7 +122,7 @@ def files(draw: st.DrawFn, endings: tuple[str, ...] = ("",)) -> tuple[str, bytes
     return name, content
 
 
-def check(folder: Path, name: str, content: bytes) -> None:
+def check(folder: Path, name: str, content: bytes, encoding: str | None) -> None:
     """Read one file; raises whatever is no `InputError` about it."""
     shutil.rmtree(folder, ignore_errors=True)
     path = folder / name
@@ -131,7 +137,7 @@ def check(folder: Path, name: str, content: bytes) -> None:
                 (folder / beside).write_bytes(valid)
     path.write_bytes(content)
     try:
-        read, _ = read_source(source)
+        read, _ = read_source(source, encoding=encoding)
     except InputError as error:
         if str(source) not in str(error):
             raise AssertionError(f"the message does not name the file: {error}") from error
@@ -156,9 +162,9 @@ def fuzz(seconds: float, first_seed: int = 0, endings: tuple[str, ...] = ("",)) 
                 suppress_health_check=list(HealthCheck),
                 phases=[Phase.generate, Phase.shrink],
             )
-            @given(files(endings))
-            def some(file: tuple[str, bytes]) -> None:
-                check(Path(scratch) / "files", *file)
+            @given(files(endings), st.sampled_from([None, None, "cp1252", "euc_kr", "utf-16-le"]))
+            def some(file: tuple[str, bytes], encoding: str | None) -> None:
+                check(Path(scratch) / "files", *file, encoding)
 
             some()
             count += 500
