@@ -179,7 +179,8 @@ def _nway_columns(found: Sequence[str], origin: str) -> list[str]:
         if dot:
             fields.setdefault(column, []).append(name)
     sets = [names for names in fields.values() if len(names) > 1 and all(map(is_language, map(_last, names)))]
-    return sets[0] if len(sets) == 1 and not {"sentence1", "sentence2"} & set(found) else []
+    of_pairs = {"sentence1", "sentence2", "lang1", "lang2"}
+    return sets[0] if len(sets) == 1 and not of_pairs & set(found) else []
 
 
 def _last(name: str) -> str:
@@ -243,17 +244,17 @@ def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:
 
 
 _FAMILIAR = (
-    {"sentence1": "english", "sentence2": "non_english"},
-    {"sentence1": "source", "sentence2": "target"},
+    ({"english", "non_english"}, {"sentence1": "english", "sentence2": "non_english"}),
+    ({"score", "source", "target"}, {"sentence1": "source", "sentence2": "target"}),
 )
-"""Names of the columns of ``sentence-transformers/parallel-sentences-*``, and of what ``lingualign mine`` writes."""
+"""Columns of ``sentence-transformers/parallel-sentences-*`` and of what ``lingualign mine`` writes, and the pair's."""
 
 
 def _familiar(found: Sequence[str]) -> Mapping[str, str]:
     """Map the columns of a known family, where these are what there is."""
     if {"sentence1", "sentence2"} & set(found):
         return {}
-    return next((names for names in _FAMILIAR if set(names.values()) <= set(found)), {})
+    return next((columns for names, columns in _FAMILIAR if names <= set(found)), {})
 
 
 def _conform(
@@ -264,7 +265,9 @@ def _conform(
     corpus: str,
     before: int,
 ) -> pa.Table:
-    columns = columns or _familiar(table.column_names)
+    # What `_pair_columns` has chosen; the names that told the family need not be among it.
+    chosen = (names for _, names in _FAMILIAR if {*names.values()} <= {*table.column_names})
+    columns = columns or next(chosen, {})
     present = {
         name: columns.get(name, name)
         for name in PAIR_SCHEMA.names

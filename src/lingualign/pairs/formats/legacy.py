@@ -95,11 +95,13 @@ _SAMPLE_BYTES = 4_096
 _SHOWN = 60
 _CLEAR = 0.15
 _AT_MOST = 4
-_RARE = 0.02
+_RARE = 0.4
 _ISO_2022 = {b"$)C": "iso2022_kr", b"$(D": "iso2022_jp_1", b"$(C": "iso2022_jp_2", b"$A": "iso2022_jp_2"}
 ESCAPED = re.compile(rb"\x1b(\$[@AB]|\$\([CD]|\$\)C|\([IJ])")
 """What announces a character set of ISO 2022 (ISO-2022-JP, ISO-2022-KR) within seven bits."""
 
+_AROUND = re.compile(r"(?s)(?=(.)([^\x00-\x7f])(.))")
+_LETTER_AFTER = re.compile(r"(?=([^\x00-\x7f])([A-Za-z]))")
 _CELL = re.compile(rb'(?:^|[\t,;"])([A-Za-z]{2,3}(?:[-_][A-Za-z]{2,8})?)(?=[\t,;"\r]|$)')
 
 
@@ -154,7 +156,7 @@ def ranked(content: bytes, languages: Collection[str]) -> list[Reading]:
         text = sample.decode(encoding)
         if text in readings:
             continue
-        rare = 0.0 if _usual(encoding, languages) else _RARE * sum(byte > 127 for byte in sample)
+        rare = 0.0 if _usual(encoding, languages) else _RARE
         cost = min(_cost(text, each) for each in _groups(languages))
         readings[text] = Reading(encoding, cost + rare, text)
     return sorted(readings.values(), key=lambda each: each.cost)
@@ -229,13 +231,10 @@ def _cost(text: str, languages: tuple[str, ...]) -> float:
     """Sum what is unlikely in a text: letters of other languages, rare signs, and either where it does not belong."""
     expected, scripts = _expected(languages)
     total = 0.0
-    for (before, char, after), count in Counter(
-        zip("\n" + text, text, text[1:] + "\n", strict=False)
-    ).items():
-        if char > "\x7f":
-            total += count * (_unlikely(char, expected, scripts) + _misplaced(before, char, after))
-        elif before > "\x7f" and char.isalpha():
-            total += count * _ill_joined(before, char)
+    for (before, char, after), count in Counter(_AROUND.findall(f"\n{text}\n")).items():
+        total += count * (_unlikely(char, expected, scripts) + _misplaced(before, char, after))
+    for (before, char), count in Counter(_LETTER_AFTER.findall(text)).items():
+        total += count * _ill_joined(before, char) * before.isalpha()
     return total
 
 

@@ -47,7 +47,7 @@ Choice = Callable[[Sequence[str]], Sequence[str]]
 def is_tabular(path: Path) -> bool:
     """Whether `read_table` knows the file by its name."""
     kind = _kind(path)
-    return kind in (*_READERS, ".csv", ".tsv") and (kind != ".parquet" or kind == path.suffix.lower())
+    return kind in _READERS and (kind != ".parquet" or kind == path.suffix.lower())
 
 
 def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Table:
@@ -94,14 +94,10 @@ def stream_table(
     Without a header line, in CSV and TSV, the names of the columns are their positions: ``1``, ``2``.
     """
     kind = _kind(path)
+    if not header and kind not in (".csv", ".tsv"):
+        raise InputError(f"{path}: columns by position are those of CSV and TSV files; give their names")
     try:
-        if kind in (".csv", ".tsv"):
-            read = _stream_csv if kind == ".csv" or _is_quoted(path, encoding) else _stream_tsv
-            yield from read(path, choose, encoding, header)
-        elif not header:
-            raise InputError(f"{path}: columns by position are those of CSV and TSV files; give their names")
-        else:
-            yield from _READERS[kind](path, choose, encoding)
+        yield from _READERS[kind](path, choose, encoding, header)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
 
@@ -157,7 +153,7 @@ def _first_invalid(column: pa.ChunkedArray) -> int:
     raise AssertionError("Arrow found invalid UTF-8 that Python does not find")
 
 
-def _stream_parquet(path: Path, choose: Choice, _encoding: str | None) -> Iterator[pa.Table]:
+def _stream_parquet(path: Path, choose: Choice, _encoding: str | None, _header: bool) -> Iterator[pa.Table]:
     rows = 0
     try:
         # Without the buffer a row group is read bit by bit, however large it is.
@@ -186,6 +182,9 @@ def text_lines(content: bytes) -> pa.LargeStringArray:
 
 
 def _stream_tsv(path: Path, choose: Choice, encoding: str | None, header: bool) -> Iterator[pa.Table]:
+    if _is_quoted(path, encoding):
+        yield from _stream_csv(path, choose, encoding, header)
+        return
     width = before = 0
     places: dict[str, int] = {}
     for block in text_blocks(path, encoding):
@@ -355,7 +354,7 @@ def _unclosed(row: str, delimiter: str) -> int | None:
     return row.count("\n", 0, place) if rest.startswith('"') and not _IN_QUOTES.match(rest) else None
 
 
-def _stream_jsonl(path: Path, choose: Choice, encoding: str | None) -> Iterator[pa.Table]:
+def _stream_jsonl(path: Path, choose: Choice, encoding: str | None, _header: bool) -> Iterator[pa.Table]:
     # Twice, for the last line may be the first to have a key.
     found: dict[str, None] = {}
     for _, row in _json_objects(path, encoding):
@@ -435,7 +434,9 @@ def _chosen(path: Path, found: Sequence[str], choose: Choice) -> list[str]:
     return names
 
 
-_READERS: dict[str, Callable[[Path, Choice, str | None], Iterator[pa.Table]]] = {
+_READERS: dict[str, Callable[[Path, Choice, str | None, bool], Iterator[pa.Table]]] = {
     ".parquet": _stream_parquet,
+    ".tsv": _stream_tsv,
+    ".csv": _stream_csv,
     ".jsonl": _stream_jsonl,
 }
