@@ -199,7 +199,7 @@ def test_quotes_that_are_text_stay(tmp_path: Path, caplog: pytest.LogCaptureFixt
     path.write_text(head + '"Hello."\tBonjour.\n')
     with caplog.at_level(logging.WARNING):
         assert read(path)[0][0] == '"Hello."'
-    assert "1 fields stand in quotes, which are read as part of the text" in caplog.text
+    assert "fields in quotes: 1; the quotes are read as part of the text" in caplog.text
     # As a spreadsheet writes commas.
     spread = [(f'"Well, {row}"', f"bien {row}") for row in range(8)]
     path.write_text(head + "".join("\t".join(row) + "\n" for row in spread))

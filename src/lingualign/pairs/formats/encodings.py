@@ -224,5 +224,5 @@ def _mostly_utf8(content: bytes, valid: int) -> bool:
 def _lines_around(content: bytes, start: int) -> bytes:
     """Take whole lines from the one with the first wrong byte on."""
     begin = content.rfind(b"\n", 0, start) + 1
-    end = content.rfind(b"\n", start) + 1
-    return content[begin : min(end or len(content), begin + _GUESSED_BYTES)]
+    limit = max(begin, start) + _GUESSED_BYTES
+    return content[begin : content.rfind(b"\n", start, limit) + 1 or limit]

@@ -95,7 +95,7 @@ _SAMPLE_BYTES = 4_096
 _SHOWN = 60
 _CLEAR = 0.15
 _AT_MOST = 4
-_RARE = 0.4
+_RARE, _RARE_AT_MOST = 0.02, 0.4
 _ISO_2022 = {b"$)C": "iso2022_kr", b"$(D": "iso2022_jp_1", b"$(C": "iso2022_jp_2", b"$A": "iso2022_jp_2"}
 ESCAPED = re.compile(rb"\x1b(\$[@AB]|\$\([CD]|\$\)C|\([IJ])")
 """What announces a character set of ISO 2022 (ISO-2022-JP, ISO-2022-KR) within seven bits."""
@@ -120,7 +120,8 @@ class Reading:
         line = max(self.text.split("\n"), key=lambda line: len({char for char in line if char > "\x7f"}))
         place = next((place for place, char in enumerate(line) if char > "\x7f"), 0)
         shown = line[max(place - _SHOWN // 2, 0) :][:_SHOWN].replace("\t", " ")
-        return "".join(char if char.isprintable() else "\ufffd" for char in shown).strip()
+        hidden = ("Cc", "Cf", "Cn", "Co", "Zl", "Zp")
+        return "".join("\ufffd" if unicodedata.category(char) in hidden else char for char in shown).strip()
 
 
 def candidates(content: bytes, languages: Collection[str]) -> list[Reading]:
@@ -156,7 +157,8 @@ def ranked(content: bytes, languages: Collection[str]) -> list[Reading]:
         text = sample.decode(encoding)
         if text in readings:
             continue
-        rare = 0.0 if _usual(encoding, languages) else _RARE
+        beside_ascii = sum(byte > 127 for byte in sample)
+        rare = 0.0 if _usual(encoding, languages) else min(_RARE * beside_ascii, _RARE_AT_MOST)
         cost = min(_cost(text, each) for each in _groups(languages))
         readings[text] = Reading(encoding, cost + rare, text)
     return sorted(readings.values(), key=lambda each: each.cost)

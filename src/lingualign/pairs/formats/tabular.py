@@ -232,6 +232,10 @@ def _is_quoted(path: Path, encoding: str | None) -> bool:
     size = width = quoted = with_comma = bare_comma = 0
     within = evidence = False
     for block in text_blocks(path, encoding):
+        if not parts and b'"' not in block:
+            width = width or block.partition(b"\n")[0].count(b"\t") + 1
+            bare_comma += b"," in block
+            continue
         for line in block.decode("utf-8").removesuffix("\n").split("\n"):
             if not parts and '"' not in line:
                 width = width or line.count("\t") + 1
@@ -260,7 +264,7 @@ def _is_quoted(path: Path, encoding: str | None) -> bool:
         evidence = True
     if not evidence:
         logger.warning(
-            "%s: %d fields stand in quotes, which are read as part of the text; if a program put them there, name the "
+            "%s: fields in quotes: %d; the quotes are read as part of the text; if a program put them there, name the "
             "file .csv",
             path,
             quoted,
