@@ -225,8 +225,11 @@ def test_long_fields_blank_lines_and_unwanted_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ('a,b\nc,"d\ne,f\ng,h\n', r"line 3: a quote that is opened here is not closed"),
-        ('a,b\n"c\nd","e\n' + "f,g\n" * 400_000, r"line 4: a quote that is opened here is not closed"),
+        ('a,b\nc,"d\ne,f\ng,h\n', r"line 3: not valid CSV .*: a quote that is opened here is not closed"),
+        (
+            'a,b\n"c\nd","e\n' + "f,g\n" * 400_000,
+            r"line 4: not valid CSV .*: a quote that is opened here is not closed",
+        ),
         ('"a\nb",c\n"d" e,f\n', r"line 4: not valid CSV \('?','? expected after"),
         ('"a\nb",c\nd\n', r"line 4: 1 fields, but the header has 2; a field with a comma, a quote"),
         ("a," + "b" * 1_100_000 + "\n", r"line 2: not valid CSV \(a field of more than 1,048,576 characters"),

@@ -329,8 +329,8 @@ def _csv_rows(path: Path, lines: Iterator[str], delimiter: str, before: int) -> 
             opened = _unclosed("".join(read), delimiter)
             if opened is not None:
                 raise InputError(
-                    f"{path}, line {line + opened}: a quote that is opened here is not closed; close it, or write a "
-                    "quote that is text twice within quotes"
+                    f"{path}, line {line + opened}: not valid CSV ({error}): a quote that is opened here is not "
+                    "closed; close it, or write a quote that is text twice within quotes"
                 ) from None
             reason = str(error)
             if "field limit" in reason:
