@@ -42,7 +42,7 @@ class PairsConfig:
     priority: str | list[str] = "volume"
     per_corpus: int | None = None
     validation: int | str = 500
-    columns: dict[str, str | int] | None = None
+    columns: dict[str, int | str] | None = None
     encoding: str | None = None
 
 
