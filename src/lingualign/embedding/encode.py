@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lingualign.embedding.models import prompt_of
 from lingualign.embedding.padding import allow_padding
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
@@ -41,7 +42,7 @@ def encode(
     model: SentenceTransformer,
     sentences: Sequence[str],
     *,
-    prompt: str | None = "",
+    prompt: str | None = None,
     normalize: bool = True,
     precision: Precision = "auto",
     batch_tokens: int | None = None,
@@ -49,7 +50,8 @@ def encode(
 ) -> NDArray[np.float32]:
     """Encode sentences into vectors, in the order given.
 
-    In ``fp32`` the vectors are those of ``SentenceTransformer.encode`` up to rounding.
+    In ``fp32`` the vectors are those of ``SentenceTransformer.encode`` up to rounding, of the same weights in single
+    precision where the model holds them in a narrower one.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def encode(
         The sentences; one that occurs several times is encoded once.
     prompt
         Text put before every sentence; left out of the pooling where the model's configuration says so.
-        ``None`` takes the model's own default prompt, as ``SentenceTransformer.encode`` does.
+        ``None`` takes the model's own default prompt, as ``SentenceTransformer.encode`` does; ``""`` is no prompt.
     normalize
         Whether to scale the vectors to length 1.
     precision
@@ -102,7 +104,7 @@ def encode_batches(
     model: SentenceTransformer,
     sentences: Sequence[str],
     *,
-    prompt: str | None = "",
+    prompt: str | None = None,
     normalize: bool = True,
     precision: Precision = "auto",
     batch_tokens: int | None = None,
@@ -123,19 +125,16 @@ def encode_batches(
         batch_tokens = _CPU_BATCH_TOKENS if model.device.type == "cpu" else _ACCELERATOR_BATCH_TOKENS
     if batch_tokens < 1:
         raise InputError(f"batch_tokens is {batch_tokens}: it must be at least 1")
-    if prompt is None:
-        prompt = model.prompts.get(model.default_prompt_name) if model.default_prompt_name else ""
+    text = prompt_of(model, prompt) or None
+    precision = resolve_precision(precision, model.device)
 
     def groups() -> Iterator[list[_Batch]]:
         characters = max(_CPU_BATCH_TOKENS, batch_tokens) * _CHARACTERS_OF_A_BATCH_TOKEN
         for chunk in chunks(sentences, max(_CHUNK_SENTENCES, batch_tokens // 2), characters):
             texts = [sentences[index] for index in chunk]
-            yield [
-                (chunk[rows], features)
-                for rows, features in _batches(model, texts, prompt or None, batch_tokens)
-            ]
+            yield [(chunk[rows], features) for rows, features in _batches(model, texts, text, batch_tokens)]
 
-    with _evaluating(model):
+    with _evaluating(model), _in_precision(model, precision):
         for results in _forward_all(model, groups(), normalize, precision):
             for indices, vectors in results:
                 refuse_not_finite(vectors, [sentences[index] for index in indices])
@@ -170,7 +169,12 @@ def _autocast(device: torch.device, precision: Precision) -> AbstractContextMana
 
     if resolve_precision(precision, device) == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
+    # The caller's own autocast must not reach the model either.
+    return (
+        torch.autocast(device.type, enabled=False)
+        if torch.is_autocast_enabled(device.type)
+        else nullcontext()
+    )
 
 
 def check_sentences(sentences: Sequence[str]) -> None:
@@ -210,6 +214,31 @@ def _evaluating(model: SentenceTransformer) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def _in_precision(model: SentenceTransformer, precision: Precision) -> Iterator[None]:
+    """Take away, for a while, what makes a model compute in another precision than the one that is asked for.
+
+    That is the autocast that accelerate puts around the ``forward`` of a model that is trained in mixed precision, and
+    weights narrower than single precision.
+    """
+    import torch
+
+    # Torch's kernels for processors do not mix half precision and bf16.
+    narrow = {torch.float16, torch.bfloat16} if precision == "fp32" else {torch.float16}
+    tensors = [tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.dtype in narrow]
+    narrower = [tensor.data for tensor in tensors]
+    forward = vars(model).pop("forward") if "_original_forward" in vars(model) else None
+    for tensor in tensors:
+        tensor.data = tensor.data.float()
+    try:
+        yield
+    finally:
+        for tensor, data in zip(tensors, narrower, strict=True):
+            tensor.data = data
+        if forward is not None:
+            vars(model)["forward"] = forward
 
 
 def chunks(

@@ -125,6 +125,29 @@ def digest_of(
     return digest.hexdigest()
 
 
+def prompt_of(model: SentenceTransformer, prompt: str | None) -> str:
+    """Return the text that a model puts before every sentence.
+
+    Parameters
+    ----------
+    model
+        The model.
+    prompt
+        Prompt that a caller has chosen; None takes the model's own default prompt, ``""`` is no prompt.
+    """
+    if prompt is not None:
+        return prompt
+    return model.prompts.get(model.default_prompt_name or "") or ""
+
+
+def set_prompt(model: SentenceTransformer, prompt: str | None) -> None:
+    """Make plain ``encode`` put before every sentence what `prompt_of` returns for this prompt."""
+    if prompt:
+        model.prompts["default"] = prompt
+    if prompt is not None:
+        model.default_prompt_name = "default" if prompt else None
+
+
 def has_modules(name: str) -> bool:
     """Whether a model is one of sentence-transformers, whose modules.json says how its vectors are made.
 

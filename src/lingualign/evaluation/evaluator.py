@@ -34,7 +34,7 @@ class BitextEvaluator(BaseEvaluator):
         Pairs taken of each language pair, evenly spread over its rows, so that each corpus and each part of a
         sorted table has its share: one drawn by the seed from each of ``limit`` stretches of equal length.
     prompt
-        Put before every sentence.
+        Text put before every sentence. None takes the model's own default prompt, ``""`` is no prompt.
     name
         Put before each metric's name, as ``name_accuracy``.
     precision
@@ -54,7 +54,7 @@ class BitextEvaluator(BaseEvaluator):
         pairs: pa.Table,
         *,
         limit: int = 1000,
-        prompt: str = "",
+        prompt: str | None = None,
         name: str = "",
         precision: Precision = "fp32",
         seed: int = 0,

@@ -1,17 +1,22 @@
 """A large multilingual encoder without the part of its vocabulary that the languages at hand do not use.
 
-Two thirds of such an encoder and more are the rows of its tokens. Those that sentences of the selected languages use
-stay, as does what spells any other text; the vectors of those sentences stay the same to the last bit.
+Two thirds of such an encoder and more are the rows of its tokens. Those in the scripts of the languages stay, whether a
+sentence uses them or not: a few thousand sentences meet a fraction of a language's words. Text in these scripts is cut
+as before and has the same vectors to the last bit; what spells any other text stays too.
 """
 
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lingualign.embedding.models import prompt_of
 from lingualign.errors import InputError
 from lingualign.student.vocabulary import (
     parse,
@@ -22,13 +27,17 @@ from lingualign.student.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
 _CURE = "leave student.trim out"
 _BATCH = 8_192
+_SCRIPT_SHARE = 0.01
+"""Share of a language's letters from which on a script is one of its own, and no stray name or formula."""
+_SCRIPTS = {"COMBINING": "", "IDEOGRAPHIC": "CJK"}
+"""First words of character names that name no script."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +48,36 @@ class Trimmed:
     tokens: int
     parameters_before: int
     parameters: int
+    held_out: int
+    """Number of distinct held-out sentences,"""
+    cut_differently: int
+    """and of those that are cut into other tokens than before."""
 
 
-def trim_vocabulary(encoder: SentenceTransformer, sentences: Sequence[str], *, prompt: str = "") -> Trimmed:
-    """Keep the tokens that sentences use, in place.
+def trim_vocabulary(
+    encoder: SentenceTransformer,
+    sentences: Sequence[str] | Mapping[str, Sequence[str]],
+    *,
+    prompt: str | None = None,
+    held_out: Sequence[str] = (),
+) -> Trimmed:
+    """Keep the tokens of the scripts that sentences are written in, and all others that they use, in place.
 
-    Special tokens, bytes and single characters stay as well, and pieces with a character that has no token of its
-    own: what could be spelled before can be spelled still, if in smaller pieces.
+    A script counts where it makes up 1% of the letters of a language. Special tokens, bytes and single characters stay
+    as well, and pieces with a character that has no token of its own: what could be spelled before can be spelled
+    still, if in smaller pieces.
 
     Parameters
     ----------
     encoder
         A transformer with a fast unigram, byte-pair or WordPiece tokenizer.
     sentences
-        Of the languages to keep. Each is cut into the same tokens as before, which is checked.
+        Sentences by language, or those of one language. Each is cut into the same tokens as before, which is checked.
     prompt
-        Text put before each.
+        Text put before each. None takes the model's own default prompt, ``""`` is no prompt.
+    held_out
+        Other sentences of these languages, to count how many are cut into other tokens than before; no token is kept
+        for their sake.
 
     Raises
     ------
@@ -66,7 +89,9 @@ def trim_vocabulary(encoder: SentenceTransformer, sentences: Sequence[str], *, p
     rows = token_embeddings(encoder, "student.trim", _CURE)
     described = parse(encoder.tokenizer)
     before = Tokenizer.from_str(json.dumps(described))
-    kept = _with_parts(described["model"], _kept(encoder, before, described, sentences, prompt))
+    prompt = prompt_of(encoder, prompt)
+    by_language = sentences if isinstance(sentences, Mapping) else {"": sentences}
+    kept = _with_parts(described["model"], _kept(encoder, before, described, by_language, prompt))
     # Tokens that were added to the model's own follow them, here as there.
     size = before.get_vocab_size(with_added_tokens=False)
     ids = before.get_vocab()
@@ -76,14 +101,13 @@ def trim_vocabulary(encoder: SentenceTransformer, sentences: Sequence[str], *, p
     after = _trimmed(described, order)
     if [after.token_to_id(token) for token in order] != list(range(len(order))):
         raise InputError(f"student.trim: its tokenizer numbers its tokens in a way of its own; {_CURE}")
-    for batch in _batches(sentences, prompt):
-        for text, one, other in zip(
-            batch, before.encode_batch(batch), after.encode_batch(batch), strict=True
-        ):
-            if one.tokens != other.tokens:
-                raise InputError(
-                    f"student.trim: its tokenizer would cut {text[:80]!r} differently after trimming; {_CURE}"
-                )
+    for of_language in by_language.values():
+        for text in _cut_differently(before, after, of_language, prompt):
+            raise InputError(
+                f"student.trim: its tokenizer would cut {text[:80]!r} differently after trimming; {_CURE}"
+            )
+    others = list(dict.fromkeys(held_out))
+    differently = sum(1 for _ in _cut_differently(before, after, others, prompt))
     parameters = sum(parameter.numel() for parameter in encoder.parameters())
     replace_vocabulary(encoder, after, rows[old])
     return Trimmed(
@@ -91,6 +115,8 @@ def trim_vocabulary(encoder: SentenceTransformer, sentences: Sequence[str], *, p
         len(order),
         parameters,
         sum(parameter.numel() for parameter in encoder.parameters()),
+        len(others),
+        differently,
     )
 
 
@@ -98,10 +124,10 @@ def _kept(
     encoder: SentenceTransformer,
     tokenizer: Tokenizer,
     described: dict[str, Any],
-    sentences: Sequence[str],
+    sentences: Mapping[str, Sequence[str]],
     prompt: str,
 ) -> set[str]:
-    """Name the tokens that sentences use, and those without which other text could not be spelled."""
+    """Name the tokens of the languages, and those without which other text could not be spelled."""
     model = described["model"]
     if model["type"] not in ("Unigram", "WordPiece", "BPE"):
         raise InputError(
@@ -113,9 +139,10 @@ def _kept(
             f"student.trim: its tokenizer cuts at random (BPE dropout {model['dropout']}); {_CURE}"
         )
     used: set[int] = set()
-    for batch in _batches(sentences, prompt):
-        for encoding in tokenizer.encode_batch(batch):
-            used.update(encoding.ids)
+    for of_language in sentences.values():
+        for batch in _batches(of_language, prompt):
+            for encoding in tokenizer.encode_batch(batch):
+                used.update(encoding.ids)
     module: Any = encoder[0]
     config = module.model.config.get_text_config().to_dict()
     used.update(
@@ -138,7 +165,56 @@ def _kept(
         | own
         | {f"<0x{byte:02X}>" for byte in range(256)} & set(names)
         | {name for name in names if not own.issuperset(_parts(name, model))}
+        | _written_in(_scripts(sentences), names, described)
     )
+
+
+def _scripts(sentences: Mapping[str, Sequence[str]]) -> set[str]:
+    """Name the scripts that languages are written in."""
+    scripts = {""}
+    for of_language in sentences.values():
+        characters: Counter[str] = Counter()
+        for sentence in of_language:
+            characters.update(sentence)
+        letters: Counter[str] = Counter()
+        for character, count in characters.items():
+            letters[_script(character)] += count
+        del letters[""]
+        scripts |= {script for script, count in letters.items() if count >= _SCRIPT_SHARE * letters.total()}
+    return scripts
+
+
+def _script(character: str) -> str:
+    """Name the script of a letter or mark, by the first word of its Unicode name; empty for any other character."""
+    if unicodedata.category(character)[0] not in "LM":
+        return ""
+    word = unicodedata.name(character, "").partition(" ")[0].partition("-")[0]
+    return _SCRIPTS.get(word, word)
+
+
+def _written_in(scripts: Collection[str], names: Sequence[str], described: dict[str, Any]) -> set[str]:
+    """Choose the tokens whose letters are all of some scripts; tokens without letters are of any."""
+    from tokenizers import decoders
+
+    # As in `student.tokenizer`: tokens of bytes, a letter for each, which may be parts of a character.
+    of_bytes = "ByteLevel" in json.dumps([described["pre_tokenizer"], described["decoder"]])
+    spell = decoders.ByteLevel()
+    script_of = {}
+    kept = set()
+    for name in names:
+        text = spell.decode([name]) if of_bytes else _stem(name, described["model"])
+        for character in text:
+            if character not in script_of:
+                script_of[character] = _script(character)
+        if all(script_of[character] in scripts for character in text):
+            kept.add(name)
+    return kept
+
+
+def _stem(token: str, model: dict[str, Any]) -> str:
+    """Return a token without the marks of its place in a word."""
+    prefix, suffix = model.get("continuing_subword_prefix") or "", model.get("end_of_word_suffix") or ""
+    return token.removeprefix(prefix).removesuffix(suffix) or token
 
 
 def _parts(token: str, model: dict[str, Any]) -> list[str]:
@@ -193,6 +269,17 @@ def _trimmed(described: dict[str, Any], order: list[str]) -> Tokenizer:
     return Tokenizer.from_str(
         json.dumps({**described, "model": model, "added_tokens": added, "post_processor": processor})
     )
+
+
+def _cut_differently(
+    before: Tokenizer, after: Tokenizer, sentences: Sequence[str], prompt: str
+) -> Iterator[str]:
+    for batch in _batches(sentences, prompt):
+        for text, one, other in zip(
+            batch, before.encode_batch(batch), after.encode_batch(batch), strict=True
+        ):
+            if one.tokens != other.tokens:
+                yield text
 
 
 def _batches(sentences: Sequence[str], prompt: str) -> Iterator[list[str]]:

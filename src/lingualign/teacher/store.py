@@ -60,7 +60,7 @@ class TeacherStore:
         model: str | SentenceTransformer,
         *,
         revision: str | None = None,
-        prompt: str = "",
+        prompt: str | None = None,
         normalize: bool = True,
         dimensions: int | None = None,
     ) -> TeacherStore:
@@ -76,7 +76,8 @@ class TeacherStore:
         revision
             Branch, tag or commit of a hub model.
         prompt
-            Text put before every sentence, such as ``"query: "`` for E5.
+            Text put before every sentence, such as ``"query: "`` for E5. None takes the model's own default prompt,
+            for which the model is loaded; ``""`` is no prompt.
         normalize
             Whether the vectors have length 1.
         dimensions
@@ -87,16 +88,17 @@ class TeacherStore:
         InputError
             If the model cannot be loaded, or does not have that many dimensions.
         """
-        from lingualign.embedding.models import fingerprint, load_model
+        from lingualign.embedding.models import fingerprint, load_model, prompt_of
 
         if dimensions is not None and dimensions < 1:
             raise InputError(f"dimensions is {dimensions}: it must be at least 1")
-        if isinstance(model, str) and _is_commit(revision) and not Path(model).expanduser().exists():
-            settings = Settings(f"{model}@{revision}", prompt, normalize, dimensions)
-            loaded = None
-        else:
+        pinned = isinstance(model, str) and _is_commit(revision) and not Path(model).expanduser().exists()
+        loaded: SentenceTransformer | None = None
+        if not pinned or prompt is None:
             loaded = load_model(model, revision=revision) if isinstance(model, str) else model
-            settings = Settings(fingerprint(loaded), prompt, normalize, dimensions)
+            prompt = prompt_of(loaded, prompt)
+        name = f"{model}@{revision}" if pinned or loaded is None else fingerprint(loaded)
+        settings = Settings(name, prompt, normalize, dimensions)
         store = cls(Path(root) / settings.address())
         store._settings = settings
         store._model = loaded

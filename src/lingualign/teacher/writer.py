@@ -273,7 +273,9 @@ class Writer:
     def _settings_of(self, teacher: SentenceTransformer) -> Settings:
         if self._segments is not None:
             return self._segments.manifest.settings
-        return self._settings or Settings(self._fingerprint_of(teacher))
+        from lingualign.embedding.models import prompt_of
+
+        return self._settings or Settings(self._fingerprint_of(teacher), prompt_of(teacher, None))
 
 
 def _take(waiting: dict[bytes, str], count: int) -> list[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lingualign.pairs import PreparedPairs
+    from lingualign.student.trimming import Trimmed
     from lingualign.teacher import TeacherStore
     from lingualign.training.batches import PairBatches
     from lingualign.training.config import LossConfig, RunConfig, TrainingConfig
@@ -218,19 +219,18 @@ def new_extended_student(
     return extended_student(encoder, extension, static)
 
 
-def trim(student: SentenceTransformer, pairs: PreparedPairs, prompt: str, console: Console) -> None:
-    """Remove from the student's vocabulary, in place, what no pair uses, held-out ones included."""
+def trim(student: SentenceTransformer, pairs: PreparedPairs, console: Console) -> Trimmed:
+    """Remove from the student's vocabulary, in place, what the languages of the training pairs do not use."""
     from lingualign.student import trim_vocabulary
 
-    tables = (pairs.train, pairs.validation)
-    sentences = pa.chunked_array(
-        [chunk for table in tables for name in ("sentence1", "sentence2") for chunk in table[name].chunks]
-    )
-    trimmed = trim_vocabulary(student, sentences.unique().to_pylist(), prompt=prompt)
+    held_out = [text for side in ("sentence1", "sentence2") for text in pairs.validation[side].to_pylist()]
+    trimmed = trim_vocabulary(student, by_language(pairs.train), held_out=held_out)
     console.print(
         f"vocabulary trimmed: {trimmed.tokens_before:,} tokens to {trimmed.tokens:,}, "
-        f"{trimmed.parameters_before / 1e6:,.1f} million parameters to {trimmed.parameters / 1e6:,.1f} million"
+        f"{trimmed.parameters_before / 1e6:,.1f} million parameters to {trimmed.parameters / 1e6:,.1f} million; "
+        f"{trimmed.cut_differently:,} of {trimmed.held_out:,} held-out sentences are cut differently than before"
     )
+    return trimmed
 
 
 def mine_negatives(
@@ -317,7 +317,6 @@ def pair_batches(
         TokenIds(
             student,
             sentences,
-            prompt=config.student.prompt,
             folder=cache_folder("tokens"),
             progress=progress,
         ),

@@ -100,6 +100,18 @@ class PairBatches(Dataset[dict[str, Any]]):
         vectors: NDArray[np.floating] = self._store[anchors[:: -(-len(anchors) // most)]]
         return vectors
 
+    def teacher_vectors(self, index: int) -> NDArray[np.float32]:
+        """Return ``(B, V, D)``: the teacher's vectors of a batch, the shares of all processes."""
+        group, positions = self._batches[index]
+        return self._vectors(self._pairs[group], positions)
+
+    def _vectors(self, rows: ParallelRows, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert rows.teacher is not None
+        assert self._store is not None
+        views = rows.teacher[positions]
+        vectors: NDArray[np.float32] = self._store[views.reshape(-1)].astype("float32")
+        return vectors.reshape(*views.shape, -1)
+
     def __len__(self) -> int:
         return len(self._batches)
 
@@ -113,9 +125,7 @@ class PairBatches(Dataset[dict[str, Any]]):
             for name, value in self._tokens.features(sentences[positions]).items():
                 batch[f"sentence{place}_{name}"] = value
         if rows.teacher is not None and self._store is not None:
-            views = rows.teacher[positions]
-            vectors = torch.from_numpy(self._store[views.reshape(-1)].astype("float32"))
-            batch["label"] = vectors.view(*views.shape, -1)
+            batch["label"] = torch.from_numpy(self._vectors(rows, positions))
         return batch
 
     def loader(self) -> DataLoader[dict[str, Any]]:

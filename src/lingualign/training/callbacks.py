@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
@@ -13,8 +14,10 @@ from transformers import TrainerCallback
 from lingualign.progress_lines import Lines
 from lingualign.training.processes import any_process, is_first
 
+_LOG_SECONDS = 10.0
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import FrameType
 
     from torch import nn
@@ -59,7 +62,7 @@ class ProgressBar(TrainerCallback):
     ) -> None:
         """Show the loss."""
         if self._bar is not None and logs and "loss" in logs:
-            self._shown["loss"] = f"{float(logs['loss']):.3f}"
+            self._shown["loss"] = f"{float(logs['loss']):.4g}"
             self._bar.set_postfix(self._shown)
 
     def on_evaluate(
@@ -116,7 +119,7 @@ class ProgressLines(TrainerCallback):
     ) -> None:
         """Remember the loss."""
         if logs and "loss" in logs:
-            self._loss = f", loss {float(logs['loss']):.3f}"
+            self._loss = f", loss {float(logs['loss']):.4g}"
 
     def on_evaluate(
         self,
@@ -134,6 +137,43 @@ class ProgressLines(TrainerCallback):
                 file=sys.stderr,
                 flush=True,
             )
+
+
+class LogFile(TrainerCallback):
+    """Keep the log on disk while training, so that a run that is killed has it.
+
+    Parameters
+    ----------
+    write
+        Writes the entries so far, whole or not at all.
+    """
+
+    def __init__(self, write: Callable[[list[dict[str, float]]], None]) -> None:
+        self._write = write
+        self._written = -_LOG_SECONDS
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Give the last steps an entry."""
+        control.should_log |= state.global_step >= state.max_steps
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Write, but not every few milliseconds."""
+        if time.monotonic() - self._written >= _LOG_SECONDS:
+            self._now(state)
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Write: a checkpoint follows."""
+        self._now(state)
+
+    def _now(self, state: TrainerState) -> None:
+        self._write(state.log_history)
+        self._written = time.monotonic()
 
 
 class EmbeddingsFirst(TrainerCallback):

@@ -32,7 +32,7 @@ class TeacherConfig:
     revision
         Branch, tag or commit of a hub model.
     prompt
-        Text before every sentence, such as ``"query: "`` for E5.
+        Text before every sentence, such as ``"query: "`` for E5; the model's own default prompt where absent.
     language
         The one language that a teacher understands which is not multilingual: its side is the anchor.
     multilingual
@@ -43,7 +43,7 @@ class TeacherConfig:
 
     model: str = "minilm"
     revision: str | None = None
-    prompt: str = ""
+    prompt: str | None = None
     language: str = "en"
     multilingual: bool = False
     store: str | None = None
@@ -63,7 +63,8 @@ class StudentConfig:
     revision
         Branch, tag or commit of a hub model.
     prompt
-        Text before every sentence in training.
+        Text before every sentence, in training, in scores and in the saved model; the model's own default prompt where
+        absent, none where ``""``.
     vocabulary
         For ``static`` and ``extended``: pieces to add for each language beside the teacher's own vocabulary, or the
         encoder's, which are those of ``teacher.language``.
@@ -76,7 +77,7 @@ class StudentConfig:
     kind: Literal["static", "extended", "encoder"] = "static"
     model: str | None = None
     revision: str | None = None
-    prompt: str = ""
+    prompt: str | None = None
     vocabulary: int = 20_000
     embeddings_first: float = 0.0
     trim: bool = False

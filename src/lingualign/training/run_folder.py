@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from lingualign.training.config import RunConfig
 
-REPORT = "data_report.json"
+REPORT, LOG = "data_report.json", "training_log.json"
 _FINISHED = "modules.json"
 _OWN = ".lingualign-files"
 _START, _NEGATIVES = "start", "hard-negatives"
@@ -248,6 +248,8 @@ class RunFolder:
             before = json.loads((self.path / REPORT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
+        # What was made from the pairs stands there too.
+        before = {key: value for key, value in before.items() if key in report}
         changed = sorted(differences(before, json.loads(json.dumps(report))))
         if changed:
             raise InputError(

@@ -61,7 +61,7 @@ def align_static(
     processes = process_count()
     stage = replace(
         config,
-        student=replace(config.student, kind="static", prompt=""),
+        student=replace(config.student, kind="static"),
         loss=_loss(config.loss, bool(views)),
         training=replace(config.training, batch_size=-(-_BATCH_SIZE // processes) * processes),
     )

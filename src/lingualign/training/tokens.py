@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from lingualign.embedding.models import prompt_of
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.training.token_files import Tokens, kept, tokens_name
@@ -31,7 +32,7 @@ class TokenIds:
     sentences
         Any number of sentences; row i of a batch is ``sentences[i]``.
     prompt
-        Text put before each.
+        Text put before each. None takes the model's own default prompt, ``""`` is no prompt.
     folder
         Where the ids of earlier runs are found and these are kept, as `lingualign.training.token_files` has it; in
         memory alone where None.
@@ -49,14 +50,16 @@ class TokenIds:
         model: SentenceTransformer,
         sentences: Sequence[str],
         *,
-        prompt: str = "",
+        prompt: str | None = None,
         folder: Path | None = None,
         progress: bool = False,
     ) -> None:
-        def make() -> Tokens:
-            return _tokenise(model, sentences, prompt, progress)
+        text = prompt_of(model, prompt)
 
-        name = tokens_name(model, sentences, prompt) if folder is not None else None
+        def make() -> Tokens:
+            return _tokenise(model, sentences, text, progress)
+
+        name = tokens_name(model, sentences, text) if folder is not None else None
         tokens = make() if folder is None or name is None else kept(folder, name, len(sentences), make)
         self._ids, self._starts = tokens.ids, tokens.starts
         self.flat, self._prompt_length = tokens.flat, tokens.prompt_length

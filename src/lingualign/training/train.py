@@ -36,7 +36,7 @@ from lingualign.training.processes import (
     process_group,
     together,
 )
-from lingualign.training.run_folder import REPORT, RunFolder
+from lingualign.training.run_folder import LOG, REPORT, RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,10 +97,11 @@ def train(
     """
     from rich.console import Console
 
-    from lingualign.embedding import load_model
-    from lingualign.embedding.models import fingerprint
+    from lingualign.embedding.models import fingerprint, set_prompt
     from lingualign.evaluation import BitextEvaluator, load_suites
     from lingualign.pairs import print_report
+    from lingualign.student import encoder_student
+    from lingualign.training.softness import describe_labels
 
     config = resolved(config)
     progress = progress and is_first()
@@ -159,12 +160,14 @@ def train(
     with together():
         if start is not None:
             # What a run began with is not made twice, where making it took long.
-            student = load_model(str(start))
+            student = encoder_student(str(start))
         elif student is None:
             assert teacher is not None
             student = new_static_student(config, teacher, pairs.train)
-        elif config.student.trim:
-            trim(student, pairs, config.student.prompt, console)
+        # From here on it is the student's own: token ids, scores and the saved model all take it from there.
+        set_prompt(student, config.student.prompt)
+        if config.student.trim:
+            report["vocabulary"] = asdict(trim(student, pairs, console))
     if config.student.kind == "extended" and start is None:
         student = new_extended_student(config, student, pairs.train, store, views, console, progress)
     millions = sum(parameter.numel() for parameter in student.parameters()) / 1e6
@@ -196,9 +199,9 @@ def train(
         joined = [f"{name} ({count:,})" for name, count in rows.items() if name.count("-") > 1]
         console.print(f"one content in several languages: {', '.join(joined) or 'none that fills a batch'}")
     with together():
-        evaluator = BitextEvaluator(
-            validation, limit=_VALIDATION_LIMIT, prompt=config.student.prompt, name=metric
-        )
+        if config.loss.kind == "soft" and is_first():
+            console.print(describe_labels(config.loss, batches))
+        evaluator = BitextEvaluator(validation, limit=_VALIDATION_LIMIT, name=metric)
         if is_first():
             folder.begin(resume=resume, overwrite=overwrite)
     try:
@@ -213,10 +216,6 @@ def train(
             trained = _train(config, student, batches, evaluator, suites, languages, folder, resume, console)
             card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)
             folder.save_text("README.md", card)
-            if config.student.prompt:
-                # So that plain `encode` puts before a sentence what training has put there.
-                student.prompts["default"] = config.student.prompt
-                student.default_prompt_name = "default"
             folder.save_model(student)
     except BaseException:
         folder.abandon()
@@ -260,7 +259,7 @@ def _train(
         f"validation accuracy after training: {after[f'{metric}_accuracy']:.1%} "
         f"({steps:,} steps, {seconds:,.0f} seconds)"
     )
-    folder.save_json("training_log.json", history)
+    folder.save_json(LOG, history)
     scores = on_first(lambda: scored("scores.json"))
     if scores_before and scores:
         print_gain(scores_before, scores, console)
@@ -284,7 +283,7 @@ def _score(
 
     if not suites:
         return None
-    scores = evaluate(student, suites, prompt=config.student.prompt)
+    scores = evaluate(student, suites)
     scores["model"]["name"] = config.output
     for suite in suites:
         if untrained := [code for code in suite_languages(suite) if code not in languages]:
@@ -308,7 +307,13 @@ def _fit(
 
     from lingualign.embedding.encode import fast_bf16
     from lingualign.progress_lines import draws_bars
-    from lingualign.training.callbacks import EmbeddingsFirst, ProgressBar, ProgressLines, StopOnSignal
+    from lingualign.training.callbacks import (
+        EmbeddingsFirst,
+        LogFile,
+        ProgressBar,
+        ProgressLines,
+        StopOnSignal,
+    )
     from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
     from lingualign.training.trainer import AlignmentTrainer
 
@@ -352,6 +357,7 @@ def _fit(
     trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student, batches), evaluator)
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(LogFile(partial(folder.save_json, LOG)))
     if progress:
         trainer.add_callback(ProgressBar(metric) if draws_bars() else ProgressLines(metric))
     if training.early_stopping.patience is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,9 @@ from lingualign.training.rowwise_adam import RowwiseAdamW
 logger = logging.getLogger(__name__)
 
 _ADAPTERS = "adapters.safetensors"
+_SUMS = "sums_{}.json"
+"""What a process has summed up since the last entry of the log."""
+_TIMINGS = ("_runtime", "_per_second")
 _BESIDE = "trained_beside"
 
 if TYPE_CHECKING:
@@ -80,6 +84,9 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         self._adapted = has_adapters(model)
         self._prefetched: Prefetched[dict[str, Any]] | None = None
         super().__init__(model=model, args=args, loss=loss, evaluator=evaluator)
+        # With it the host would write the tokenizer's special tokens over those of the model's own configuration. The
+        # model saves its tokenizer itself.
+        self.processing_class = None
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Give the batches as they are: they know their share of each step, so nothing has to deal them out."""
@@ -100,6 +107,8 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         if self._prefetched is not None:
             self._prefetched.close()
             self._prefetched = None
+        if kwargs["resume_from_checkpoint"] is not None and epoch == kwargs["epochs_trained"]:
+            self._load_sums(Path(kwargs["resume_from_checkpoint"]))
         self.batches.set_epoch(epoch)
         if self._stopped_early():
             # Killed between its last checkpoint and its end, a run that is resumed must not take another step.
@@ -246,6 +255,12 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         """Count the diagnostics of the loss with its terms: the log has their means over steps and processes."""
         super().track_loss_components(loss | getattr(self.loss, "diagnostics", {}))
 
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log what follows from the run alone: timings, and the host's summary of them, differ from one to the next."""
+        if "train_runtime" in logs:
+            return
+        super().log({key: value for key, value in logs.items() if not key.endswith(_TIMINGS)}, start_time)
+
     def _whole(self) -> str:
         """Say what is left of a run that fails; empty where nothing is."""
         found = checkpoints(Path(str(self.args.output_dir)))
@@ -261,17 +276,36 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             return
         with together():
             self._check_weights()
-        random_states = gathered(None if is_first() else self._random_state())
+        own_files = gathered(self._own_files())
         with together():
             if is_first():
-                self._write_checkpoint(checkpoint, best, random_states)
+                self._write_checkpoint(
+                    checkpoint, best, {name: file for files in own_files for name, file in files.items()}
+                )
 
-    def _random_state(self) -> tuple[str, bytes]:
-        """Give the random state of this process as the host keeps it: a file name and its content."""
+    def _own_files(self) -> dict[str, bytes]:
+        """Return the files of this process alone, by name: its random state, as the host keeps it, and its sums."""
         with TemporaryDirectory() as folder:
             self._save_rng_state(folder)
-            [file] = Path(folder).iterdir()
-            return file.name, file.read_bytes()
+            files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+        sums = {
+            "loss": self._tr_loss.item(),
+            "since": self._globalstep_last_logged,
+            "terms": {name: value.item() for name, value in self.accum_loss_components["train"].items()},
+        }
+        return files | {_SUMS.format(self.args.process_index): json.dumps(sums).encode()}
+
+    def _load_sums(self, checkpoint: Path) -> None:
+        """Continue the sums of a checkpoint, so that the next entry of the log is the one it would have been."""
+        file = checkpoint / _SUMS.format(self.args.process_index)
+        if not file.is_file():
+            return
+        sums = json.loads(file.read_text(encoding="utf-8"))
+        self._tr_loss += sums["loss"]
+        self._globalstep_last_logged = sums["since"]
+        self.accum_loss_components["train"] = {
+            name: torch.tensor(value, device=self.args.device) for name, value in sums["terms"].items()
+        }
 
     @cached_property
     def _frozen(self) -> str:
@@ -296,9 +330,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
             for name, value in adapters(self.model).items():
                 value.copy_(found[name])
 
-    def _write_checkpoint(
-        self, checkpoint: Path, best: Path, random_states: list[tuple[str, bytes] | None]
-    ) -> None:
+    def _write_checkpoint(self, checkpoint: Path, best: Path, own_files: dict[str, bytes]) -> None:
         with (
             explained(
                 f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}",
@@ -312,8 +344,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
                 self.save_model(str(unfinished), _internal_call=True)
             self._save_optimizer_and_scheduler(str(unfinished))
             self._save_scaler(str(unfinished))
-            self._save_rng_state(str(unfinished))
-            for name, content in filter(None, random_states):
+            for name, content in own_files.items():
                 (unfinished / name).write_bytes(content)
             self._save_state(unfinished / "trainer_state.json")
         kept = {path.name for path in checkpoints(checkpoint.parent)[-2:]}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from lingualign.embedding.encode import encode, encode_batches, resolve_precision
 from lingualign.embedding.encoders.prompts import hint_at_prompts
 from lingualign.embedding.encoders.protocol import Pooling
-from lingualign.embedding.models import fingerprint, has_modules, load_model
+from lingualign.embedding.models import fingerprint, has_modules, load_model, prompt_of
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,12 +50,11 @@ class TransformerEncoder:
         if device is not None:
             self.model = self.model.to(device)
         self.prompt_from: PromptFrom = "option"
+        self.prompt = prompt_of(self.model, prompt)
         if prompt is None:
-            prompt = self.model.prompts.get(self.model.default_prompt_name or "") or ""
-            self.prompt_from = "model" if prompt else "none"
-            if not prompt:
+            self.prompt_from = "model" if self.prompt else "none"
+            if not self.prompt:
                 hint_at_prompts(self.name, self.model.prompts)
-        self.prompt = prompt
         self.precision: Precision = resolve_precision(precision, self.model.device)
         from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
