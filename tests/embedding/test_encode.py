@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
 
-from lingualign.embedding import encode, encode_batches
+from lingualign.embedding import encode, encode_batches, fingerprint
+from lingualign.embedding.encoders import encode_with, open_encoder
 from lingualign.errors import InputError
 
 FIVE = [
@@ -165,3 +168,58 @@ def test_a_model_that_gives_nan_is_reported_with_the_sentence(static):
     finally:
         with torch.no_grad():
             static[0].embedding.weight.copy_(weights)
+
+
+def narrowed(
+    model: SentenceTransformer, dtype: torch.dtype
+) -> tuple[SentenceTransformer, SentenceTransformer]:
+    """A copy of a model in a narrower precision, and one of the same weights in single precision."""
+    narrow = copy.deepcopy(model).to(dtype)
+    return narrow, copy.deepcopy(narrow).float()
+
+
+@pytest.mark.parametrize("kind", ["minilm", "static"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_single_precision_is_that_of_the_arithmetic_whatever_the_weights_are_in(
+    request, kind, dtype, tmp_path
+) -> None:
+    narrow, wide = narrowed(request.getfixturevalue(kind), dtype)
+    expected = encode(wide, FIVE, precision="fp32")
+    np.testing.assert_array_equal(encode(narrow, FIVE, precision="fp32"), expected)
+    assert {tensor.dtype for tensor in narrow.parameters()} == {dtype}
+    narrow.save_pretrained(str(tmp_path), create_model_card=False)
+    saved = open_encoder(str(tmp_path), precision="fp32")
+    assert saved.fingerprint == fingerprint(narrow)
+    np.testing.assert_array_equal(encode_with(saved, FIVE), expected)
+    # Torch's kernels for processors take no half precision beside bf16.
+    np.testing.assert_allclose(encode(narrow, FIVE, precision="bf16"), expected, atol=0.02)
+
+
+def test_an_autocast_of_others_does_not_reach_single_precision(minilm) -> None:
+    from accelerate import Accelerator
+
+    model = copy.deepcopy(minilm)
+    expected = encode(model, FIVE, precision="fp32")
+    Accelerator(mixed_precision="bf16", cpu=True).prepare_model(model)
+    wrapped = model.forward
+    np.testing.assert_array_equal(encode(model, FIVE, precision="fp32"), expected)
+    assert model.forward == wrapped
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        np.testing.assert_array_equal(encode(minilm, FIVE, precision="fp32"), expected)
+
+
+def test_an_unset_prompt_is_the_models_own_everywhere(minilm, tmp_path) -> None:
+    from lingualign.teacher import TeacherStore
+    from lingualign.training.tokens import TokenIds
+
+    model = copy.deepcopy(minilm)
+    model.prompts["e5"], model.default_prompt_name = "query: ", "e5"
+    for prompt, meant in ((None, "query: "), ("", ""), ("passage: ", "passage: ")):
+        expected = encode(minilm, FIVE, prompt=meant)
+        np.testing.assert_array_equal(encode(model, FIVE, prompt=prompt), expected)
+        np.testing.assert_array_equal(encode_with(open_encoder(model, prompt=prompt), FIVE), expected)
+        store = TeacherStore.for_model(tmp_path, model, prompt=prompt)
+        assert store.folder == TeacherStore.for_model(tmp_path, minilm, prompt=meant).folder
+        ids = [TokenIds(one, FIVE, prompt=text) for one, text in ((model, prompt), (minilm, meant))]
+        features = [one.features(np.arange(len(FIVE)))["input_ids"] for one in ids]
+        assert torch.equal(*features)

@@ -1,4 +1,4 @@
-"""Trimmed vocabularies of every kind: the same vectors for the languages kept, and nothing lost for the others."""
+"""Trimmed vocabularies of every kind: the same vectors in the scripts kept, and nothing lost for the others."""
 
 from __future__ import annotations
 
@@ -28,8 +28,52 @@ def pair(request, sentences):
     texts = [text for code in sentences for text in sentences[code][:300]]
     whole = tiny.encoder(train(texts, 3000), special)
     trimmed = copy.deepcopy(whole)
-    kept = sentences["en"][:300] + sentences["ja"][:300]
-    return whole, trimmed, kept, trim_vocabulary(trimmed, kept, prompt="query: ")
+    few = {code: sentences[code][:100] for code in ("en", "ja")}
+    held_out = sentences["en"][300:600] + sentences["ja"][300:600]
+    counts = trim_vocabulary(trimmed, few, prompt="query: ", held_out=held_out)
+    return whole, trimmed, [*few["en"], *few["ja"]], counts
+
+
+@pytest.mark.data
+def test_text_in_the_scripts_of_the_languages_is_cut_as_before(pair, sentences) -> None:
+    whole, trimmed, _, counts = pair
+    assert (counts.held_out, counts.cut_differently) == (
+        len(set(sentences["en"][300:600] + sentences["ja"][300:600])),
+        0,
+    )
+    # Of French, not a sentence was given.
+    for code in ("en", "fr", "ja"):
+        for text in sentences[code][300:1500:5]:
+            assert trimmed.tokenizer.tokenize(text) == whole.tokenizer.tokenize(text)
+
+
+@pytest.mark.data
+def test_sentences_that_are_cut_differently_are_counted(pair, sentences) -> None:
+    whole, *_ = pair
+    encoder = copy.deepcopy(whole)
+    held_out = sentences["ru"][:200] + sentences["en"][:50]
+    counts = trim_vocabulary(encoder, sentences["en"][:300], held_out=held_out)
+    differ = [
+        t for t in dict.fromkeys(held_out) if encoder.tokenizer.tokenize(t) != whole.tokenizer.tokenize(t)
+    ]
+    assert counts.cut_differently == len(differ) > 100
+
+
+def test_a_stray_name_brings_no_script_and_each_language_its_own() -> None:
+    from lingualign.student.trimming import _scripts
+
+    english = ["The letter α is Greek."] + ["Not a letter of it here, 2 + 2 = 4!"] * 20
+    few_in_hindi = {"en": english * 1000, "hi": ["नमस्ते दुनिया, यह एक वाक्य है।"]}
+    assert _scripts({"en": english}) == {"", "LATIN"}
+    assert _scripts(few_in_hindi) == {"", "LATIN", "DEVANAGARI"}
+    assert _scripts({"ja": ["人々はカレーを食べました。", "東京タワーに登る。"]}) == {
+        "",
+        "CJK",
+        "HIRAGANA",
+        "KATAKANA",
+    }
+    assert _scripts({"sr": ["Ovo je rečenica.", "Ово је реченица."]}) == {"", "LATIN", "CYRILLIC"}
+    assert _scripts({"en": ["1234", ""], "fr": []}) == {""}
 
 
 @pytest.mark.data
@@ -50,7 +94,7 @@ def test_parameters_go_and_are_counted(pair) -> None:
     assert counts.parameters_before == sum(p.numel() for p in whole.parameters())
     assert counts.parameters == sum(p.numel() for p in trimmed.parameters())
     removed = whole[0].model.get_input_embeddings().num_embeddings - counts.tokens
-    assert removed > 500
+    assert removed > 300
     assert counts.parameters_before - counts.parameters == removed * 16
 
 
@@ -95,12 +139,15 @@ def test_a_piece_whose_character_has_none_of_its_own_stays() -> None:
         ("b", -2.0),
         ("ab", -2.0),
         ("az", -3.0),
+        ("ж", -4.0),
+        ("у", -4.0),
+        ("жу", -3.0),
         ("low", -9.0),
     ]
     backend = Tokenizer(models.Unigram(vocabulary, unk_id=0))
     student = tiny.encoder(backend, {"unk_token": "<unk>", "pad_token": "<pad>"})
     trim_vocabulary(student, ["ba"])
-    assert set(student.tokenizer.get_vocab()) == {"<unk>", "<pad>", "a", "b", "az", "low"}
+    assert set(student.tokenizer.get_vocab()) == {"<unk>", "<pad>", "a", "b", "ab", "az", "ж", "у", "low"}
 
 
 def test_what_cannot_be_trimmed_rightly_is_refused_and_left_alone() -> None:

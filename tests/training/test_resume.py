@@ -43,6 +43,12 @@ def undisturbed(request, tmp_path_factory, models, processes):
     return config, seconds
 
 
+def log(folder: Path) -> list[dict[str, Any]]:
+    """The log of a run; each step has its entries once."""
+    entries: list[dict[str, Any]] = json.loads((folder / "training_log.json").read_text())
+    return entries
+
+
 def _elsewhere(config, folder: Path):
     return replace(config, output=str(folder / "run"))
 
@@ -76,7 +82,33 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_weights(undisturbed, 
     if process.exitcode != 0:
         _finish(processes, disturbed, resume=(tmp_path / "run").exists())
     assert weights(tmp_path / "run") == weights(Path(config.output))
+    assert log(tmp_path / "run") == log(Path(config.output))
     assert not leftovers(tmp_path / "run")
+
+
+def test_a_killed_run_has_its_log_whole(undisturbed, tmp_path, processes) -> None:
+    config, _ = undisturbed
+    disturbed = _elsewhere(config, tmp_path)
+    _kill_after(processes, disturbed, 8)
+    entries = log(tmp_path / "run")
+    assert [entry["step"] for entry in entries][:2] == [4, 8]
+    assert entries == log(Path(config.output))[: len(entries)]
+
+
+def test_a_run_stopped_between_two_entries_of_the_log_has_the_same_log_in_the_end(
+    undisturbed, tmp_path, processes
+) -> None:
+    config, _ = undisturbed
+    disturbed = _elsewhere(config, tmp_path)
+    process = processes.Process(target=run, args=(disturbed,))
+    process.start()
+    while process.is_alive() and not checkpoints(tmp_path / "run" / "checkpoints"):
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(60)
+    assert process.exitcode != 0
+    _finish(processes, disturbed, resume=True)
+    assert log(tmp_path / "run") == log(Path(config.output))
 
 
 KILLS = 20
@@ -137,14 +169,16 @@ def test_training_killed_at_many_moments_ends_with_the_same_weights(
     assert process.exitcode == 0
     assert len((tmp_path / "killed").read_text().splitlines()) == KILLS >= 20
     assert weights(tmp_path / "disturbed" / "run") == weights(tmp_path / "run")
+    assert log(tmp_path / "disturbed" / "run") == log(tmp_path / "run")
     assert not leftovers(tmp_path)
 
 
 def test_the_best_state_and_not_the_last_is_what_stays(undisturbed) -> None:
     folder = Path(undisturbed[0].output)
-    log = json.loads((folder / "training_log.json").read_text())
     scores = {
-        row["step"]: row["eval_validation_accuracy"] for row in log if "eval_validation_accuracy" in row
+        row["step"]: row["eval_validation_accuracy"]
+        for row in log(folder)
+        if "eval_validation_accuracy" in row
     }
     assert list(scores) == [4, 8, 12, 16, 20, 24]
     best = max(scores, key=scores.get)

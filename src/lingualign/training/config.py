@@ -71,7 +71,8 @@ class StudentConfig:
     embeddings_first
         For ``extended``: share of the steps in which the token embeddings learn alone, before the layers do.
     trim
-        For ``encoder``: whether to remove from a large vocabulary what no sentence of the pairs uses.
+        For ``encoder``: whether to remove from a large vocabulary the tokens in scripts that the languages of the pairs
+        are not written in.
     """
 
     kind: Literal["static", "extended", "encoder"] = "static"
