@@ -85,15 +85,13 @@ def test_prompt_padding_and_pooling_agree_with_sentence_transformers(minilm, sid
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
-def test_default_prompt_of_the_model_is_taken_only_for_none(minilm):
+def test_default_prompt_of_the_model_is_taken_where_none_is_given(minilm):
     model = SentenceTransformer(
         modules=list(minilm), prompts={"query": "query: "}, default_prompt_name="query", device="cpu"
     )
+    np.testing.assert_allclose(encode(model, FIVE, precision="fp32"), model.encode(FIVE), atol=1e-5)
     np.testing.assert_allclose(
-        encode(model, FIVE, prompt=None, precision="fp32"), model.encode(FIVE), atol=1e-5
-    )
-    np.testing.assert_allclose(
-        encode(model, FIVE, precision="fp32"), model.encode(FIVE, prompt=""), atol=1e-5
+        encode(model, FIVE, prompt="", precision="fp32"), model.encode(FIVE, prompt=""), atol=1e-5
     )
 
 

@@ -94,7 +94,7 @@ def test_parameters_go_and_are_counted(pair) -> None:
     assert counts.parameters_before == sum(p.numel() for p in whole.parameters())
     assert counts.parameters == sum(p.numel() for p in trimmed.parameters())
     removed = whole[0].model.get_input_embeddings().num_embeddings - counts.tokens
-    assert removed > 300
+    assert removed > 100
     assert counts.parameters_before - counts.parameters == removed * 16
 
 

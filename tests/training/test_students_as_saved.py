@@ -38,8 +38,16 @@ def _saved(folder: Path, models: Path, *, dtype: torch.dtype = torch.float32, pr
 
 
 def _run(folder: Path, models: Path, kind: str, base: str, prompt: str | None = None, **training):
-    config = tiny_run(folder, models, kind, max_steps=8, **training)
+    config = tiny_run(folder, models, kind, max_steps=4, **training)
     return replace(config, student=replace(config.student, model=base, prompt=prompt), evaluate=[SUITE])
+
+
+def _figures(scores):
+    """The figures of each suite, without what a run says of its pairs."""
+    return [
+        {key: value for key, value in suite.items() if key != "untrained"}
+        for suite in scores["suites"].values()
+    ]
 
 
 def test_scores_of_a_run_in_bf16_are_those_of_its_folder_in_fp32(models, tmp_path) -> None:
@@ -47,7 +55,7 @@ def test_scores_of_a_run_in_bf16_are_those_of_its_folder_in_fp32(models, tmp_pat
     trained = train(config, progress=False)
     assert trained.scores is not None
     again = evaluate(config.output, load_suites(config.evaluate))
-    assert trained.scores["suites"] == again["suites"]
+    assert _figures(trained.scores) == _figures(again)
     assert trained.scores["model"] | {"name": ""} == again["model"] | {"name": ""}
     log = json.loads((tmp_path / "run" / "training_log.json").read_text())
     assert trained.after == max(row.get("eval_validation_accuracy", 0) for row in log)
@@ -75,10 +83,15 @@ def test_a_static_student_trains_in_fp32_too(models, tmp_path) -> None:
     assert table.dtype == torch.float32
 
 
-@pytest.mark.parametrize("kind", ["encoder", "extended"])
 @pytest.mark.parametrize(
-    ("own", "given", "meant"),
-    [("query: ", None, "query: "), ("query: ", "", ""), ("query: ", "to: ", "to: "), ("", None, "")],
+    ("kind", "own", "given", "meant"),
+    [
+        ("encoder", "query: ", None, "query: "),
+        ("encoder", "query: ", "", ""),
+        ("encoder", "query: ", "to: ", "to: "),
+        ("encoder", "", None, ""),
+        ("extended", "query: ", None, "query: "),
+    ],
 )
 def test_the_saved_model_puts_before_a_sentence_what_training_has_put_there(
     kind, own, given, meant, models, tmp_path
@@ -95,7 +108,7 @@ def test_the_saved_model_puts_before_a_sentence_what_training_has_put_there(
     saved = SentenceTransformer(str(tmp_path / "one" / "run"), device="cpu")
     np.testing.assert_array_equal(saved.encode(texts), saved.encode(texts, prompt=meant))
     again = evaluate(str(tmp_path / "one" / "run"), load_suites([SUITE]))
-    assert trained.scores["suites"] == again["suites"]
+    assert _figures(trained.scores) == _figures(again)
     assert trained.scores["model"]["prompt"] == again["model"]["prompt"] == meant
 
 

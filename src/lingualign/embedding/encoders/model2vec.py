@@ -42,6 +42,10 @@ class Model2VecEncoder:
                 f"model {self.name!r} cannot be loaded ({type(error).__name__}: {reason}): give a folder that "
                 "model2vec wrote, or a hub id, with a network"
             ) from error
+        # Its means are computed in the precision of the table.
+        self._saved = self._model.embedding
+        if self._saved.dtype == np.float16:
+            self._model.embedding = self._saved.astype(np.float32)
         self._prompt_from = "none" if prompt is None else "option"
         self.prompt = prompt or ""
 
@@ -59,7 +63,7 @@ class Model2VecEncoder:
     def fingerprint(self) -> str:
         """Of tables, tokenizer and longest text."""
         digest = hashlib.sha256(json.dumps([self._model.tokenizer.to_str(), self._model.max_length]).encode())
-        for table in (self._model.embedding, self._model.weights, self._model.token_mapping):
+        for table in (self._saved, self._model.weights, self._model.token_mapping):
             if table is not None:
                 digest.update(f"\n{table.shape} {table.dtype}\n".encode())
                 digest.update(np.ascontiguousarray(table).data)
