@@ -195,13 +195,17 @@ def test_single_precision_is_that_of_the_arithmetic_whatever_the_weights_are_in(
 
 def test_an_autocast_of_others_does_not_reach_single_precision(minilm) -> None:
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
+    # One for the whole process: a trainer may have made it, in another precision.
+    AcceleratorState._reset_state(reset_partial_state=True)
     model = copy.deepcopy(minilm)
     expected = encode(model, FIVE, precision="fp32")
     Accelerator(mixed_precision="bf16", cpu=True).prepare_model(model)
     wrapped = model.forward
     np.testing.assert_array_equal(encode(model, FIVE, precision="fp32"), expected)
     assert model.forward == wrapped
+    AcceleratorState._reset_state(reset_partial_state=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         np.testing.assert_array_equal(encode(minilm, FIVE, precision="fp32"), expected)
 

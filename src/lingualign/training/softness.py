@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 _BATCHES = 8
 _ROWS = 1_024
 """Rows of a batch whose labels are measured, each over all columns."""
-_HARD, _UNIFORM = 0.02, 0.9
+_HARD, _UNIFORM = 0.01, 0.9
 """Shares of the largest entropy: from the hard label to the one, from the other to no information at all."""
-_TEMPERATURES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+_TEMPERATURES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 _SOFT = 0.25
 """Share of the largest entropy to which a proposed temperature should lead."""
 
