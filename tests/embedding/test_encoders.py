@@ -271,6 +271,10 @@ def test_model2vec_models_are_run_by_their_own_package(tmp_path) -> None:
     copy = tmp_path / "copy"
     model2vec.StaticModel(table, tokenizer).save_pretrained(copy)
     assert open_encoder(f"model2vec:{copy}").fingerprint == encoder.fingerprint
+    half = (table / 3).astype(np.float16)
+    model2vec.StaticModel(half, tokenizer).save_pretrained(copy)
+    found = encode_with(open_encoder(f"model2vec:{copy}"), ["a dog x"])
+    np.testing.assert_allclose(found, unit(half[1:].astype(np.float32).mean(0, keepdims=True)), atol=1e-6)
     model2vec.StaticModel(table + 1, tokenizer).save_pretrained(copy)
     assert open_encoder(f"model2vec:{copy}").fingerprint != encoder.fingerprint
     with pytest.raises(InputError, match="cannot be loaded"):
