@@ -283,7 +283,7 @@ def _score(
 
     if not suites:
         return None
-    scores = evaluate(student, suites)
+    scores = evaluate(student, suites, prompt=config.student.prompt)
     scores["model"]["name"] = config.output
     for suite in suites:
         if untrained := [code for code in suite_languages(suite) if code not in languages]:
