@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -13,6 +14,8 @@ from transformers import TrainerCallback
 
 from lingualign.progress_lines import Lines
 from lingualign.training.processes import any_process, is_first
+
+logger = logging.getLogger(__name__)
 
 _LOG_SECONDS = 10.0
 
@@ -172,7 +175,11 @@ class LogFile(TrainerCallback):
         self._now(state)
 
     def _now(self, state: TrainerState) -> None:
-        self._write(state.log_history)
+        try:
+            self._write(state.log_history)
+        except OSError as error:
+            # A full disk: the checkpoint that follows says so, and which one is whole.
+            logger.warning("The log cannot be written (%s); training continues.", error.strerror or error)
         self._written = time.monotonic()
 
 
