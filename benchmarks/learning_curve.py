@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from losses import figures, table, trained
+from losses import row, table, trained
 from machine import command_line, save_result
 
 SIZES = [1_000, 3_000, 10_000, 30_000, 100_000]
@@ -82,9 +82,7 @@ def main() -> None:
         rows[f"{size:,}"] = {
             "pairs": count,
             "validation": round(100 * max(accuracies), 2),
-            **figures(json.loads((folder / "scores.json").read_text(encoding="utf-8"))),
-            "steps": log[-1]["step"],
-            "seconds": log[-1]["train_runtime"],
+            **row(folder),
         }
         save_result(given.name, {"config": given.config.name, "overrides": overrides, "sizes": rows})
     print(table(rows, "pairs a language"))

@@ -120,7 +120,7 @@ class ProgressLines(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Remember the loss."""
+        """Remember the loss until it is shown."""
         if logs and "loss" in logs:
             self._loss = f", loss {float(logs['loss']):.4g}"
 
@@ -140,6 +140,7 @@ class ProgressLines(TrainerCallback):
                 file=sys.stderr,
                 flush=True,
             )
+            self._loss = ""  # the next evaluation may come before the next loss
 
 
 class LogFile(TrainerCallback):

@@ -51,6 +51,8 @@ def describe_labels(loss: LossConfig, batches: PairBatches) -> str:
     temperature = loss.teacher_temperature or loss.temperature
     largest = sum(math.log(len(batch)) for batch in views) / len(views)
     entropy = _entropy(views, temperature)
+    if not largest:
+        return "label entropy 0: each batch has one pair"
     measured = f"label entropy {entropy:.2f} of at most {largest:.2f}"
     share = entropy / largest
     if _HARD < share < _UNIFORM:

@@ -259,11 +259,28 @@ def _train(
         f"validation accuracy after training: {after[f'{metric}_accuracy']:.1%} "
         f"({steps:,} steps, {seconds:,.0f} seconds)"
     )
+    if course := _course(history, f"eval_{metric}_accuracy"):
+        console.print(course)
     folder.save_json(LOG, history)
     scores = on_first(lambda: scored("scores.json"))
     if scores_before and scores:
         print_gain(scores_before, scores, console)
     return Trained(before, after[f"{metric}_accuracy"], after, steps, seconds, scores_before, scores)
+
+
+def _course(history: list[dict[str, float]], metric: str) -> str:
+    """Say whether an accuracy was still rising when training ended; empty where there are no two evaluations."""
+    evaluations = [(int(entry["step"]), entry[metric]) for entry in history if metric in entry]
+    if len(evaluations) < 2:
+        return ""
+    (earlier, before), (last, accuracy) = evaluations[-2:]
+    best = max(evaluations, key=lambda evaluation: evaluation[1])
+    if best == (last, accuracy) and accuracy > before:
+        return (
+            f"the accuracy was still rising, by {100 * (accuracy - before):.1f} points since step {earlier:,}: "
+            "more epochs may help"
+        )
+    return f"the accuracy was highest at step {best[0]:,}: more pairs may raise it, more epochs hardly"
 
 
 def _score(
