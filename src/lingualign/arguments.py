@@ -54,6 +54,10 @@ def parse(command: str, function: Callable[..., None], arguments: Sequence[str])
     parser = _parser(command, function, hints, configuration)
     if configuration:
         arguments = _join_lists(arguments, configuration)
+        if not all(map(_is_text, arguments)):
+            raise InputError(
+                f"{command}: an option's value is not UTF-8 text; rename the file or folder that it names"
+            )
         for path in _config_files(arguments):
             _check_config_file(path, configuration)
     try:
@@ -63,10 +67,6 @@ def parse(command: str, function: Callable[..., None], arguments: Sequence[str])
                 f"{command}: {empty} is null; it must be {_expected(_hint(configuration, empty))}"
             )
         values = parser.instantiate(values) if configuration else values
-    except UnicodeError:
-        raise InputError(
-            f"{command}: an option's value is not UTF-8 text; rename the file or folder that it names"
-        ) from None
     except (argparse.ArgumentError, ValueError, TypeError, OSError) as error:
         if isinstance(error, InputError):
             raise
@@ -240,6 +240,10 @@ def _join_lists(arguments: Sequence[str], configuration: Any) -> list[str]:
         alone = len(values) == 1 and (values[0].startswith("[") or str in _kinds(hint) or values[0] == "null")
         joined += values if alone or not values else [json.dumps(values, ensure_ascii=False)]
     return joined
+
+
+def _is_text(argument: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _config_files(arguments: Sequence[str]) -> Iterator[str]:
