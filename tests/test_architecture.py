@@ -22,6 +22,7 @@ FLOW = (
     "_version",
     "environment",
     "errors",
+    "answers",
     "files",
     "records",
     "hub",

@@ -21,7 +21,8 @@ import yaml
 from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from lingualign.errors import InputError
+from lingualign.errors import InputError, quoted
+from lingualign.files import check_regular
 from lingualign.hub import nearest, nearest_path
 from lingualign.pairs.config import DataConfig
 from lingualign.training.config import RunConfig
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 CONFIGURATIONS = (RunConfig, DataConfig)
+
+_LARGEST_CONFIG = 1 << 20
+_DEEPEST_CONFIG = 32
+_MOST_NODES = 10_000
 
 
 def parse(command: str, function: Callable[..., None], arguments: Sequence[str]) -> dict[str, Any]:
@@ -49,6 +54,10 @@ def parse(command: str, function: Callable[..., None], arguments: Sequence[str])
     parser = _parser(command, function, hints, configuration)
     if configuration:
         arguments = _join_lists(arguments, configuration)
+        if not all(map(_is_text, arguments)):
+            raise InputError(
+                f"{command}: an option's value is not UTF-8 text; rename the file or folder that it names"
+            )
         for path in _config_files(arguments):
             _check_config_file(path, configuration)
     try:
@@ -233,6 +242,10 @@ def _join_lists(arguments: Sequence[str], configuration: Any) -> list[str]:
     return joined
 
 
+def _is_text(argument: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
+
+
 def _config_files(arguments: Sequence[str]) -> Iterator[str]:
     for place, argument in enumerate(arguments):
         if argument.startswith("--config="):
@@ -242,9 +255,11 @@ def _config_files(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _check_config_file(path: str, configuration: Any) -> None:
-    """Refuse a file that is no configuration: missing, no text, no YAML, no keys, or one key twice."""
+    """Refuse a file that is no configuration: missing, no text, no YAML, no keys, one key twice, or made to explode."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        check_regular(Path(path))
+        content = Path(path).read_bytes()
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(
             f"--config {path!r}: no such file{nearest_path(path)}; configs/static.yaml is one to start from"
@@ -252,34 +267,60 @@ def _check_config_file(path: str, configuration: Any) -> None:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"--config {path!r}, line {line}: not UTF-8 text; save it as UTF-8") from None
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(f"--config {path!r} cannot be read: {getattr(error, 'strerror', error)}") from None
+    if len(content) > _LARGEST_CONFIG:
+        raise InputError(
+            f"--config {path!r}: larger than {_LARGEST_CONFIG >> 20} MiB, as no configuration is; give another file"
+        )
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise InputError(f"--config {path!r}: nested too deeply; write keys with values") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"--config {path!r}, line {line}: not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"--config {path!r}: not YAML: {' '.join(str(error).split())}") from None
+        problem = error.problem or "a mistake"
+        cure = "; indent with spaces, not with tabs" if "'\\t'" in problem else ""
+        raise InputError(f"--config {path!r}, line {line}: not YAML: {quoted(problem)}{cure}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"--config {path!r}: not YAML: {quoted(str(error))}") from None
     if not isinstance(root, yaml.MappingNode):
         keys = ", ".join(field.name for field in dataclasses.fields(configuration))
         raise InputError(
             f"--config {path!r}: expected keys with values, such as 'output: runs/mine'; there are {keys}"
         )
-    _check_keys_once(path, root)
+    _check_nodes(path, root)
 
 
-def _check_keys_once(path: str, node: yaml.MappingNode) -> None:
-    seen = set()
-    for key, value in node.value:
-        if key.value in seen:
-            line = key.start_mark.line + 1
+def _check_nodes(path: str, root: yaml.MappingNode) -> None:
+    """Look at every node as often as it is used: an alias may stand for thousands of others, or for its own parent."""
+    looked_at = 0
+    waiting: list[tuple[yaml.Node, int]] = [(root, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        line = node.start_mark.line + 1
+        looked_at += 1
+        if depth > _DEEPEST_CONFIG:
+            raise InputError(f"--config {path!r}, line {line}: nested too deeply; write keys with values")
+        if looked_at > _MOST_NODES:
             raise InputError(
-                f"--config {path!r}, line {line}: the key {key.value!r} is there a second time; join both"
+                f"--config {path!r}, line {line}: more than {_MOST_NODES:,} values, aliases (*name) written out; write "
+                "fewer"
             )
-        seen.add(key.value)
-        if isinstance(value, yaml.MappingNode):
-            _check_keys_once(path, value)
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                place = f"--config {path!r}, line {key.start_mark.line + 1}"
+                if not isinstance(key, yaml.ScalarNode):
+                    raise InputError(f"{place}: a list or a section as a key; a key is a word")
+                if key.value in seen:
+                    raise InputError(f"{place}: the key {key.value!r} is there a second time; join both")
+                seen.add(key.value)
+                waiting.append((value, depth + 1))
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [(value, depth + 1) for value in node.value]
 
 
 def _empty_section(values: Any, configuration: Any) -> str | None:

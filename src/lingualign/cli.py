@@ -5,10 +5,13 @@ Nothing heavy is imported before a command is chosen, so that help is instant.
 
 from __future__ import annotations
 
-import errno
 import inspect
+import logging
+import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from contextlib import redirect_stdout, suppress
+from typing import TYPE_CHECKING, Any
 
 from lingualign._version import __version__
 from lingualign.commands.data import counts, fetch, fetch_suites, inspect_, prepare
@@ -16,13 +19,10 @@ from lingualign.commands.evaluate import compare, evaluate
 from lingualign.commands.mining import align, encode, filter_, mine
 from lingualign.commands.train import quickstart, train
 from lingualign.environment import prepare_environment
-from lingualign.errors import InputError, SharedInputError
+from lingualign.errors import InputError, SharedInputError, environment_failure, is_panic, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    from collections.abc import Callable, Iterable, Sequence
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "quickstart": quickstart,
@@ -43,49 +43,68 @@ _GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 2 for an input error, 130 after Ctrl-C."""
+    """Run the command line.
+
+    Returns
+    -------
+    int
+        The exit status: 0; 2 for an input error, or for what the machine would not do (a full disk, no memory); 1 where
+        nobody reads the output any more; 130 after Ctrl-C. A defect of the program itself is raised.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help())
-        return 0
-    if arguments[0] in _GROUPS:
-        if arguments[1:2] in ([], ["-h"], ["--help"]):
-            print(_help(arguments[0]))
-            return 0
-        arguments[:2] = [" ".join(arguments[:2])]
-    if arguments[0] == "--version":
-        print(f"lingualign {__version__}")
-        return 0
-    prepare_environment()
-    try:
-        _run(arguments[0], arguments[1:])
-    except SharedInputError:
-        return 2
-    except InputError as error:
-        print(f"lingualign: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if error.errno not in _DISK_FULL:
-            raise
-        print(
-            f"lingualign: error: {error.filename or 'output'}: {error.strerror}; make room", file=sys.stderr
-        )
-        return 2
-    except KeyboardInterrupt as error:
-        print(f"lingualign: {error or 'interrupted'}", file=sys.stderr)
-        return 130
+    _open_closed_streams()
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_PrintableFormatter())
+    with redirect_stdout(_PrintableStream(sys.stdout)):
+        try:
+            try:
+                _run(arguments)
+            finally:
+                # Now, for when the interpreter ends nobody explains what fails.
+                sys.stdout.flush()
+        except SharedInputError:
+            return 2
+        except InputError as error:
+            return _fail(f"error: {error}", 2)
+        except KeyboardInterrupt as error:
+            return _fail(printable(str(error)) or "interrupted", 130)
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
+            if _output_lost() and isinstance(error, BrokenPipeError):
+                return 1
+            message = environment_failure(error)
+            if message is None:
+                error.add_note(
+                    f"This is a defect of lingualign {__version__}. Please report it, with the command and these lines."
+                )
+                raise
+            return _fail(f"error: {message}", 2)
     return 0
 
 
-def _run(command: str, arguments: Sequence[str]) -> None:
+def _run(arguments: list[str]) -> None:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return
+    if arguments[0] in _GROUPS:
+        if arguments[1:2] in ([], ["-h"], ["--help"]):
+            print(_help(arguments[0]))
+            return
+        arguments[:2] = [" ".join(arguments[:2])]
+    if arguments[0] == "--version":
+        print(f"lingualign {__version__}")
+        return
+    prepare_environment()
     from lingualign.arguments import parse
     from lingualign.hub import nearest
 
+    command = arguments[0]
     if command not in COMMANDS:
         raise InputError(
             f"unknown command {command!r}{nearest(command, COMMANDS)}; there are {', '.join(COMMANDS)}"
         )
-    COMMANDS[command](**parse(command, COMMANDS[command], arguments))
+    COMMANDS[command](**parse(command, COMMANDS[command], arguments[1:]))
 
 
 def _help(group: str = "") -> str:
@@ -111,3 +130,58 @@ def _help(group: str = "") -> str:
 
 def _summary(function: Callable[..., None]) -> str:
     return (inspect.getdoc(function) or "").partition("\n")[0]
+
+
+class _PrintableStream:
+    """Standard output without what a terminal obeys: names and sentences of files are a stranger's; colours stay."""
+
+    _OBEYED = re.compile("(\x1b\\[[0-9;]*m|[\n\t])")
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        if hasattr(stream, "reconfigure"):
+            # What the encoding lacks, as ASCII lacks most, is no reason to lose the outcome of hours.
+            stream.reconfigure(errors="backslashreplace")
+
+    def write(self, text: str) -> int:
+        parts = self._OBEYED.split(text)
+        parts[::2] = map(printable, parts[::2])
+        self._stream.write("".join(parts))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _PrintableFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller has closed of the standard streams, or the next file opened would take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _output_lost() -> bool:
+    """Whether standard output can take no more; what is left of it is thrown away then."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return True
+    return False
+
+
+def _fail(message: str, status: int) -> int:
+    with suppress(OSError):
+        print(f"lingualign: {message}", file=sys.stderr, flush=True)
+    return status

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import stat
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,50 @@ _SILENT_SECONDS = 3
 def cache_folder(name: str) -> Path:
     """Name the user's folder for one kind of thing that is kept from run to run: below ``$XDG_CACHE_HOME``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lingualign" / name
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what only looks like a file: a pipe, a socket or a device, from which one reads for ever.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    OSError
+        If there is nothing, or a link that leads nowhere.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+        raise InputError(f"{path}: {kind}, not a file; write its content to a file, and give that")
+
+
+def check_writable(path: Path, where: str) -> None:
+    """Refuse a file that could not be written, before what it is to hold is made.
+
+    Raises
+    ------
+    InputError
+        If its folder takes no file; ``where`` begins the message.
+    """
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputError(f"{where}: its folder cannot be written to: {error.strerror}") from None
+
+
+def check_name(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that is not UTF-8, where it is to stand in files of text or go to a library that knows no other.
+
+    Raises
+    ------
+    InputError
+        With the name.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{os.fspath(path)}: the name is not UTF-8; rename it") from None
 
 
 @contextmanager
@@ -82,6 +127,11 @@ def alone(lock: Path, taken: str) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+def named(error: OSError, path: Path) -> OSError:
+    """Return an error of writing with the file's name, which the system leaves out, or knows as a temporary one."""
+    return error if error.errno is None else OSError(error.errno, error.strerror, str(path))
 
 
 def sha256_of(path: Path) -> str:
@@ -151,6 +201,9 @@ def write_atomically(
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise named(error, path) from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

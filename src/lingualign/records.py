@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 _PLAIN = {"int": int, "str": str, "bool": bool}
+
+
+def read_json(text: str | bytes) -> Any:
+    """Read JSON that anyone may have written.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or nested deeper than Python's own reader follows.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def build_record(kind: type[T], values: Any) -> T:

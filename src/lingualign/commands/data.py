@@ -207,11 +207,13 @@ def _check_page(output: str) -> None:
     from pathlib import Path
 
     from lingualign.errors import InputError
+    from lingualign.files import check_writable
 
     path = Path(output)
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--output {output!r}: the page is HTML; give a name that ends in .html")
-    if path.is_dir() or not path.resolve().parent.is_dir():
+    if path.is_dir() or not path.absolute().parent.is_dir():
         raise InputError(
             f"--output {output!r}: {'a folder' if path.is_dir() else 'its folder does not exist'}"
         )
+    check_writable(path, f"--output {output!r}")

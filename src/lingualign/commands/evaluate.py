@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lingualign.errors import InputError
-from lingualign.files import cache_folder
+from lingualign.files import cache_folder, check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -269,7 +268,4 @@ def _check_output(output: str, option: str = "--output") -> None:
         )
     if not os.path.isdir(folder):
         raise InputError(f"{option} {output!r}: its folder does not exist")
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise InputError(f"{option} {output!r}: its folder cannot be written to: {error.strerror}") from None
+    check_writable(Path(output).absolute(), f"{option} {output!r}")

@@ -9,10 +9,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lingualign.embedding.limits import bounded_configs, check_model_folder, check_tokenizer
 from lingualign.embedding.padding import allow_padding
 from lingualign.embedding.progress import without_tensor_bars
 from lingualign.environment import prepare_environment
-from lingualign.errors import InputError, first_line
+from lingualign.errors import InputError, first_line, is_out_of_memory, is_panic
+from lingualign.files import check_name
 from lingualign.hub import is_on_hub
 
 if TYPE_CHECKING:
@@ -60,7 +62,6 @@ def load_model(
         are never opened, since unpickling can run code.
     """
     from sentence_transformers import SentenceTransformer
-    from torch import OutOfMemoryError
 
     prepare_environment()
     check_device(device)
@@ -69,7 +70,7 @@ def load_model(
         # One load at a time: torch.load is blocked for this thread meanwhile, and the block must not nest.
         # The bar of a download stays.
         bars = without_tensor_bars() if Path(place).is_dir() else nullcontext()
-        with _loading, _no_unpickling(name), bars:
+        with _loading, _no_unpickling(name), bounded_configs(name), bars:
             model = SentenceTransformer(
                 place,
                 revision=revision,
@@ -78,11 +79,14 @@ def load_model(
                 local_files_only=not reachable,
                 model_kwargs={"use_safetensors": True},
             )
+        _check_downloaded_tokenizer(name, model)
         allow_padding(model)
         return model
-    except (InputError, MemoryError, OutOfMemoryError):
+    except InputError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if is_out_of_memory(error) or not (isinstance(error, Exception) or is_panic(error)):
+            raise
         # Whatever goes wrong while a stranger's files are read is about these files: transformers, the
         # hub client, safetensors and json each raise their own kinds.
         raise InputError(_why_not(name, revision, error)) from error
@@ -215,7 +219,17 @@ def _resolve(name: str) -> str:
             f"model {name!r} is a folder, but not a model's: it holds neither modules.json nor config.json. "
             f"{_OFFLINE_WAYS}."
         )
+    check_name(folder)
+    check_model_folder(folder)
     return str(folder)
+
+
+def _check_downloaded_tokenizer(name: str, model: SentenceTransformer) -> None:
+    backend = getattr(model.tokenizer, "backend_tokenizer", model.tokenizer)
+    if hasattr(backend, "post_processor") and not Path(name).is_dir():
+        parts = {"normalizer": backend.normalizer, "post_processor": backend.post_processor}
+        described = {key: json.loads(part.__getstate__()) for key, part in parts.items() if part is not None}
+        check_tokenizer(f"model {name!r}", described)
 
 
 def check_device(device: str | None) -> None:
@@ -262,7 +276,7 @@ def _no_unpickling(name: str) -> Iterator[None]:
         torch.load = unpickle
 
 
-def _why_not(name: str, revision: str | None, error: Exception) -> str:
+def _why_not(name: str, revision: str | None, error: BaseException) -> str:
     """Put the failure of a load into one message."""
     lines = (str(error).strip() or repr(error)).splitlines()
     reason = f"{type(error).__name__}: {lines[0].rstrip('.:')}"

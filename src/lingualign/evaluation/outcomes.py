@@ -31,6 +31,7 @@ from lingualign.evaluation.bitext import BitextAccuracy
 from lingualign.evaluation.suites import Kind
 from lingualign.files import write_atomically
 from lingualign.neighbours import Margin
+from lingualign.records import read_json
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -219,7 +220,7 @@ def load_outcomes(path: str | Path) -> Outcomes:
         )
     try:
         table = pq.read_table(file)
-        described = json.loads(table.schema.metadata[_METADATA])
+        described = read_json(table.schema.metadata[_METADATA])
         table = table.select(_schema().names).cast(_schema())
         suites = {name: _suite(name, about, table) for name, about in described["suites"].items()}
         model = dict(described["model"])

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from lingualign.errors import InputError, first_line
 from lingualign.files import cache_folder, write_atomically
 from lingualign.languages import language_code
+from lingualign.records import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,7 +173,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {"format": 1, "revisions": {}, "files": {}}
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path.read_bytes())
         revisions, files = manifest["revisions"], manifest["files"]
         # What a stranger's manifest names must lie in the folder, and be a commit.
         plain = all(re.fullmatch(r"[\w-]+/[\w-]+\.parquet", entry["file"]) for entry in files.values())

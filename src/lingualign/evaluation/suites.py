@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
+from lingualign.files import check_name
 from lingualign.hub import nearest_path
 from lingualign.languages import is_language, language_columns
 from lingualign.pairs.discovery import tabular_files
@@ -111,12 +113,13 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
     if not paths:
         raise InputError("no suite given: name at least one folder or file of evaluation data")
     suites: dict[str, Suite] = {}
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for given in map(Path, paths):
         for path in _files(given):
-            if path.resolve() in seen:
+            check_name(path)
+            if (real := os.path.realpath(path)) in seen:
                 continue
-            seen.add(path.resolve())
+            seen.add(real)
             suite = _load(path, *_name(path, given))
             if suite.name in suites:
                 raise InputError(
@@ -152,7 +155,7 @@ def _name(path: Path, given: Path) -> tuple[str, str]:
     """Give the name and group of a suite file reached through a given path."""
     relative = path.relative_to(given) if given.is_dir() else Path(path.name)
     name = relative.with_name(Path(without_compression(path.name)).stem).as_posix()
-    return name, relative.parts[0] if len(relative.parts) > 1 else path.resolve().parent.name
+    return name, relative.parts[0] if len(relative.parts) > 1 else Path(os.path.realpath(path)).parent.name
 
 
 def _load(path: Path, name: str, group: str) -> Suite:

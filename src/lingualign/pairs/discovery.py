@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
+from lingualign.files import check_name
 from lingualign.hub import nearest_path
 from lingualign.languages import are_languages, is_language, language_code
 from lingualign.pairs.formats.archives import ARCHIVE, archive_of, members
@@ -46,7 +47,7 @@ class TableFile:
     @property
     def identity(self) -> object:
         """What is equal where the same content is reached by two ways."""
-        return self.path.resolve()
+        return os.path.realpath(self.path)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class MosesFiles:
     @property
     def identity(self) -> object:
         """What is equal where the same content is reached by two ways."""
-        return frozenset({self.path1.resolve(), self.path2.resolve()})
+        return frozenset({os.path.realpath(self.path1), os.path.realpath(self.path2)})
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def find_pairs(
         cannot be had.
     """
     path = Path(source)
+    check_name(path)
     if path.is_dir():
         return _find_in_folder(path)
     if path.exists():
@@ -338,7 +340,7 @@ def _moses_parts(path: Path) -> tuple[str, str, str, str] | None:
 
 def _moses_files(name: str, lang1: str, lang2: str, sides: dict[str, Path]) -> MosesFiles:
     path1, path2 = sides[lang1], sides[lang2]
-    corpus = name or path1.resolve().parent.name
+    corpus = name or Path(os.path.realpath(path1)).parent.name
     return MosesFiles(
         f"{path1} + {path2.name}", path1, path2, language_code(lang1), language_code(lang2), corpus
     )
@@ -360,6 +362,8 @@ def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
         paths += saved
         folders[:] = [name for name in visible if Path(parent, name) not in linked + saved]
         paths += [Path(parent, name) for name in names if not name.startswith(".")]
+    for path in paths:
+        check_name(path)
     return sorted(paths), skipped
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
@@ -37,7 +38,6 @@ from lingualign.pairs.opus.source import stream_bitext
 from lingualign.pairs.table import PAIR_SCHEMA, check_sentences
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping, Sequence
 
 
@@ -149,7 +149,7 @@ def stream_pairs(
     elif isinstance(file, SavedDataset):
         tables = stream_saved(file.path, choose)
         named = language_pair(f"{file.path.name}.saved")
-        corpus = (named[0] if named else file.path.name) or file.path.resolve().parent.name
+        corpus = (named[0] if named else file.path.name) or Path(os.path.realpath(file.path)).parent.name
     else:
         tables = stream_table(file.path, choose, encoding, header=header)
         named = language_pair(file.path.name)
@@ -218,7 +218,7 @@ def _every_pair(table: pa.Table, origin: str, corpus: str) -> pa.Table:
 
 def _corpus(file: TableFile, named: tuple[str, str, str] | None) -> str:
     stem = named[0] if named else Path(without_compression(file.path.name)).stem
-    return stem or file.path.resolve().parent.name
+    return stem or Path(os.path.realpath(file.path)).parent.name
 
 
 def _pair_columns(origin: str, columns: Mapping[str, str]) -> Choice:

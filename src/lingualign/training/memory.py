@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sentence_transformers.base.losses.merged_forward import merge_feature_batches
 
+from lingualign.errors import is_out_of_memory
 from lingualign.losses.by_length import take_rows
 
 if TYPE_CHECKING:
@@ -15,16 +16,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-_SIGNS = ("can't allocate memory", "bad_alloc", "out of memory", "could not create a primitive")
 _MATRICES = 8
 """Matrices of the batch's similarities that a loss and its gradient hold at a time, about."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell the errors of Python, of CUDA, and of torch and oneDNN on the CPU, which have no kind of their own."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
-    )
 
 
 def largest_that_fits(

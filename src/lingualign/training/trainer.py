@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformerTrainer
 from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from lingualign.errors import InputError, first_line
+from lingualign.errors import InputError, first_line, is_out_of_memory
 from lingualign.student.static import train_rowwise
 from lingualign.training.checkpoints import (
     checkpoints,
@@ -26,7 +26,7 @@ from lingualign.training.checkpoints import (
     writing,
 )
 from lingualign.training.encoder_options import adapters, digest_of_frozen, has_adapters
-from lingualign.training.memory import is_out_of_memory, largest_that_fits
+from lingualign.training.memory import largest_that_fits
 from lingualign.training.prefetch import Prefetched
 from lingualign.training.processes import any_process, gathered, is_first, on_first, process_count, together
 from lingualign.training.rowwise_adam import RowwiseAdamW

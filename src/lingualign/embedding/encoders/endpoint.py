@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import json
+import html
 import logging
 import os
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
 from lingualign._version import __version__
+from lingualign.answers import AnswerError, open_answer, read_answer
 from lingualign.embedding.encoders.protocol import unit
-from lingualign.errors import InputError
+from lingualign.errors import InputError, quoted
+from lingualign.records import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +40,12 @@ SILENT_SECONDS = 60.0
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Seconds before each further attempt, where the server does not ask for another wait."""
 LONGEST_WAIT = 120.0
+LONGEST_ANSWER = 600.0
+_VECTOR_BYTES = 1 << 20
+"""Of the answer's text, for each sentence: a vector of 16,384 numbers takes a third of it."""
+_REASON_BYTES = 1 << 16
+_TRACE = 8
+"""Characters of the key in a row that are taken for a part of it."""
 
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -121,11 +130,12 @@ class Endpoint:
         self._silent_seconds = silent_seconds
         self._interval = 60 / rate if (rate := _setting(RATE)) else 0.0
         self._price = _setting(PRICE)
-        self._key = os.environ.get(KEY)
+        self._key = _key()
         self._width: int | None = None
         self._next = 0.0
         parts = urlsplit(self._url)
-        if self._key and parts.scheme == "http" and parts.hostname not in _LOCAL:
+        self._is_local = parts.hostname in _LOCAL
+        if self._key and parts.scheme == "http" and not self._is_local:
             raise InputError(
                 f"model {address!r}: the key in {KEY} would be sent unencrypted; use https, or unset {KEY}"
             )
@@ -153,7 +163,8 @@ class Endpoint:
             headers["Authorization"] = f"Bearer {self._key}"
         timeout = httpx2.Timeout(self._silent_seconds, connect=CONNECT_SECONDS)
         try:
-            with httpx2.Client(headers=headers, timeout=timeout) as client:
+            # A redirection is not followed, and a proxy of the environment is not for a server of this machine.
+            with httpx2.Client(headers=headers, timeout=timeout, trust_env=not self._is_local) as client:
                 for rows in _cut(sentences):
                     texts = [self.prompt + sentences[row] for row in rows]
                     yield np.array(rows), unit(self._vectors(client, texts))
@@ -186,17 +197,24 @@ class Endpoint:
         self._next = time.monotonic() + self._interval
         body = {"model": self._model, "input": texts, "encoding_format": "float"}
         try:
-            response = client.post(self._url, json=body)
+            with open_answer(client, "POST", self._url, LONGEST_ANSWER, json=body) as response:
+                if not response.is_success:
+                    self._refused(response)
+                content = read_answer(response, len(texts) * _VECTOR_BYTES + _REASON_BYTES, LONGEST_ANSWER)
+        except AnswerError as error:
+            if not error.passing:
+                raise InputError(f"{self.name}: {error}") from None
+            raise _PassingError(str(error)) from None
         except httpx2.TimeoutException:
             raise _PassingError(f"the server sent nothing for {self._silent_seconds:g} seconds") from None
         except httpx2.ConnectError as error:
-            raise InputError(f"{self.name} cannot be reached ({error or 'no answer'})") from None
-        except httpx2.TransportError as error:
-            raise _PassingError(f"the connection broke ({error or type(error).__name__})") from None
-        if not response.is_success:
-            self._refused(response)
+            raise InputError(f"{self.name} cannot be reached ({self._told(error) or 'no answer'})") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise _PassingError(
+                f"the connection broke ({self._told(error) or type(error).__name__})"
+            ) from None
         try:
-            answer = response.json()
+            answer = read_json(content)
         except ValueError:
             raise _PassingError("the answer is cut off, or no JSON") from None
         if not isinstance(answer, dict):
@@ -205,7 +223,7 @@ class Endpoint:
 
     def _refused(self, response: httpx2.Response) -> None:
         """Tell a failure that may pass from one that will not."""
-        said = f"the server answered {response.status_code} {response.reason_phrase}".rstrip()
+        said = f"the server answered {response.status_code} {self._told(response.reason_phrase)}".rstrip()
         if response.status_code in _PASSING:
             try:
                 wait = max(0.0, float(response.headers.get("Retry-After", "")))
@@ -213,7 +231,16 @@ class Endpoint:
                 wait = None
             raise _PassingError(said, wait)
         cure = f"; set {KEY}" if response.status_code == 401 and not self._key else ""
-        raise InputError(f"{self.name}: {said} ({_reason(response)}){cure}")
+        try:
+            reason = self._told(_reason(read_answer(response, _REASON_BYTES, self._silent_seconds)))
+        except AnswerError:
+            reason = ""
+        raise InputError(f"{self.name}: {said}{f' ({reason})' if reason else ''}{cure}")
+
+    def _told(self, words: object) -> str:
+        """Prepare the server's words for a message: without the key, which many repeat."""
+        line = quoted(str(words), longest=_REASON_BYTES)
+        return quoted(without_key(line, self._key) if self._key else line)
 
     def _read(self, answer: dict[str, Any], expected: int) -> NDArray[np.float32]:
         """Take the vectors out of an answer, whose rows may stand in any order."""
@@ -222,13 +249,14 @@ class Endpoint:
             found = f"{len(data)} vectors" if isinstance(data, list) else "no list 'data'"
             raise InputError(f"{self.name}: asked for {expected} vectors, and the answer has {found}")
         try:
-            places = [int(entry.get("index", row)) for row, entry in enumerate(data)]
-            vectors = [np.asarray(entry["embedding"], dtype=np.float32) for entry in data]
-        except (KeyError, TypeError, ValueError, AttributeError):
+            places = [entry.get("index", row) for row, entry in enumerate(data)]
+            with np.errstate(over="ignore"):  # infinite then, and refused
+                vectors = [np.asarray(entry["embedding"], dtype=np.float32) for entry in data]
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise InputError(
                 f"{self.name}: the answer has entries without a list of numbers 'embedding'"
             ) from None
-        if sorted(places) != list(range(expected)):
+        if {type(place) for place in places} != {int} or sorted(places) != list(range(expected)):
             raise InputError(
                 f"{self.name}: the places ('index') of the answer's vectors are not 0 to {expected - 1}"
             )
@@ -251,19 +279,59 @@ class Endpoint:
         usage = usage if isinstance(usage, dict) else {}
         tokens = usage.get("total_tokens", usage.get("prompt_tokens"))
         cost = usage.get("cost")
-        if isinstance(tokens, int):
+        if type(tokens) is int and 0 <= tokens < 1 << 53:
             self.usage.tokens = (self.usage.tokens or 0) + tokens
             if cost is None and self._price is not None:
                 cost = tokens * self._price / 1e6
-        if isinstance(cost, int | float):
+        if isinstance(cost, int | float) and 0 <= cost < 1 << 53:
             self.usage.cost = (self.usage.cost or 0.0) + cost
+
+
+def without_key(text: str, key: str) -> str:
+    """Take a key out of a text: as it is, quoted for an address or a page, in base64, and any longer part of it."""
+    forms = [key, base64.b64encode(key.encode()).decode(), base64.b64encode(f":{key}".encode()).decode()]
+    traces = [
+        (form[start : start + _TRACE], min(len(form), _TRACE))
+        for form in forms
+        for start in range(max(1, len(form) - _TRACE + 1))
+    ]
+    plain = html.unescape(unquote(text))
+    text = plain if any(trace in plain for trace, _ in traces) else text
+    hidden = np.zeros(len(text), bool)
+    for trace, length in traces:
+        start = text.find(trace)
+        while start >= 0:
+            hidden[start : start + length] = True
+            start = text.find(trace, start + 1)
+    runs = np.split(np.arange(len(text)), np.flatnonzero(np.diff(hidden)) + 1)
+    return "".join("[key]" if hidden[run[0]] else text[run[0] : run[-1] + 1] for run in runs if len(run))
+
+
+def _key() -> str | None:
+    key = (os.environ.get(KEY) or "").strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise InputError(
+            f"{KEY} holds characters that no key has (spaces, line breaks or letters beyond ASCII): set it anew"
+        )
+    return key or None
 
 
 def _parse(address: str) -> tuple[str, str]:
     """Take an address apart into where requests go and the model's name."""
     base, _, model = address.partition("#")
-    parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not model or parts.username:
+    try:
+        parts = urlsplit(base)
+        unfit = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+    except ValueError:
+        raise InputError(f"model {address!r} is no service: expected https://host/v1#model") from None
+    if "@" in parts.netloc or parts.query:
+        # The address stands in logs, scores and cards, where no secret may.
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}#{model}"
+        raise InputError(
+            f"model {shown!r} is no service with a user or a query (?...) in its address: expected "
+            f"https://host/v1#model, the key in {KEY}"
+        )
+    if unfit or not model:
         raise InputError(f"model {address!r} is no service: expected https://host/v1#model, the key in {KEY}")
     return f"{base.rstrip('/')}/embeddings", model
 
@@ -295,12 +363,11 @@ def _cut(sentences: Sequence[str]) -> Iterator[list[int]]:
         yield rows
 
 
-def _reason(response: httpx2.Response) -> str:
+def _reason(content: bytes) -> str:
     """Find what the server says of a failure."""
     try:
-        error = response.json()["error"]
-        said = error["message"] if isinstance(error, dict) else error
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
-        said = response.text
-    said = " ".join(str(said).split())
-    return said if len(said) <= 200 else f"{said[:197]}..."
+        answer = read_json(content)
+        error = answer.get("error", answer) if isinstance(answer, dict) else answer
+        return str(error["message"] if isinstance(error, dict) and "message" in error else error)
+    except ValueError:
+        return content.decode(errors="replace")

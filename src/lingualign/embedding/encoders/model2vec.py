@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lingualign.embedding.encoders.protocol import MODEL2VEC, unit
+from lingualign.embedding.limits import check_model_folder
 from lingualign.errors import InputError, first_line
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class Model2VecEncoder:
                 f"model {MODEL2VEC + model!r} needs the package model2vec: pip install 'lingualign[model2vec]'"
             ) from None
         self.name = MODEL2VEC + model
+        if Path(model).is_dir():
+            check_model_folder(Path(model))
         try:
             self._model = StaticModel.from_pretrained(model, force_download=False)
         except Exception as error:

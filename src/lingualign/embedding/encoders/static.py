@@ -5,7 +5,6 @@ A sentence's vector is the mean of its tokens' rows in a table.
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -15,8 +14,10 @@ import numpy as np
 
 from lingualign.embedding.encode import chunks, refuse_not_finite
 from lingualign.embedding.encoders.prompts import hint_at_prompts
+from lingualign.embedding.limits import check_model_folder
 from lingualign.embedding.models import digest_of
 from lingualign.errors import InputError
+from lingualign.records import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,6 +129,8 @@ def open_static(name: str, *, prompt: str | None = None) -> StaticEncoder | None
     from tokenizers import Tokenizer
 
     folder = Path(name).expanduser()
+    if (folder / "modules.json").exists():
+        check_model_folder(folder)
     try:
         modules = _modules(folder)
         if modules is None:
@@ -177,4 +180,4 @@ def _modules(folder: Path) -> list[dict[str, Any]] | None:
 
 
 def _read(file: Path) -> Any:
-    return json.loads(file.read_text("utf-8"))
+    return read_json(file.read_bytes())

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lingualign.embedding.encoders.protocol import unit
 from lingualign.errors import InputError, first_line
-from lingualign.files import sha256_of
+from lingualign.files import check_regular, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,6 +109,7 @@ class VectorFile:
 
 def _read(path: Path) -> tuple[pa.Array, NDArray[np.float32], dict[str, str]]:
     try:
+        check_regular(path)
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             if missing := [name for name in ("sentence", "vector") if name not in names]:

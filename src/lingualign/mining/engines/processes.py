@@ -12,7 +12,7 @@ import traceback
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from lingualign.errors import first_line
+from lingualign.errors import first_line, is_out_of_memory
 from lingualign.mining.engines.dispatch import Died, Done, dispatch
 from lingualign.mining.engines.engine import default_workers
 
@@ -148,9 +148,7 @@ def portable(error: Exception) -> Exception | Died:
 
     One that is out of memory is as good as dead: what it holds is given back only with the process.
     """
-    from torch import OutOfMemoryError
-
-    if isinstance(error, (MemoryError, OutOfMemoryError)):
+    if is_out_of_memory(error):
         return Died(f"out of memory ({first_line(error)})")
     error.add_note("".join(traceback.format_exception(error)))
     try:

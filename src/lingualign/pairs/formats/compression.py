@@ -8,6 +8,7 @@ import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
+from lingualign.files import check_regular
 from lingualign.pairs.formats.archives import ARCHIVE, archive_of, open_member
 from lingualign.pairs.formats.encodings import is_utf8, utf8_blocks
 
@@ -133,6 +134,7 @@ def read_blocks(path: Path) -> Iterator[bytes]:
     ending = path.suffix.lower()
     try:
         archive = archive_of(path)
+        check_regular(archive or path)
         size = (archive or path).stat().st_size
         opened: AbstractContextManager[IO[bytes]] = open_member(path) if archive else path.open("rb")
         with opened as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lingualign.errors import InputError, first_line
+from lingualign.files import check_regular
 from lingualign.pairs.formats.tabular import DAMAGED, Choice, flat_columns, text_columns
+from lingualign.records import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,8 +75,11 @@ def _sound(batch: pa.RecordBatch) -> pa.Table:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        check_regular(path)
+        content = read_json(path.read_bytes())
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a JSON object")

@@ -18,8 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError, first_line
+from lingualign.files import check_regular
 from lingualign.pairs.formats.compression import text_blocks, without_compression
 from lingualign.pairs.table import LONGEST_SENTENCE
+from lingualign.records import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -155,6 +157,7 @@ def _first_invalid(column: pa.ChunkedArray) -> int:
 
 def _stream_parquet(path: Path, choose: Choice, _encoding: str | None, _header: bool) -> Iterator[pa.Table]:
     rows = 0
+    check_regular(path)
     try:
         # Without the buffer a row group is read bit by bit, however large it is.
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
@@ -381,8 +384,8 @@ def _json_objects(path: Path, encoding: str | None) -> Iterator[tuple[int, dict[
             if not line.strip(string.whitespace):
                 continue
             try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
+                row = read_json(line)
+            except ValueError as error:
                 raise InputError(f"{path}, line {number}: not valid JSON ({error})") from None
             if not isinstance(row, dict):
                 raise InputError(f"{path}, line {number}: not a JSON object")

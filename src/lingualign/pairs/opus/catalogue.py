@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from lingualign.errors import InputError
+from lingualign.answers import AnswerError, open_answer, read_answer
+from lingualign.errors import InputError, quoted
 from lingualign.files import cache_folder, taking_turns, write_atomically
 from lingualign.languages import is_language, language_code
-from lingualign.pairs.opus.connection import AnswerError, check_status, persistently
+from lingualign.pairs.opus.connection import check_status, persistently
+from lingualign.records import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +29,9 @@ ADDRESS_VARIABLE = "LINGUALIGN_OPUS"
 """The environment variable that names another address of the catalogue: a mirror's."""
 
 _NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
-_LARGEST_ANSWER = 256 << 20
+_LONGEST_NAME = 200
+_LARGEST_ANSWER = 64 << 20
+_LONGEST_ANSWER = 300.0
 
 
 @dataclass(frozen=True)
@@ -138,9 +141,11 @@ class Catalogue:
         import difflib
 
         names = sorted(
-            name for name in self._ask({"corpora": "True"}, "corpora", None) if isinstance(name, str)
+            name
+            for name in self._ask({"corpora": "True"}, "corpora", None)
+            if isinstance(name, str) and len(name) <= _LONGEST_NAME and _NAME.fullmatch(name)
         )
-        meant = [name for name in names if _plain(name) == _plain(corpus) and _NAME.fullmatch(name)]
+        meant = [name for name in names if _plain(name) == _plain(corpus)]
         if corpus in names:
             return corpus
         if len(meant) == 1:
@@ -153,13 +158,9 @@ class Catalogue:
 
     def _ask(self, question: Mapping[str, str], key: str, kept: Path | None) -> list[Any]:
         def ask() -> list[Any]:
-            with self._client.stream("GET", self._address, params=question) as response:
+            with open_answer(self._client, "GET", self._address, params=question) as response:
                 check_status(response)
-                content = b""
-                for block in response.iter_bytes():
-                    content += block
-                    if len(content) > _LARGEST_ANSWER:
-                        raise AnswerError("its answer does not end", passing=False)
+                content = read_answer(response, _LARGEST_ANSWER, _LONGEST_ANSWER)
             answer = _list_in(content, key)
             if answer is None:
                 raise AnswerError(
@@ -192,13 +193,16 @@ class Catalogue:
             return None
         size, pairs = entry.get("size"), entry.get("alignment_pairs")
         unfit: list[object] = [text for text in (corpus, version, tag1, tag2) if not _NAME.fullmatch(text)]
-        unfit += [] if url.startswith(("https://", "http://")) else [url]
-        if unfit or not isinstance(size, int):
+        # What was asked for by https is not fetched by http.
+        schemes = ("https://",) if self._address.startswith("https://") else ("https://", "http://")
+        unfit += [] if url.startswith(schemes) else [url]
+        if unfit or not _is_count(size):
+            shown = quoted(repr((unfit or [size])[0]))
             raise InputError(
-                f"{self._address}: an entry of the catalogue cannot be trusted: {(unfit or [size])[0]!r} is no name, "
-                "web address or size"
+                f"{self._address}: an entry of the catalogue cannot be trusted: {shown} is no name, web address or "
+                "size"
             )
-        return Bitext(corpus, version, tag1, tag2, url, size, pairs if isinstance(pairs, int) else None)
+        return Bitext(corpus, version, tag1, tag2, url, size, pairs if _is_count(pairs) else None)
 
 
 def spread(bitexts: Iterable[Bitext], near: Iterable[str] = (), most: int = 40) -> str:
@@ -215,10 +219,14 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < 1 << 53
+
+
 def _list_in(content: bytes, key: str) -> list[Any] | None:
     try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError):
+        answer = read_json(content)
+    except ValueError:
         return None
     found = answer.get(key) if isinstance(answer, dict) else None
     return found if isinstance(found, list) else None

@@ -6,7 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
-from lingualign.errors import InputError
+from lingualign.answers import AnswerError, refuse_step_down
+from lingualign.errors import InputError, quoted
 from lingualign.files import cache_folder
 
 if TYPE_CHECKING:
@@ -27,14 +28,6 @@ PAUSES = (1.0, 3.0, 9.0)
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
-class AnswerError(Exception):
-    """An answer that is none: a status of failure, or a body that is not what was announced."""
-
-    def __init__(self, said: str, *, passing: bool) -> None:
-        super().__init__(said)
-        self.passing = passing
-
-
 def open_client() -> httpx2.Client:
     """Open connections to any server; the caller closes them."""
     import httpx2
@@ -43,6 +36,7 @@ def open_client() -> httpx2.Client:
         follow_redirects=True,
         timeout=httpx2.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS),
         headers={"User-Agent": f"lingualign/{__version__}"},
+        event_hooks={"response": [refuse_step_down]},
     )
 
 
@@ -51,7 +45,7 @@ def check_status(response: httpx2.Response) -> None:
     if not response.is_success:
         code = response.status_code
         raise AnswerError(
-            f"the server answered {code} {response.reason_phrase}".rstrip(), passing=code in _PASSING
+            f"the server answered {code} {quoted(response.reason_phrase)}".rstrip(), passing=code in _PASSING
         )
 
 
@@ -89,7 +83,7 @@ def persistently(
             return action()
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
             if pause is None or stopped is None:
-                raise _unreachable(url, str(error) or "no answer") from None
+                raise _unreachable(url, quoted(str(error)) or "no answer") from None
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise InputError(f"{url}: no address of a server ({error})") from None
         except (AnswerError, httpx2.HTTPError) as error:
@@ -113,8 +107,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, httpx2.TimeoutException):
         return f"the server sent nothing for {SILENT_SECONDS:g} seconds"
     if isinstance(error, httpx2.TransportError):
-        return f"the connection broke ({error or type(error).__name__})"
-    return str(error)
+        return f"the connection broke ({quoted(str(error)) or type(error).__name__})"
+    return quoted(str(error))
 
 
 def _unreachable(url: str, reason: str) -> InputError:

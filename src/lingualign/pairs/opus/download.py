@@ -10,9 +10,10 @@ import threading
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from lingualign.answers import AnswerError, in_time, open_answer
 from lingualign.errors import InputError
-from lingualign.files import cache_folder, taking_turns
-from lingualign.pairs.opus.connection import AnswerError, Stopped, check_status, persistently
+from lingualign.files import cache_folder, named, taking_turns
+from lingualign.pairs.opus.connection import SILENT_SECONDS, Stopped, check_status, persistently
 from lingualign.progress_lines import Lines, draws_bars
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _go_on(
     """Append what is missing of an archive to what is there of it."""
     have = part.stat().st_size if part.is_file() else 0
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
-    with client.stream("GET", bitext.url, headers=headers) as response:
+    with open_answer(client, "GET", bitext.url, headers=headers) as response:
         if response.status_code == 416 and have:
             if _total(response) == have:
                 return
@@ -135,7 +136,7 @@ def _go_on(
         _check_size(bitext, total)
         with _explaining(part), part.open("ab" if resumed else "wb", buffering=0) as file:
             # As they come: of a block of a set size a broken connection loses the end.
-            for block in response.iter_raw():
+            for block in in_time(response.iter_raw(), SILENT_SECONDS):
                 file.write(block)
                 have += len(block)
                 told(have, total)
@@ -200,7 +201,7 @@ def _explaining(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
+        raise named(error, path) from None
 
 
 @contextmanager

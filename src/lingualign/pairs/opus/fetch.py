@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.files import sha256_of, taking_turns, write_atomically
+from lingualign.files import named, sha256_of, taking_turns, write_atomically
 from lingualign.languages import language_code
 from lingualign.pairs.opus.archive import Line, batches, decoded, open_archive, sample
 from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
@@ -21,6 +21,7 @@ from lingualign.pairs.opus.download import download_archives
 from lingualign.pairs.selection import LanguagePair, select_language_pairs
 from lingualign.pairs.table import PAIR_SCHEMA
 from lingualign.progress_lines import Lines, draws_bars
+from lingualign.records import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -259,6 +260,9 @@ def _write_pairs(lines: Iterable[Line], bitext: Bitext, path: Path) -> tuple[int
             os.fsync(file.fileno())
         size, digest = temporary.stat().st_size, sha256_of(temporary)
         temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise named(error, path) from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -279,13 +283,13 @@ def _same(entry: Fetched, bitext: Bitext, plan: FetchPlan) -> bool:
 def _read_manifest(folder: Path) -> dict[str, Fetched]:
     path = folder / MANIFEST
     try:
-        content: Any = json.loads(path.read_bytes())
+        content: Any = read_json(path.read_bytes())
         if content["format"] != _FORMAT:
             raise ValueError(content["format"])
         return {name: Fetched(**entry) for name, entry in content["files"].items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is not the manifest of a fetch ({type(error).__name__}: {error}); give another folder"
         ) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from lingualign.embedding.encoders.laser.tokenizer import END, PADDING, START, U
 from lingualign.embedding.encoders.protocol import LASER, unit
 from lingualign.errors import InputError
 from lingualign.files import sha256_of
+from lingualign.records import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -147,7 +147,7 @@ def _network(path: Path, weights: dict[str, torch.Tensor], told: dict[str, str])
 
     kind = Laser3 if path.stem == "laser3" else Laser2
     try:
-        settings = json.loads(told.get("settings", "{}"))
+        settings = read_json(told.get("settings", "{}"))
         if not isinstance(settings, dict):
             raise TypeError(f"settings are {settings!r}")
         network = kind(weights, settings)
@@ -162,8 +162,8 @@ def _network(path: Path, weights: dict[str, torch.Tensor], told: dict[str, str])
 def _dictionary(path: Path, told: dict[str, str], embeddings: int) -> dict[str, int]:
     """Read the id of each piece, which must have an embedding."""
     try:
-        dictionary = json.loads(told.get("dictionary", ""))
-    except (ValueError, RecursionError):
+        dictionary = read_json(told.get("dictionary", ""))
+    except ValueError:
         raise InputError(f"{path}: no dictionary in its metadata; {_CURE}") from None
     if not isinstance(dictionary, dict) or not all(type(place) is int for place in dictionary.values()):
         raise InputError(

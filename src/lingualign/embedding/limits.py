@@ -1,0 +1,177 @@
+"""What a model's own files may ask for: they come from strangers, and a number in them can take a machine for days."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lingualign.errors import InputError
+from lingualign.files import check_regular
+from lingualign.records import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PART = re.compile(r"layer|block|expert|stage|n_group|num_group|hidden_group")
+"""In names of settings whose value is a number of parts, each made by itself before any weight is read."""
+_COUNT = re.compile(r"(num|n)_|.*(depth|labels)")
+_MOST_PARTS = 1_000
+_MOST_OF_ANYTHING = 1_000_000
+_LARGEST_TABLE = 1 << 28
+"""Numbers of a layer beside the transformer: 1 GiB."""
+_LARGEST_GROWTH = 100.0
+_DEEPEST = 64
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder with what only looks like a file, or with a tokenizer that makes text explode.
+
+    Raises
+    ------
+    InputError
+        With the file.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in sorted(names):
+            path = Path(parent, name)
+            with suppress(FileNotFoundError):  # a link that leads nowhere may not be needed
+                check_regular(path)
+            if name == "tokenizer.json":
+                try:
+                    described = read_json(path.read_bytes())
+                except (OSError, ValueError):
+                    continue  # whoever loads it says what is wrong
+                check_tokenizer(str(path), described)
+
+
+@contextmanager
+def bounded_configs(name: str) -> Iterator[None]:
+    """Check each configuration of a model as transformers and sentence-transformers read it, before they act on it.
+
+    It is the way of a model's files on this disk as of those that are being downloaded.
+
+    Raises
+    ------
+    InputError
+        For a setting that asks for more than any model has.
+    """
+    from sentence_transformers.base.modules.module import Module
+    from transformers import PreTrainedConfig
+
+    of_transformer, of_module = PreTrainedConfig.__dict__["get_config_dict"], Module.__dict__["load_config"]
+
+    def get_config_dict(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        read = of_transformer.__func__(cls, *args, **kwargs)
+        _check_counts(name, read[0])
+        return read
+
+    def load_config(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        config = of_module.__func__(cls, *args, **kwargs)
+        _check_table(name, config)
+        return config
+
+    PreTrainedConfig.get_config_dict = classmethod(get_config_dict)  # type: ignore[method-assign, assignment]
+    Module.load_config = classmethod(load_config)  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        PreTrainedConfig.get_config_dict = of_transformer  # type: ignore[method-assign]
+        Module.load_config = of_module  # type: ignore[method-assign]
+
+
+def check_tokenizer(where: str, described: Any) -> None:
+    """Refuse a tokenizer of the package tokenizers that makes text longer without measure.
+
+    Parameters
+    ----------
+    where
+        For the message.
+    described
+        What its JSON holds.
+
+    Raises
+    ------
+    InputError
+        If a character may become more than a hundred, or a sentence stand several times in its own tokens.
+    """
+    if not isinstance(described, dict):
+        return
+    growth = _growth(described.get("normalizer"))
+    if growth > _LARGEST_GROWTH:
+        raise InputError(
+            f"{where}: its normalizer makes text up to {growth:.3g} times longer, which fills any memory; give another "
+            "model"
+        )
+    steps = [described.get("post_processor")]
+    while steps:
+        step = steps.pop()
+        if not isinstance(step, dict):
+            continue
+        steps += step.get("processors") or []
+        single = step.get("single")
+        copies = sum("Sequence" in each for each in single or [] if isinstance(each, dict))
+        if copies > 2:
+            raise InputError(
+                f"{where}: its post-processor puts each sentence {copies:,} times into its own tokens; give another "
+                "model"
+            )
+
+
+def _growth(step: Any, depth: int = 0) -> float:
+    """How many times longer a normalizer may make a text; at least 1."""
+    if not isinstance(step, dict) or depth > _DEEPEST:
+        return 1.0
+    product = 1.0
+    for inner in step.get("normalizers") or []:
+        product *= _growth(inner, depth + 1)
+    content, pattern = step.get("content"), step.get("pattern")
+    if step.get("type") == "Replace" and isinstance(content, str) and isinstance(pattern, dict):
+        found = pattern.get("String")
+        # An expression may fit the nothing between two characters, which stay.
+        product *= max(1.0, len(content) / len(found)) if found else 1.0 + len(content)
+    if isinstance(charsmap := step.get("precompiled_charsmap"), str):
+        product *= _growth_of_charsmap(charsmap)
+    return product
+
+
+def _growth_of_charsmap(charsmap: str) -> float:
+    """Length in bytes of the longest that SentencePiece's table puts in place of characters."""
+    try:
+        table = base64.b64decode(charsmap)
+    except (binascii.Error, ValueError):
+        return 1.0
+    texts = table[4 + int.from_bytes(table[:4], "little") :]
+    return max(1.0, float(max(map(len, texts.split(b"\0")), default=0)))
+
+
+def _check_counts(name: str, config: Any, depth: int = 0) -> None:
+    if not isinstance(config, dict) or depth > _DEEPEST:
+        return
+    for key, value in config.items():
+        _check_counts(name, value, depth + 1)
+        if not isinstance(value, int | float):
+            continue
+        most = _MOST_PARTS if _PART.search(key) else _MOST_OF_ANYTHING if _COUNT.match(key) else None
+        if most is not None and value > most and not key.endswith(("_dim", "_size", "_tokens", "_length")):
+            raise InputError(f"model {name!r}: its config asks for {_asked(key, value)}, as no model does")
+
+
+def _check_table(name: str, config: Any) -> None:
+    numbers = [value for value in config.values() if type(value) is int] if isinstance(config, dict) else []
+    product = 1
+    for value in sorted(map(abs, numbers))[-2:]:
+        product *= max(value, 1)
+    if product > _LARGEST_TABLE and len(numbers) > 1:
+        asked = ", ".join(_asked(key, value) for key, value in config.items() if type(value) is int)
+        raise InputError(f"model {name!r}: a module's config asks for {asked}, as no model does")
+
+
+def _asked(key: str, value: float) -> str:
+    digits = len(json.dumps(value))
+    return f"{key} {value:,}" if digits < 20 else f"{key} of {digits:,} digits"
