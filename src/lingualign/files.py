@@ -93,6 +93,8 @@ def alone(lock: Path, taken: str) -> Iterator[None]:
             lock.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
         yield
     finally:
+        with suppress(OSError):
+            os.truncate(lock, 0)
         held.release()
 
 

@@ -288,10 +288,12 @@ def plan_tiles(
     folder.mkdir()
     sources, targets = (corpus.vectors.shape[0] for corpus in corpora)
     edge = block_rows(sources, targets, workers)
-    files = [
+    source_file, target_file = (
         write_array(folder / f"{name}.npy", corpus.first) for corpus, name in zip(corpora, SIDES, strict=True)
-    ]
-    plan = TilePlan(key, k, precision, memory, edge, sources, targets, *texts, *files)
+    )
+    plan = TilePlan(
+        key, k, precision, memory, edge, sources, targets, texts[0], texts[1], source_file, target_file
+    )
     plan.write(folder)
     return plan
 
