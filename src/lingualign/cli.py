@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import errno
 import inspect
+import os
+import signal
 import sys
-from typing import TYPE_CHECKING
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from lingualign._version import __version__
 from lingualign.commands.data import counts, fetch, fetch_suites, inspect_, prepare
@@ -19,7 +23,7 @@ from lingualign.environment import prepare_environment
 from lingualign.errors import InputError, SharedInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -39,11 +43,13 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "data counts": counts,
     "data fetch-suites": fetch_suites,
 }
+_GOES_ON = {"encode", "mine", "filter", "align", "evaluate", "compare"}
+"""Commands that keep what is done; others either say themselves how to go on, or leave nothing."""
 _GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 2 for an input error, 130 after Ctrl-C."""
+    """Run the command line; returns the exit status: 0, 2 for an input error, 130 after Ctrl-C or SIGTERM."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
@@ -58,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     prepare_environment()
     try:
-        _run(arguments[0], arguments[1:])
+        with _interruptible():
+            _run(arguments[0], arguments[1:])
     except SharedInputError:
         return 2
     except InputError as error:
@@ -72,9 +79,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt as error:
-        print(f"lingualign: {error or 'interrupted'}", file=sys.stderr)
+        kept = "what is done is kept, " if arguments[0] in _GOES_ON else ""
+        how = f"interrupted; {kept}run the same command again{' to go on' if kept else ''}"
+        print(f"lingualign: {str(error) or how}", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a command tidily, by a KeyboardInterrupt; a second one ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    process = os.getpid()
+
+    def interrupt(number: int, _: Any) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
+        if os.getpid() != process:  # a copy of this process, which has nothing to tidy up
+            signal.raise_signal(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(command: str, arguments: Sequence[str]) -> None:

@@ -250,6 +250,12 @@ class RunFolder:
         if is_first() and self.config_file.is_file() and not checkpoints(self.checkpoints):
             self._remove()
 
+    def how_to_go_on(self) -> str:
+        """Say how to go on with a run that was interrupted."""
+        if checkpoints(self.checkpoints):
+            return "go on with --resume"
+        return "there is no checkpoint yet, run the same command again; what the teacher has embedded is kept"
+
     def last_checkpoint(self) -> Path | None:
         """Find the newest checkpoint that is whole."""
         return last_whole(self.checkpoints)

@@ -96,7 +96,12 @@ def train(
         On Ctrl-C, after a checkpoint has been written.
     """
     with ExitStack() as held:
-        return _train_alone(config, held, resume=resume, overwrite=overwrite, progress=progress)
+        try:
+            return _train_alone(config, held, resume=resume, overwrite=overwrite, progress=progress)
+        except KeyboardInterrupt as error:
+            if str(error):
+                raise
+            raise KeyboardInterrupt(f"interrupted; {RunFolder(config).how_to_go_on()}") from error
 
 
 def _train_alone(
