@@ -130,7 +130,7 @@ def _train_alone(
         check_settings(config)
         check_sources(config)
         if is_first():
-            held.enter_context(folder.held())
+            held.enter_context(folder.locked())
             folder.check(resume=resume, overwrite=overwrite)
         suites = load_suites(config.evaluate) if config.evaluate else []
 
