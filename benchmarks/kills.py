@@ -208,7 +208,7 @@ def commands(folder: Path) -> dict[str, Command]:
     found: dict[str, Command] = {}
     for kind in ("static", "encoder", "extended", "ranking"):
         config = tiny_run(
-            Path(), models, "encoder" if kind == "ranking" else kind, max_steps=120, evaluate_every=12
+            Path(), models, "encoder" if kind == "ranking" else kind, max_steps=60, evaluate_every=12
         )
         if kind == "ranking":
             config = replace(config, loss=replace(config.loss, kind="ranking", hard_negatives=2))
