@@ -274,9 +274,9 @@ def use_checkpoints(model: SentenceTransformer, folder: Path) -> Any:
 
 
 def _config(folder: Path) -> Any:
+    from lingualign.pairs.config import PairsConfig
     from lingualign.training.config import (
         EarlyStoppingConfig,
-        PairsConfig,
         RunConfig,
         StudentConfig,
         TeacherConfig,

@@ -176,7 +176,7 @@ def attempt(command: Command, how: str, template: Path, environment: dict[str, s
 def commands(folder: Path) -> dict[str, Command]:
     """Make the inputs of all commands below a folder, and list these."""
     import yaml
-    from tiny_runs import sample_sentences, tiny_bert, tiny_run
+    from tiny_runs import sample_sentences, tiny_bert, tiny_run  # type: ignore[import-not-found]
 
     models = folder / "models"
     tiny_bert().save_pretrained(str(models / "teacher"), create_model_card=False)
@@ -274,8 +274,8 @@ TRIALS = [
 
 
 def main() -> None:
-    from opus_server import moses_zip, serving
-    from test_opus import lines_of
+    from opus_server import moses_zip, serving  # type: ignore[import-not-found]
+    from test_opus import lines_of  # type: ignore[import-not-found]
 
     parser = command_line(__doc__)
     parser.add_argument("--trials", type=int, default=5)
