@@ -87,10 +87,11 @@ def timed_tiles(texts: list[str], rows: int, folder: Path, workers: int) -> tupl
 
     from lingualign.mining.engines import open_engine
     from lingualign.mining.tiles import TileJob, TilePlan, run_tiles
+    from lingualign.teacher.files import write_array
 
-    for side in ("source", "target"):
-        np.save(folder / f"{side}.npy", np.arange(rows))
-    plan = TilePlan("0", 4, "auto", 4 << 30, -(-rows // TILES_A_SIDE), rows, rows, texts[:1], texts[1:])
+    searched = [write_array(folder / f"{side}.npy", np.arange(rows)) for side in ("source", "target")]
+    edge = -(-rows // TILES_A_SIDE)
+    plan = TilePlan("0", 4, "auto", 4 << 30, edge, rows, rows, texts[:1], texts[1:], searched[0], searched[1])
     plan.write(folder)
     tiles = plan.tiles(folder)
     with open_engine("ray", workers).start(TileJob(folder)) as running:

@@ -9,8 +9,10 @@ import inspect
 import logging
 import os
 import re
+import signal
 import sys
-from contextlib import redirect_stdout, suppress
+import threading
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
 from lingualign._version import __version__
@@ -22,7 +24,7 @@ from lingualign.environment import prepare_environment
 from lingualign.errors import InputError, SharedInputError, environment_failure, is_panic, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "quickstart": quickstart,
@@ -39,6 +41,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "data counts": counts,
     "data fetch-suites": fetch_suites,
 }
+_GOES_ON = {"encode", "mine", "filter", "align", "evaluate", "compare"}
+"""Commands that keep what is done; others either say themselves how to go on, or leave nothing."""
 _GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
 
 
@@ -49,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         The exit status: 0; 2 for an input error, or for what the machine would not do (a full disk, no memory); 1 where
-        nobody reads the output any more; 130 after Ctrl-C. A defect of the program itself is raised.
+        nobody reads the output any more; 130 after Ctrl-C or SIGTERM.
+        A defect of the program itself is raised.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
@@ -58,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with redirect_stdout(_PrintableStream(sys.stdout)):
         try:
             try:
-                _run(arguments)
+                with _interruptible():
+                    _run(arguments)
             finally:
                 # Now, for when the interpreter ends nobody explains what fails.
                 sys.stdout.flush()
@@ -67,7 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except InputError as error:
             return _fail(f"error: {error}", 2)
         except KeyboardInterrupt as error:
-            return _fail(printable(str(error)) or "interrupted", 130)
+            kept = "what is done is kept, " if arguments and arguments[0] in _GOES_ON else ""
+            how = f"interrupted; {kept}run the same command again{' to go on' if kept else ''}"
+            return _fail(printable(str(error)) or how, 130)
         except BaseException as error:
             if not (isinstance(error, Exception) or is_panic(error)):
                 raise
@@ -81,6 +89,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             return _fail(f"error: {message}", 2)
     return 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a command tidily, by a KeyboardInterrupt; a second one ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    process = os.getpid()
+
+    def interrupt(number: int, _: Any) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
+        if os.getpid() != process:  # a copy of this process, which has nothing to tidy up
+            signal.raise_signal(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(arguments: list[str]) -> None:

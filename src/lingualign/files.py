@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
+import shutil
+import socket
 import stat
+import sys
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
 
@@ -19,6 +24,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SILENT_SECONDS = 3
+_MOST_WRITERS = 100
+"""Processes that may write one file at the same time."""
+_MOST_NAME_BYTES = 200
+_LONGEST_HEAD = 1 << 24
 
 
 def cache_folder(name: str) -> Path:
@@ -109,7 +118,7 @@ def alone(lock: Path, taken: str) -> Iterator[None]:
     lock
         A file in a folder that exists.
     taken
-        What the others are told.
+        What the others are told; who is in the block is added to it.
 
     Raises
     ------
@@ -122,16 +131,44 @@ def alone(lock: Path, taken: str) -> Iterator[None]:
     try:
         held.acquire(timeout=0)
     except Timeout:
-        raise InputError(taken) from None
+        raise InputError(f"{taken}{_holder(lock)}") from None
     try:
+        with suppress(OSError):
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            lock.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
         yield
     finally:
+        with suppress(OSError):
+            os.truncate(lock, 0)
         held.release()
 
 
 def named(error: OSError, path: Path) -> OSError:
     """Return an error of writing with the file's name, which the system leaves out, or knows as a temporary one."""
     return error if error.errno is None else OSError(error.errno, error.strerror, str(path))
+
+
+def _holder(lock: Path) -> str:
+    """Name the process that holds a lock, as it has written; empty where it has not yet."""
+    try:
+        with lock.open(encoding="utf-8") as file:
+            holder = file.readline(200).strip()
+    except (OSError, ValueError):
+        return ""
+    return f" (it is {holder})" if holder.startswith("process ") and holder.isprintable() else ""
+
+
+def discard(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; of a link the link alone, and not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name read from a file names something in a folder itself: no path, no parent, nothing empty."""
+    return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0", os.sep} and not Path(name).drive
 
 
 def sha256_of(path: Path) -> str:
@@ -163,14 +200,90 @@ def file_damage(path: Path, size: int, sha256: str) -> str | None:
         return f"{path} cannot be read ({error.strerror})"
 
 
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a hidden name to write to; what is written takes the place of a file when the block ends well.
+
+    The file is there whole or not at all, also after a power cut. Every process writes under a name of its own, so of
+    several that write the same file the last one wins, with a whole file. A name that a killed process has left is
+    used again.
+
+    Parameters
+    ----------
+    path
+        The file; its folder exists. One that is there already is replaced.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written: the old file, if any, is untouched then and nothing else is left.
+    """
+    try:
+        temporary, held = _hidden_file(path)
+    except OSError as error:
+        raise named(error, path) from None
+    try:
+        try:
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException as error:
+            temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+                raise named(error, path) from None
+            raise
+    finally:
+        if held is not None:
+            os.close(held)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself
+        finally:
+            os.close(folder)
+
+
+def _hidden_file(path: Path) -> tuple[Path, int | None]:
+    """Make an empty file beside a path that no other process writes to; returns its name, and what holds it."""
+    stem = os.fsencode(path.name)[:_MOST_NAME_BYTES].decode(errors="ignore")
+    for number in range(_MOST_WRITERS):
+        temporary = path.with_name(f".{stem}.{number}.tmp" if number else f".{stem}.tmp")
+        if sys.platform == "win32":
+            # An open file cannot be renamed there, so nothing can hold it.
+            return temporary, None
+        import fcntl
+
+        try:
+            held = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        except OSError:
+            if os.path.lexists(temporary):  # something else of this name, or of another user
+                continue
+            raise
+        try:
+            # A lock goes with its process, so a name that is not locked is free, whatever is in its file.
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            continue
+        except OSError:
+            pass  # a file system without locks
+        opened = os.fstat(held)
+        try:
+            ours = stat.S_ISREG(opened.st_mode) and os.path.samestat(opened, temporary.lstat())
+        except FileNotFoundError:
+            ours = False
+        if ours:  # and not what another process has just renamed
+            os.ftruncate(held, 0)
+            return temporary, held
+        os.close(held)
+    raise FileExistsError(f"{_MOST_WRITERS} other processes write {path}")
+
+
 def write_atomically(
     path: Path, content: str | bytes | memoryview, *more: str | bytes | memoryview
 ) -> tuple[int, str]:
-    """Write a file so that it is there whole or not at all, also after a power cut.
-
-    It is written beside its place, under a hidden name, and renamed; a file that is there already is replaced.
-    What a killed process left half-written the next write of the same file replaces; processes that write the same
-    file take turns.
+    """Write a file as `whole_file` does.
 
     Parameters
     ----------
@@ -191,26 +304,58 @@ def write_atomically(
     """
     digest = hashlib.sha256()
     size = 0
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            for part in (content, *more):
-                encoded = part.encode() if isinstance(part, str) else part
-                digest.update(encoded)
-                size += file.write(encoded)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise named(error, path) from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the rename itself
-        finally:
-            os.close(folder)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        for part in (content, *more):
+            encoded = part.encode() if isinstance(part, str) else part
+            digest.update(encoded)
+            size += file.write(encoded)
     return size, digest.hexdigest()
+
+
+def write_checked(path: Path, head: dict[str, Any], *parts: bytes | memoryview) -> None:
+    """Write a line of JSON and what follows it, with their checksum: see `read_checked`.
+
+    Parameters
+    ----------
+    path
+        The file; its folder exists.
+    head
+        What the line holds.
+    parts
+        What follows, one part after the other.
+    """
+    line = json.dumps({**head, "sha256": _checksum(head, *parts)})
+    write_atomically(path, f"{line}\n", *parts)
+
+
+def read_checked(path: Path) -> tuple[dict[str, Any], bytes] | None:
+    """Read a file of `write_checked`.
+
+    Returns
+    -------
+    head, content
+        The line, and what follows it; None if there is no such file.
+
+    Raises
+    ------
+    ValueError
+        If a bit of it is not as it was written, or it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = json.loads(file.readline(_LONGEST_HEAD))
+            content = file.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(head, dict) or head.pop("sha256", None) != _checksum(head, content):
+        raise ValueError("its checksum does not match")
+    return head, content
+
+
+def _checksum(head: dict[str, Any], *parts: bytes | memoryview) -> str:
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode() + b"\n")
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

@@ -127,7 +127,7 @@ def test_a_gpu_and_bf16_get_tiles_as_large_as_the_memory_allows():
     assert all(plan.columns == 2 * plan.rows for plan in plans)
 
 
-def test_a_killed_search_goes_on_from_its_checkpoint(small_tiles, tmp_path):
+def test_a_killed_search_goes_on_from_its_checkpoint_unless_that_is_damaged(small_tiles, tmp_path, caplog):
     random = np.random.default_rng(4)
     source, target = random.normal(size=(200, 16)), random.normal(size=(500, 16))
     source[10:20] = source[0]
@@ -151,10 +151,21 @@ def test_a_killed_search_goes_on_from_its_checkpoint(small_tiles, tmp_path):
     other = SearchCheckpoint(tmp_path / "state", "others")
     nearest_neighbours(source, target, 3, checkpoint=other, advance=steps.append)
     assert steps[0] == 0
-    (tmp_path / "state").write_bytes((tmp_path / "state").read_bytes()[:-1])
-    steps = []
-    nearest_neighbours(source, target, 3, checkpoint=checkpoint, advance=steps.append)
-    assert steps[0] == 0
+    with pytest.raises(KeyboardInterrupt):
+        nearest_neighbours(source, target, 3, checkpoint=checkpoint, advance=killed)
+    state = (tmp_path / "state").read_bytes()
+    for damage in (state[:-1], state[:-9] + b"\1" + state[-8:], state[:20] + b"9" + state[21:], b"{}\n", b""):
+        (tmp_path / "state").write_bytes(damage)
+        steps = []
+        caplog.clear()
+        patient = SearchCheckpoint(tmp_path / "state", "these")
+        again = nearest_neighbours(source, target, 3, checkpoint=patient, advance=steps.append)
+        assert steps[0] == 0
+        assert "state is damaged (" in caplog.text
+        assert "the search begins anew" in caplog.text
+        for found, whole in zip(again, nearest_neighbours(source, target, 3), strict=True):
+            assert np.array_equal(found.index, whole.index)
+            assert np.array_equal(found.cosine, whole.cosine)
 
 
 def test_no_row_on_a_side_has_no_neighbours():

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -234,6 +235,62 @@ def test_a_folder_is_replaced_only_if_asked_and_only_prepared_pairs(tmp_path: Pa
     with pytest.raises(InputError, match=r"holds prepared pairs, which train takes as they are"):
         prepare_pairs([out, corpora])
     assert sorted(path.name for path in out.parent.iterdir()) == ["out"]
+
+
+REPLACE = """
+import os, sys
+from pathlib import Path
+from lingualign.pairs import prepare_shards
+from lingualign.pairs.config import DataConfig, PairsConfig
+
+renames = []
+rename = Path.rename
+def killed(path, target):
+    if len(renames) == int(sys.argv[3]):
+        os.kill(os.getpid(), 9)
+    renames.append(rename(path, target))
+Path.rename = killed
+prepare_shards(DataConfig(PairsConfig([sys.argv[1]])), sys.argv[2], overwrite=True)
+"""
+
+
+@pytest.mark.parametrize("renames", [0, 1])
+def test_a_kill_while_pairs_are_replaced_leaves_the_old_ones_to_the_next_call(
+    tmp_path: Path, renames: int
+) -> None:
+    (tmp_path / "old.en-fr.tsv").write_text(
+        "sentence1\tsentence2\n" + "".join(f"old {i}\tvieux {i}\n" for i in range(9))
+    )
+    (tmp_path / "new.en-fr.tsv").write_text(
+        "sentence1\tsentence2\n" + "".join(f"new {i}\tneuf {i}\n" for i in range(9))
+    )
+    out = tmp_path / "out"
+    config, other = (
+        DataConfig(PairsConfig([str(tmp_path / f"{name}.en-fr.tsv")])) for name in ("old", "new")
+    )
+    prepare_shards(config, out)
+    before = content(out)
+    code = [sys.executable, "-c", REPLACE, other.pairs.sources[0], str(out), str(renames)]
+    assert subprocess.run(code, check=False).returncode == -signal.SIGKILL
+    assert out.exists() == (renames == 0)
+    with pytest.raises(InputError, match="holds prepared pairs"):
+        prepare_shards(other, out)
+    assert content(out) == before
+    if renames:
+        assert subprocess.run(code, check=False).returncode == -signal.SIGKILL
+    prepare_shards(other, out, overwrite=True)
+    prepare_shards(other, tmp_path / "expected")
+    assert content(out) == content(tmp_path / "expected")
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_what_lies_among_the_shards_is_not_removed_with_them(tmp_path: Path, corpora: Path) -> None:
+    out = tmp_path / "out"
+    prepare_shards(configuration(corpora), out)
+    (out / "train" / "notes.txt").write_text("years")
+    with pytest.raises(InputError, match=r"holds beside prepared pairs train/notes.txt"):
+        prepare_shards(configuration(corpora), out, overwrite=True)
+    assert (out / "train" / "notes.txt").read_text() == "years"
 
 
 @pytest.mark.parametrize("when", ["error", "changed", "interrupt", "disk full"])

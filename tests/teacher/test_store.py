@@ -144,6 +144,31 @@ def test_two_processes_share_the_work(tiny, tmp_path):
     np.testing.assert_allclose(store[store.rows(sentences)], encode(tiny, sentences), atol=2e-3)
 
 
+@pytest.mark.parametrize("kind", ["vectors", "keys"])
+def test_damaged_or_exchanged_files_are_noticed_by_those_who_use_them(tiny, tmp_path, kind):
+    store = TeacherStore.for_model(tmp_path, tiny)
+    store.add(SENTENCES[:40], segment_rows=20)
+    one, two = sorted(store.folder.glob(f"*.{kind}.npy"))
+    whole = one.read_bytes(), two.read_bytes()
+    flipped = bytearray(whole[1])
+    flipped[-100] ^= 4
+    for contents in ((whole[1], whole[0]), (whole[0], bytes(flipped))):
+        for path, content in zip((one, two), contents, strict=True):
+            path.write_bytes(content)
+        for use in (lambda each: each.add(SENTENCES), lambda each: each.rows(SENTENCES[:40])):
+            with pytest.raises(
+                InputError, match=r"\.npy was altered.*delete segment-00000\d\.\* in .*run the same"
+            ):
+                use(TeacherStore.for_model(tmp_path, tiny))
+    # The cure that is named.
+    one.write_bytes(whole[0])
+    for left in store.folder.glob("segment-000001.*"):
+        left.unlink()
+    again = TeacherStore.for_model(tmp_path, tiny)
+    assert again.add(SENTENCES[:40]) == AddReport(new=20, known=20)
+    np.testing.assert_allclose(again[again.rows(SENTENCES[:40])], encode(tiny, SENTENCES[:40]), atol=2e-3)
+
+
 def test_pickles_as_a_path(tiny, tmp_path):
     store = TeacherStore.for_model(tmp_path, tiny)
     store.add(SENTENCES)

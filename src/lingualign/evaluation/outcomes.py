@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 OUTCOMES_FILE = "outcomes.parquet"
 
 _METADATA = b"lingualign"
+_CHECKSUM = b"lingualign.sha256"
 _DIRECTIONS = ("forward", "backward")
 _OF_MINING = ("threshold", "threshold_from")
 
@@ -174,7 +175,8 @@ def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
             for name, suite in outcomes.suites.items()
         },
     }
-    schema = _schema().with_metadata({_METADATA: json.dumps(described, ensure_ascii=False).encode()})
+    text = json.dumps(described, ensure_ascii=False).encode()
+    schema = _schema().with_metadata({_METADATA: text, _CHECKSUM: sha256(text).hexdigest()})
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     for suite in outcomes.suites.values():
         for pair, figures in _columns(suite):
@@ -185,7 +187,7 @@ def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
                 columns[name].extend([None] * (len(numbers) - len(values)))
     table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema)
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, memoryview(sink.getvalue()))
@@ -219,8 +221,12 @@ def load_outcomes(path: str | Path) -> Outcomes:
             f"{path}: no outcomes here; `lingualign evaluate MODEL --outcomes {path}` makes them"
         )
     try:
-        table = pq.read_table(file)
-        described = read_json(table.schema.metadata[_METADATA])
+        table = pq.read_table(file, page_checksum_verification=True)
+        text, checksum = (table.schema.metadata.get(key) for key in (_METADATA, _CHECKSUM))
+        # Outcomes of earlier versions have no checksums.
+        if checksum is not None and checksum.decode() != sha256(text).hexdigest():
+            raise ValueError("its checksum does not match")
+        described = read_json(text)
         table = table.select(_schema().names).cast(_schema())
         suites = {name: _suite(name, about, table) for name, about in described["suites"].items()}
         model = dict(described["model"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
+from lingualign.files import whole_file
 from lingualign.mining.encode_folder import EncodeReport, encode_part, encode_to_folder
 from lingualign.mining.engines import Here
 from lingualign.mining.sentences import STANDARD_INPUT, check_source, read_sentences
@@ -22,6 +22,7 @@ from lingualign.mining.text_encoder import EncodeJob, TextEncoder
 from lingualign.neighbours.approximate import import_faiss
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
 
     from sentence_transformers import SentenceTransformer
@@ -156,7 +157,7 @@ def _encode_to_npy(
     encoder: TextEncoder, chunks: Iterator[list[str]], output: Path, advance: Callable[[int], None]
 ) -> int:
     width, rows = encoder.encoder.dimensions, 0
-    with _whole(output) as temporary, temporary.open("wb") as file:
+    with whole_file(output) as temporary, temporary.open("wb") as file:
         # The header leaves room for any number of rows, so it can be written again once they are known.
         file.write(_header(0, width))
         for sentences in chunks:
@@ -186,7 +187,7 @@ def _encode_to_parquet(
         "prompt": encoder.encoder.prompt,
     }
     with (
-        _whole(output) as temporary,
+        whole_file(output) as temporary,
         pq.ParquetWriter(temporary, schema.with_metadata(told), compression="zstd") as writer,
     ):
         for sentences in chunks:
@@ -211,26 +212,12 @@ def _encode_to_faiss(
     )
     for sentences in chunks:
         index.add(encoder(sentences, advance).astype(np.float32))
-    with _whole(output) as temporary:
+    with whole_file(output) as temporary:
         faiss.write_index(index, str(temporary))
     return int(index.ntotal)
 
 
 _TO_FILE = {".npy": _encode_to_npy, ".parquet": _encode_to_parquet, ".faiss": _encode_to_faiss}
-
-
-@contextmanager
-def _whole(output: Path) -> Iterator[Path]:
-    """Give a name to write to, and rename it once everything is written."""
-    temporary = output.with_name(f".{output.name}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(output)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
 from lingualign.mining.engines import Here
 from lingualign.mining.mine import MEMORY
-from lingualign.mining.parts import SIDES, hold_parts
+from lingualign.mining.parts import SIDES, hold_parts, staged, was_written
 from lingualign.mining.quality import FEWEST, Side, score_pairs
 from lingualign.mining.sentences import chunks
 from lingualign.mining.text_encoder import EncodeJob, TextEncoder
@@ -127,7 +127,7 @@ def filter_pairs(
     if best is not None and best < 1:
         raise InputError(f"best is {best}; it must be a number of pairs, at least 1")
     output = Path(output)
-    check_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite or was_written(output, [output]))
     read, skipped = read_source(pairs)
     table = pa.concat_tables([each.table for each in read])
     filled = np.ones(table.num_rows, np.bool_)
@@ -193,7 +193,8 @@ def filter_pairs(
             scored = scored.append_column(name, pa.array(values))
         score = scores[by]
         kept = _kept(score, by, threshold, best)
-        write_pairs(scored.filter(pa.array(kept)), output)
+        with staged(parts, [output]) as folder:
+            write_pairs(scored.filter(pa.array(kept)), folder / output.name)
     return FilterReport(
         table.num_rows,
         int(kept.sum()),

@@ -17,8 +17,17 @@ from lingualign.mining.calibration_plot import check_plot, plot_calibration
 from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_text
 from lingualign.mining.encode import check_engine, check_readable_by_several
 from lingualign.mining.engines import Here, check_workers
-from lingualign.mining.output import check_output, write_pairs
-from lingualign.mining.parts import PLANTED, SIDES, TILES, check_parts, hold_parts, parts_of
+from lingualign.mining.output import check_output, output_files, write_pairs
+from lingualign.mining.parts import (
+    PLANTED,
+    SIDES,
+    TILES,
+    check_parts,
+    hold_parts,
+    parts_of,
+    staged,
+    was_written,
+)
 from lingualign.mining.sentences import STANDARD_INPUT, chunks
 from lingualign.mining.shards import text_digest
 from lingualign.mining.text_encoder import EncodeJob, describe
@@ -195,7 +204,8 @@ def mine_pairs(
             pairs = pairs[corpora[0].in_text[pairs.source] & corpora[1].in_text[pairs.target]]
         kept = pairs if threshold is None else pairs[pairs.score >= threshold]
         _check_some(kept, pairs, threshold, retrieval)
-        write_pairs(kept, corpora[0], corpora[1], output)
+        with staged(parts, output_files(output)) as folder:
+            write_pairs(kept, corpora[0], corpora[1], folder / output.name)
         if calibration is not None and plot is not None:
             plot_calibration(calibration, Path(plot))
     counts = [(corpus.lines, int(corpus.in_text.sum()), corpus.blank) for corpus in corpora]
@@ -298,6 +308,7 @@ def check_mining(
     check_margin(margin)
     check_retrieval(retrieval)
     check_neighbourhood(k)
+    overwrite = overwrite or was_written(output, output_files(output))
     check_output(output, overwrite=overwrite)
     if threshold is not None and calibrate_on is not None:
         raise InputError(

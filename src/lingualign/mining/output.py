@@ -64,13 +64,8 @@ def write_pairs(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -> N
     if kind == "tmx":
         write_atomically(output, tmx(_scored(pairs, sides, languages_of(output))))
     elif kind == "moses":
-        first, second = output_files(output)
-        write_atomically(first, _text(one_line(sides[0])))
-        try:
-            write_atomically(second, _text(one_line(sides[1])))
-        except BaseException:
-            first.unlink()  # one alone would be in the way of the next call
-            raise
+        for file, side in zip(output_files(output), sides, strict=True):
+            write_atomically(file, _text(one_line(side)))
     else:
         table = pa.table({"score": pairs.score, "source": sides[0], "target": sides[1]})
         write_atomically(output, compressed(tsv(table, header=False), output))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lingualign.errors import InputError
-from lingualign.files import file_damage, write_atomically
+from lingualign.files import discard, file_damage, write_atomically
 from lingualign.pairs.formats.writers import write_parquet
 from lingualign.records import build_record
 from lingualign.teacher.files import write_array
@@ -170,8 +170,9 @@ class Record:
 def remove_text(folder: Path) -> None:
     """Remove an encoded text, the manifest first, so that what is left never counts as whole."""
     (folder / MANIFEST).unlink(missing_ok=True)
-    for path in folder.glob(f"{_SHARDS}.*"):
-        path.unlink()
+    for ending in ("json", "sentences.parquet", "vectors.npy"):
+        for path in folder.glob(f"{_SHARDS}.{ending}"):
+            discard(path)
 
 
 def recorded(folder: Path) -> list[int]:

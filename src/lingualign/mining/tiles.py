@@ -6,9 +6,7 @@ The plan, a file beside them, says what is searched and how it is cut; a worker 
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
+import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,7 +15,7 @@ import numpy as np
 
 from lingualign.embedding.encode import Precision
 from lingualign.errors import InputError
-from lingualign.files import write_atomically
+from lingualign.files import discard, file_damage, read_checked, write_checked
 from lingualign.mining.encoded import StackedRows, map_vectors
 from lingualign.mining.parts import SIDES
 from lingualign.mining.shards import Manifest
@@ -36,8 +34,10 @@ if TYPE_CHECKING:
     from lingualign.mining.engines import Workers
     from lingualign.neighbours import Rows
 
+logger = logging.getLogger(__name__)
+
 PLAN = "plan.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,9 @@ class TilePlan:
     source_texts: list[str]
     """Folders of encoded text, one below the other; `source.npy` says which of their rows are searched"""
     target_texts: list[str]
+    source_file: tuple[int, str]
+    """Bytes and SHA-256 of `source.npy`"""
+    target_file: tuple[int, str]
 
     @staticmethod
     def read(folder: Path) -> TilePlan | None:
@@ -69,25 +72,26 @@ class TilePlan:
         """
         path = folder / PLAN
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            if (found := read_checked(path)) is None:
+                return None
+            content = found[0]
             if (of := content.pop("format")) != FORMAT:
                 raise ValueError(f"format {of!r}")
-            plan = build_record(TilePlan, content)
+            files = {name: tuple(content.pop(name)) for name in ("source_file", "target_file")}
+            plan = build_record(TilePlan, content | files)
             numbers = (plan.k, plan.memory, plan.edge, plan.sources, plan.targets)
             names = [plan.key, *plan.source_texts, *plan.target_texts]
             if not all(numbers):
                 raise ValueError("a number is 0")
             if not all(type(name) is str for name in names) or plan.precision not in get_args(Precision):
                 raise ValueError("a name is none")
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not the plan of a search ({error}); delete {folder}") from None
         return plan
 
     def write(self, folder: Path) -> None:
         """Put it in its place."""
-        write_atomically(folder / PLAN, json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")
+        write_checked(folder / PLAN, {"format": FORMAT, **asdict(self)})
 
     def tiles(self, folder: Path) -> list[Tile]:
         """List all tiles, those of a source block one after the other."""
@@ -133,12 +137,13 @@ class Tile:
         rows, columns = self.bottom - self.top, self.right - self.left
         shapes = ((rows, min(self.k, columns)), (columns, min(self.k, rows)))
         try:
-            with self.path.open("rb") as file:
-                head = json.loads(file.readline(1 << 12))
-                body = file.read()
-        except (OSError, ValueError):
+            kept = read_checked(self.path)
+        except ValueError:
             return None
-        if head != _head(self.key, [body]) or len(body) != sum(8 * one * other for one, other in shapes):
+        if kept is None or kept[0] != self._head():
+            return None
+        body = kept[1]
+        if len(body) != sum(8 * one * other for one, other in shapes):
             return None
         found, place = [], 0
         for one, other in shapes:
@@ -153,17 +158,14 @@ class Tile:
         """Write what was found, which makes the tile count."""
         arrays = [array for each in found for array in (each.cosine, each.index.astype(np.uint32))]
         parts = [np.ascontiguousarray(array).view(np.uint8).data.cast("B") for array in arrays]
-        write_atomically(self.path, json.dumps(_head(self.key, parts)) + "\n", *parts)
+        write_checked(self.path, self._head(), *parts)
+
+    def _head(self) -> dict[str, Any]:
+        """Say what was searched: a file under the name of another tile is none of this one."""
+        return {"search": self.key, "rows": [self.top, self.bottom], "columns": [self.left, self.right]}
 
     def __str__(self) -> str:
         return f"source rows {self.top + 1:,} to {self.bottom:,} by target rows {self.left + 1:,} to {self.right:,}"
-
-
-def _head(key: str, parts: list[Any]) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return {"search": key, "sha256": digest.hexdigest()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +225,8 @@ class _Blocks:
                 f"{folder}: there is no plan of a search in it; run the step that makes it first"
             )
         self.plan = plan
-        self._source = _rows(folder / "source.npy", plan.source_texts)
-        self.target = _rows(folder / "target.npy", plan.target_texts)
+        self._source = _rows(folder / "source.npy", plan.source_file, plan.source_texts)
+        self.target = _rows(folder / "target.npy", plan.target_file, plan.target_texts)
         self._top = -1
         self._held: Rows | None = None
 
@@ -239,7 +241,9 @@ class _Blocks:
         return self._held
 
 
-def _rows(first: Path, texts: list[str]) -> StackedRows:
+def _rows(first: Path, written: tuple[int, str], texts: list[str]) -> StackedRows:
+    if damage := file_damage(first, *written):
+        raise InputError(f"{damage}; delete {first.parent}, and the search is planned anew")
     arrays: list[npt.NDArray[Any]] = []
     for text in texts:
         manifest = Manifest.read(Path(text))
@@ -273,22 +277,39 @@ def plan_tiles(
         How many workers there are, and what each may take; they move the time, not the outcome.
     """
     texts = [[str(text.folder.resolve()) for text in corpus.texts] for corpus in corpora]
-    if (known := TilePlan.read(folder)) is not None and known.key == key:
+    if (known := _known_plan(folder)) is not None and known.key == key:
         plan = replace(
             known, memory=memory, precision=precision, source_texts=texts[0], target_texts=texts[1]
         )
         if plan != known:
             plan.write(folder)
         return plan
-    if folder.exists():
-        shutil.rmtree(folder)
+    discard(folder)
     folder.mkdir()
     sources, targets = (corpus.vectors.shape[0] for corpus in corpora)
     edge = block_rows(sources, targets, workers)
-    plan = TilePlan(key, k, precision, memory, edge, sources, targets, *texts)
-    for corpus, name in zip(corpora, SIDES, strict=True):
-        write_array(folder / f"{name}.npy", corpus.first)
+    source_file, target_file = (
+        write_array(folder / f"{name}.npy", corpus.first) for corpus, name in zip(corpora, SIDES, strict=True)
+    )
+    plan = TilePlan(
+        key, k, precision, memory, edge, sources, targets, texts[0], texts[1], source_file, target_file
+    )
     plan.write(folder)
+    return plan
+
+
+def _known_plan(folder: Path) -> TilePlan | None:
+    """Read the plan that was made before, unless it or the rows that it names are damaged."""
+    try:
+        plan = TilePlan.read(folder)
+    except InputError as error:
+        logger.warning("%s: the search is planned anew.", error)
+        return None
+    if plan is not None:
+        for name, written in (("source", plan.source_file), ("target", plan.target_file)):
+            if damage := file_damage(folder / f"{name}.npy", *written):
+                logger.warning("%s: the search is planned anew.", damage)
+                return None
     return plan
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.files import write_atomically
+from lingualign.files import read_checked, write_checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from lingualign.neighbours.approximate import Lists
     from lingualign.neighbours.search import Plan
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -41,27 +43,31 @@ class SearchCheckpoint:
         """Keep the arrays after ``done`` products, or queries, if it is time."""
         if time.monotonic() - self._saved < self.seconds:
             return
-        head = {**self._head(plan, arrays), "done": done}
         parts = [array.view(np.uint8).data.cast("B") for array in arrays]
-        write_atomically(self.path, json.dumps(head) + "\n", *parts)
+        write_checked(self.path, {**self._head(plan, arrays), "done": done}, *parts)
         self._saved = time.monotonic()
 
     def resume(self, plan: Plan | Lists, arrays: list[npt.NDArray[Any]]) -> int:
-        """Fill the arrays from the file and give the products, or queries, done; 0 without a file of this search."""
+        """Fill the arrays from the file and give the products, or queries, done; 0 without a file of this search.
+
+        A damaged file counts as none, with a warning.
+        """
         try:
-            with self.path.open("rb") as file:
-                head = json.loads(file.readline())
-                done = int(head.pop("done"))
-                if head != self._head(plan, arrays):
-                    return 0
-                read = [np.fromfile(file, array.dtype, array.size) for array in arrays]
-        except (FileNotFoundError, ValueError, KeyError, AttributeError):
+            found = read_checked(self.path)
+        except ValueError as error:
+            logger.warning("%s is damaged (%s): the search begins anew.", self.path, error)
             return 0
-        if any(part.size != array.size for part, array in zip(read, arrays, strict=True)):
+        if found is None:
             return 0
-        for part, array in zip(read, arrays, strict=True):
-            array[...] = part.reshape(array.shape)
-        return done
+        head, content = found
+        done = head.pop("done", None)
+        if head != self._head(plan, arrays) or len(content) != sum(array.nbytes for array in arrays):
+            return 0
+        place = 0
+        for array in arrays:
+            array[...] = np.frombuffer(content, array.dtype, array.size, place).reshape(array.shape)
+            place += array.nbytes
+        return int(done)
 
     def _head(self, plan: Plan | Lists, arrays: list[npt.NDArray[Any]]) -> dict[str, Any]:
         return {"search": self.key, "plan": asdict(plan), "shapes": [list(array.shape) for array in arrays]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -70,6 +71,7 @@ class Manifest:
         content = {"format": _FORMAT, **asdict(self)}
         if not self.swapped:
             del content["swapped"]
+        content["sha256"] = _checksum(content)
         write_atomically(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     @staticmethod
@@ -84,8 +86,12 @@ class Manifest:
         path = folder / MANIFEST
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content.pop("format", None) != _FORMAT:
+            if content.get("format") != _FORMAT:
                 return None
+            # Earlier versions wrote none.
+            if (checksum := content.pop("sha256", None)) not in (None, _checksum(content)):
+                raise ValueError(f"its SHA-256 is not {str(checksum)[:12]}...")
+            del content["format"]
             content["skipped"] = [Skipped(**each) for each in content["skipped"]]
             content["counts"] = [
                 Count(each["file"], tuple(each["languages"]), each["corpus"], Tally(**each["rows"]))
@@ -106,3 +112,8 @@ class Manifest:
             raise InputError(
                 f"{path}: not the manifest of prepared pairs ({error}); prepare them again"
             ) from None
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """Digest a manifest, which vouches for the counts and settings that no file of the folder holds."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

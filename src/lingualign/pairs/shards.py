@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
+import re
 import unicodedata
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from lingualign._version import __version__
 from lingualign.errors import InputError
-from lingualign.files import alone
+from lingualign.files import alone, discard
 from lingualign.languages import language_code
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
 from lingualign.pairs.discovery import MosesFiles, SavedDataset, TableFile
@@ -45,6 +45,7 @@ _SHARD_ROWS = 1 << 20
 _SPLITS = {TRAIN: "train", VALIDATION: "validation"}
 _CODED = ["lang1", "lang2", "corpus"]
 _SCHEMA = pa.schema([pa.field(each.name, pa.large_string(), nullable=False) for each in PAIR_SCHEMA])
+_SHARD_NAME = re.compile(r"\d{5,}\.parquet")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -108,7 +109,7 @@ def prepare_shards(
     )
     _check_place(place, recipe, overwrite=overwrite)
     ingredients = gather(recipe)
-    with _written(place) as unfinished:
+    with _written(place, overwrite=overwrite) as unfinished:
         before = _states(ingredients.listing.files)
         scratch = unfinished / "scratch"
         scratch.mkdir()
@@ -272,6 +273,11 @@ def _check_place(place: Path, recipe: Recipe, *, overwrite: bool) -> None:
     parent = next(each for each in place.absolute().parents if each.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(f"output {str(place)!r}: {str(parent)!r} cannot be written to; give another folder")
+    _check_replaceable(place, overwrite=overwrite)
+
+
+def _check_replaceable(place: Path, *, overwrite: bool) -> None:
+    """Refuse to replace what is not prepared pairs, or those without being asked to."""
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     if not place.is_dir() or Manifest.read(place) is None:
@@ -279,7 +285,7 @@ def _check_place(place: Path, recipe: Recipe, *, overwrite: bool) -> None:
             f"output {str(place)!r} is there and holds no prepared pairs (no {MANIFEST} of theirs); "
             "give a new folder"
         )
-    if foreign := sorted({part.name for part in place.iterdir()} - {MANIFEST, *_SPLITS.values()}):
+    if foreign := _foreign(place):
         raise InputError(
             f"output {str(place)!r} holds beside prepared pairs {', '.join(foreign)}; move these away, or give "
             "another folder"
@@ -290,21 +296,43 @@ def _check_place(place: Path, recipe: Recipe, *, overwrite: bool) -> None:
         )
 
 
+def _foreign(place: Path) -> list[str]:
+    """Name what in a folder of prepared pairs was not written by their preparation."""
+    splits = _SPLITS.values()
+    inside = [path for split in splits if (place / split).is_dir() for path in (place / split).iterdir()]
+    return sorted(
+        {part.name for part in place.iterdir()} - {MANIFEST, *splits}
+        | {f"{path.parent.name}/{path.name}" for path in inside if not _SHARD_NAME.fullmatch(path.name)}
+    )
+
+
 @contextmanager
-def _written(place: Path) -> Iterator[Path]:
-    """Give an empty folder that takes a place once it is filled; nothing is left of it if that fails."""
+def _written(place: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give an empty folder that takes a place once it is filled; nothing is left of it if that fails.
+
+    What was in the place stays until then, also where the process is killed between the two renames: the next one puts
+    it back first.
+    """
     unfinished, replaced = (place.with_name(f".{place.name}.{what}") for what in ("unfinished", "replaced"))
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = place.with_name(f".{place.name}.lock")
     with alone(lock, f"output {str(place)!r}: another process prepares pairs there; wait for it"):
         try:
-            for left in (unfinished, replaced):  # by a process that was killed
-                shutil.rmtree(left, ignore_errors=True)
+            if replaced.exists() and not place.exists():  # by a process that was killed
+                replaced.rename(place)
+            _check_replaceable(place, overwrite=overwrite)
+            for left in (unfinished, replaced):
+                discard(left)
             unfinished.mkdir()
             yield unfinished
-            if place.exists():
-                place.rename(replaced)
-            unfinished.rename(place)
+            try:
+                if place.exists():
+                    place.rename(replaced)
+                unfinished.rename(place)
+            except BaseException:
+                if replaced.exists() and not place.exists():
+                    replaced.rename(place)
+                raise
         except OSError as error:
             if error.errno not in _FULL:
                 raise
@@ -313,7 +341,9 @@ def _written(place: Path) -> Iterator[Path]:
                 "folder on another disk: it takes what the pairs take in parquet, and 80 bytes a pair meanwhile"
             ) from None
         finally:
-            for left in (unfinished, replaced):
-                shutil.rmtree(left, ignore_errors=True)
+            with suppress(OSError):
+                discard(unfinished)
+                if place.exists():
+                    discard(replaced)
             with suppress(OSError):
                 lock.unlink()

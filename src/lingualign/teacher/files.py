@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_checked: set[tuple[str, str, int, int]] = set()
+
+
 def write_array(path: Path, array: NDArray[Any]) -> tuple[int, str]:
     """Write an array as ``.npy``, as :func:`lingualign.files.write_atomically` does."""
     array = np.ascontiguousarray(array)
@@ -65,6 +68,15 @@ def check_digest(path: Path, digest: str) -> None:
             f"teacher store: {path} was altered after it was written (its SHA-256 is {found[:12]}... and not "
             f"{digest[:12]}...): {_cure(path)}"
         )
+
+
+def check_digest_once(path: Path, digest: str) -> None:
+    """Do what `check_digest` does, unless this process has done it and the file was not written since."""
+    found = path.stat()
+    checked = (str(path.absolute()), digest, found.st_ino, found.st_mtime_ns)
+    if checked not in _checked:
+        check_digest(path, digest)
+        _checked.add(checked)
 
 
 def _cure(path: Path) -> str:

@@ -91,11 +91,22 @@ class Manifest:
             settings = build_record(Settings, content.pop("settings"))
             segments = tuple(build_record(Segment, segment) for segment in content.pop("segments"))
             manifest = build_record(Manifest, {**content, "settings": settings, "segments": segments})
-        except (KeyError, TypeError, AttributeError) as error:
+            manifest.check_order()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"{path} is not a teacher store's manifest ({error}): {_anew(folder)}"
             ) from error
         return manifest
+
+    def check_order(self) -> None:
+        """Raise ValueError if two segments have a number or a row in common, or the next one would."""
+        row = number = 0
+        for segment in self.segments:
+            if segment.number < number or segment.first_row < row or not segment.rows:
+                raise ValueError(f"segment {segment.number} overlaps the one before")
+            number, row = segment.number + 1, segment.first_row + segment.rows
+        if self.next_segment < number or self.next_row < row:
+            raise ValueError("the next segment overlaps the last one")
 
     def write(self, folder: Path) -> None:
         """Put this manifest in the place of the last one, in one step."""

@@ -8,10 +8,11 @@ import numpy as np
 
 from lingualign.embedding.keys import KEY
 from lingualign.errors import InputError
-from lingualign.teacher.files import check_digest, open_array
+from lingualign.teacher.files import check_digest, check_digest_once, open_array
 from lingualign.teacher.index import KeyIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -22,7 +23,7 @@ FLOAT16 = np.dtype(np.float16)
 
 
 class Segments:
-    """The segments of one manifest. Opening checks every file's size, shape and type."""
+    """The segments of one manifest. Opening checks every file's size, shape and type; use checks its checksum."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
@@ -55,6 +56,21 @@ class Segments:
         self.manifest = manifest
         return self
 
+    def rows(self, keys: NDArray[np.void]) -> NDArray[np.int64]:
+        """Find the rows of keys, -1 for one that is not there.
+
+        The segments that hold one of them are compared with their checksums, each once a process.
+
+        Raises
+        ------
+        InputError
+            If one of these was altered: its file, and the cure.
+        """
+        rows = self.index.rows(keys)
+        for place in np.unique(self._places(rows[rows >= 0])):
+            self._check(self.manifest.segments[place], check_digest_once)
+        return rows
+
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         """Copy the vectors of rows, shape (rows, width)."""
         return self._gather(rows, self._vectors, np.empty((len(rows), self.manifest.width), dtype=FLOAT16))
@@ -62,8 +78,15 @@ class Segments:
     def verify(self) -> None:
         """Read every file and compare it with its checksum; InputError names the first that differs."""
         for segment in self.manifest.segments:
-            check_digest(segment.keys_file(self.folder), segment.keys_sha256)
-            check_digest(segment.vectors_file(self.folder), segment.vectors_sha256)
+            self._check(segment, check_digest)
+
+    def _check(self, segment: Segment, check: Callable[[Path, str], None]) -> None:
+        check(segment.keys_file(self.folder), segment.keys_sha256)
+        check(segment.vectors_file(self.folder), segment.vectors_sha256)
+
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Find the segments of rows, as places in the manifest."""
+        return np.searchsorted(self._firsts, rows, side="right") - 1
 
     def _open(self, segments: tuple[Segment, ...]) -> None:
         for segment in segments:
@@ -82,7 +105,7 @@ class Segments:
         return self._gather(rows, tails, np.empty(len(rows), dtype=np.uint64))
 
     def _gather(self, rows: NDArray[np.int64], parts: list[Any], out: NDArray[Any]) -> NDArray[Any]:
-        places = np.searchsorted(self._firsts, rows, side="right") - 1
+        places = self._places(rows)
         if len(rows) and (places.min() < 0 or (rows >= self._ends[places]).any()):
             outside = int(rows[(places < 0) | (rows >= self._ends[places])][0])
             raise InputError(

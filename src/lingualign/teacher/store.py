@@ -161,14 +161,14 @@ class TeacherStore:
         Raises
         ------
         InputError
-            If a sentence is not in the store.
+            If a sentence is not in the store, or a segment that holds one of them was altered after it was written.
         """
         keys = keys_of(sentences)
-        rows = self._opened().index.rows(keys)
+        rows = self._opened().rows(keys)
         if (rows < 0).any():
             # Another process may have added them since this one opened the store.
             self._segments = None
-            rows = self._opened().index.rows(keys)
+            rows = self._opened().rows(keys)
         missing = np.flatnonzero(rows < 0)
         if len(missing):
             raise InputError(

@@ -134,7 +134,7 @@ class Writer:
 
     def _missing(self, sentences: list[str]) -> list[tuple[str, bytes]]:
         keys = keys_of(sentences)
-        rows = np.full(len(keys), -1) if self._segments is None else self._segments.index.rows(keys)
+        rows = np.full(len(keys), -1) if self._segments is None else self._segments.rows(keys)
         absent = np.flatnonzero(rows < 0)
         return [(sentences[row], keys[row].tobytes()) for row in absent]
 

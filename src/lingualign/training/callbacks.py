@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
 from lingualign.progress_lines import Lines
-from lingualign.training.processes import any_process, is_first
+from lingualign.training.processes import any_process, is_first, process_count
 
 logger = logging.getLogger(__name__)
 
@@ -213,8 +213,13 @@ class EmbeddingsFirst(TrainerCallback):
             parameter.requires_grad_(learning)
 
 
+_ECHO_SECONDS = 1.0
+
+
 class StopOnSignal(TrainerCallback):
     """Ctrl-C and SIGTERM end the run after the step in work, with a checkpoint; a second one ends it at once.
+
+    Of several processes each may hear the first one twice, from the terminal and from what has started them.
 
     Attributes
     ----------
@@ -224,6 +229,7 @@ class StopOnSignal(TrainerCallback):
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._came = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
@@ -239,8 +245,12 @@ class StopOnSignal(TrainerCallback):
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
-            raise KeyboardInterrupt
-        self.signal = number
+            if process_count() > 1 and time.monotonic() - self._came < _ECHO_SECONDS:
+                return
+            print("lingualign: ended at once; go on with --resume", file=sys.stderr, flush=True)
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.signal, self._came = number, time.monotonic()
         if is_first():
             tqdm.write("Stopping after this step, with a checkpoint (once more: at once).", file=sys.stderr)
 

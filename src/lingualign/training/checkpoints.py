@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
-import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
-from lingualign.files import file_damage, follow_umask, sha256_of
+from lingualign.files import discard, file_damage, follow_umask, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -63,7 +62,7 @@ def unfinished_name(checkpoint: Path) -> Path:
 def writing(checkpoint: Path) -> Iterator[Path]:
     """Give a folder to write a checkpoint into; it takes its name when all of it is written, by one rename."""
     unfinished = unfinished_name(checkpoint)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    _clear(unfinished)
     unfinished.mkdir(parents=True)
     try:
         yield unfinished
@@ -76,7 +75,7 @@ def writing(checkpoint: Path) -> Iterator[Path]:
         follow_umask(unfinished)
         unfinished.rename(checkpoint)
     except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        _clear(unfinished)
         raise
 
 
@@ -108,12 +107,17 @@ def keep_only(folder: Path, names: Collection[str]) -> None:
         if checkpoint.name not in names:
             remove(checkpoint)
     for unfinished in folder.glob(UNFINISHED + "*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
+        _clear(unfinished)
 
 
 def remove(checkpoint: Path) -> None:
     """Remove a checkpoint, out of its name first: half of a removed one must not look like a whole one."""
     unfinished = unfinished_name(checkpoint)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    _clear(unfinished)
     checkpoint.rename(unfinished)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    _clear(unfinished)
+
+
+def _clear(unfinished: Path) -> None:
+    with suppress(OSError):
+        discard(unfinished)

@@ -9,14 +9,14 @@ scores.json              scores on the suites named in the configuration; scores
 checkpoints/             the last two states and the best, to resume from; of an extended student, its start;
                          hard negatives, once mined
 .lingualign-files        names of the above: what --overwrite may remove
+.lock                    while a process trains: which
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ import numpy as np
 import yaml
 
 from lingualign.errors import InputError
-from lingualign.files import follow_umask, write_atomically
+from lingualign.files import alone, discard, follow_umask, is_plain_name, write_atomically
 from lingualign.training.checkpoints import (
     UNFINISHED,
     checkpoints,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 REPORT, LOG = "data_report.json", "training_log.json"
 _FINISHED = "modules.json"
 _OWN = ".lingualign-files"
+_LOCK = ".lock"
 _START, _NEGATIVES = "start", "hard-negatives"
 
 
@@ -65,7 +66,6 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.config_file = self.path / "lingualign.yaml"
         self._config = asdict(resolved(config))
-        self._made = False
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Refuse a folder that holds something else, before any work; nothing is written yet.
@@ -76,14 +76,8 @@ class RunFolder:
             If the folder holds another run and neither ``resume`` nor ``overwrite`` is given, holds something that is
             no run, or holds a run of another configuration than the one to resume.
         """
-        place = next(parent for parent in (self.path, *self.path.absolute().parents) if parent.exists())
-        if not place.is_dir():
-            raise InputError(f"output {str(self.path)!r}: {str(place)!r} is a file; give a folder")
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise InputError(
-                f"output {str(self.path)!r}: {str(place)!r} cannot be written to; give another folder"
-            )
-        if not self.path.is_dir() or not any(self.path.iterdir()):
+        self._check_place()
+        if self._is_empty():
             if resume:
                 raise InputError(
                     f"--resume: there is no run in {str(self.path)!r}; leave --resume out to begin one"
@@ -97,6 +91,11 @@ class RunFolder:
         if resume and overwrite:
             raise InputError("--resume goes on with a run and --overwrite replaces it; give one of them")
         if resume:
+            if self.checkpoints.is_symlink():
+                raise InputError(
+                    f"--resume: {self.checkpoints} is a link to another place, where nothing may be removed; put the "
+                    "checkpoints themselves there, or let the output be a link"
+                )
             self._check_same_configuration()
             if (self.path / _FINISHED).is_file():
                 raise InputError(
@@ -104,6 +103,11 @@ class RunFolder:
                 )
         elif not overwrite:
             raise InputError(f"output {str(self.path)!r} holds {self._held()}")
+        elif escaping := [name for name in self._recorded() if not is_plain_name(name)]:
+            raise InputError(
+                f"{self.path / _OWN} names {escaping[0]!r}, which is not a name in its folder and not of a run; "
+                "remove that line, or give another folder"
+            )
         elif foreign := sorted({part.name for part in self.path.iterdir()} - self._own_names()):
             raise InputError(
                 f"output {str(self.path)!r} holds what no run of lingualign has written: {', '.join(foreign)}. "
@@ -123,6 +127,52 @@ class RunFolder:
             changed = ""
         return f"another run{changed}; give another folder, or --overwrite to replace it"
 
+    def _check_place(self) -> None:
+        place = next(parent for parent in (self.path, *self.path.absolute().parents) if parent.exists())
+        if not place.is_dir():
+            raise InputError(f"output {str(self.path)!r}: {str(place)!r} is a file; give a folder")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise InputError(
+                f"output {str(self.path)!r}: {str(place)!r} cannot be written to; give another folder"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training into the folder; the first process of a run does that for all of them.
+
+        A folder that is not there is made, and goes again where nothing was written to it. The lock ends with its
+        process.
+
+        Raises
+        ------
+        InputError
+            If another process trains into the folder, with its number and machine, or the folder cannot be written to.
+        """
+        if not is_first():
+            yield
+            return
+        self._check_place()
+        lock = self.path / _LOCK
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        with ExitStack() as holding:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                taken = "another process trains into it; wait for it, or give another folder"
+                holding.enter_context(alone(lock, f"output {str(self.path)!r}: {taken}"))
+            except OSError as error:
+                raise InputError(f"output {str(self.path)!r} cannot be written to: {error}") from error
+            try:
+                yield
+            finally:
+                # What was written to stays, and so does a folder that another process has begun to use.
+                with suppress(OSError):
+                    lock.unlink()
+                    for folder in made:
+                        folder.rmdir()
+
+    def _is_empty(self) -> bool:
+        return not self.path.is_dir() or not {part.name for part in self.path.iterdir()} - {_LOCK}
+
     def holds_this_run(self) -> bool:
         """Whether the folder holds a run of this configuration, begun or finished."""
         try:
@@ -132,18 +182,23 @@ class RunFolder:
 
     def _own_names(self) -> set[str]:
         """Names of files and folders in the run folder that the run has written."""
-        try:
-            recorded = (self.path / _OWN).read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError):
-            recorded = []
+        recorded = filter(is_plain_name, self._recorded())
         unfinished = {
             part.name for pattern in (UNFINISHED + "*", ".*.tmp") for part in self.path.glob(pattern)
         }
-        return {self.config_file.name, _OWN, *recorded} | unfinished
+        return {self.config_file.name, _OWN, _LOCK, *recorded} | unfinished
+
+    def _recorded(self) -> list[str]:
+        """Read the names that were recorded; anybody may have written them."""
+        try:
+            return (self.path / _OWN).read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return []
 
     def _own(self, *names: str) -> None:
         """Record names before they are written."""
-        write_atomically(self.path / _OWN, "\n".join(sorted({*self._own_names(), *names})) + "\n")
+        recorded = {*self._own_names(), *names} - {_LOCK}
+        write_atomically(self.path / _OWN, "\n".join(sorted(recorded)) + "\n")
 
     def _changed_settings(self) -> list[str]:
         before = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
@@ -176,7 +231,6 @@ class RunFolder:
         try:
             if overwrite and self.config_file.is_file():
                 self._remove()
-            self._made = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             text = yaml.safe_dump(json.loads(json.dumps(self._config)), sort_keys=False, allow_unicode=True)
             write_atomically(self.config_file, text)
@@ -188,19 +242,19 @@ class RunFolder:
     def _remove(self) -> None:
         """Remove the run: first what makes it a finished one, last what makes it a run."""
         last = [_OWN, self.config_file.name]
-        for name in [_FINISHED, *sorted(self._own_names() - {_FINISHED, *last}), *last]:
-            part = self.path / name
-            if part.is_dir() and not part.is_symlink():
-                shutil.rmtree(part)
-            else:
-                part.unlink(missing_ok=True)
+        for name in [_FINISHED, *sorted(self._own_names() - {_FINISHED, _LOCK, *last}), *last]:
+            discard(self.path / name)
 
     def abandon(self) -> None:
         """Leave nothing of a run that failed before its first checkpoint."""
         if is_first() and self.config_file.is_file() and not checkpoints(self.checkpoints):
             self._remove()
-            if self._made:
-                self.path.rmdir()
+
+    def how_to_go_on(self) -> str:
+        """Say how to go on with a run that was interrupted."""
+        if checkpoints(self.checkpoints):
+            return "go on with --resume"
+        return "there is no checkpoint yet, run the same command again; what the teacher has embedded is kept"
 
     def last_checkpoint(self) -> Path | None:
         """Find the newest checkpoint that is whole."""
@@ -238,7 +292,7 @@ class RunFolder:
             f"{what} cannot be written to {self.checkpoints}", lambda: "Make room, or give another folder"
         ):
             # A damaged one is in the way.
-            shutil.rmtree(self.checkpoints / name, ignore_errors=True)
+            discard(self.checkpoints / name)
             with writing(self.checkpoints / name) as unfinished:
                 yield unfinished
 
@@ -274,7 +328,7 @@ class RunFolder:
         if not is_first():
             return
         unfinished = self.path / f"{UNFINISHED}model"
-        shutil.rmtree(unfinished, ignore_errors=True)
+        discard(unfinished)
         try:
             with explained(
                 f"the model cannot be written to {self.path}",
@@ -283,13 +337,13 @@ class RunFolder:
                 model.save_pretrained(str(unfinished), create_model_card=False)
                 follow_umask(unfinished)
         except InputError:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            discard(unfinished)
             raise
         self._own(*(part.name for part in unfinished.iterdir()))
         for part in sorted(unfinished.iterdir(), key=lambda part: part.name == _FINISHED):
             place = self.path / part.name
             if place.is_dir():
-                shutil.rmtree(place)
+                discard(place)
             part.replace(place)
         unfinished.rmdir()
 

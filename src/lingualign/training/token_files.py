@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 _FORM = 1
 """Of the files: another one has other names."""
+_PLACE = re.compile(r"[0-9a-f]{40}")
 _UNUSED_SECONDS = 30 * 24 * 3600
 _CHUNK = 8_192
 
@@ -162,6 +164,10 @@ def _remove_unused(folder: Path) -> None:
     for place in folder.iterdir():
         # Another run may be removing the same.
         with suppress(FileNotFoundError):
-            if place.is_dir() and time.time() - place.stat().st_mtime > _UNUSED_SECONDS:
+            if (
+                _PLACE.fullmatch(place.name)
+                and place.is_dir()
+                and time.time() - place.stat().st_mtime > _UNUSED_SECONDS
+            ):
                 remove(place)
                 (folder / f".{place.name}.lock").unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,19 @@ def train(
     KeyboardInterrupt
         On Ctrl-C, after a checkpoint has been written.
     """
+    with ExitStack() as held:
+        try:
+            return _train_alone(config, held, resume=resume, overwrite=overwrite, progress=progress)
+        except KeyboardInterrupt as error:
+            if str(error):
+                raise
+            raise KeyboardInterrupt(f"interrupted; {RunFolder(config).how_to_go_on()}") from error
+
+
+def _train_alone(
+    config: RunConfig, held: ExitStack, *, resume: bool, overwrite: bool, progress: bool
+) -> Trained:
+    """Do what `train` does; ``held`` is what no other process may have meanwhile."""
     from rich.console import Console
 
     from lingualign.embedding.models import fingerprint, set_prompt
@@ -117,6 +130,7 @@ def train(
         check_settings(config)
         check_sources(config)
         if is_first():
+            held.enter_context(folder.locked())
             folder.check(resume=resume, overwrite=overwrite)
         suites = load_suites(config.evaluate) if config.evaluate else []
 

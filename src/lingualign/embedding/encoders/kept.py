@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 _FORM = 2
 """Of the files: another one has other names."""
+_PLACE = re.compile(r"[0-9a-f]{40}")
 _MOST_BYTES = 4 << 30
 _DIGEST_BYTES = 32
 _ENDING = ".vectors"
@@ -213,6 +215,8 @@ def _remove_oldest(folder: Path, used: Path) -> None:
     # Another process may be removing the same.
     with suppress(OSError):
         for place in folder.iterdir():
+            if not _PLACE.fullmatch(place.name) or place.is_symlink():  # of somebody else
+                continue
             with suppress(OSError):
                 files = place.glob(f"*{_ENDING}")
                 sizes[place] = (place.stat().st_mtime, sum(path.stat().st_size for path in files))

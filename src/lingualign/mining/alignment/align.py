@@ -17,7 +17,7 @@ from lingualign.mining.alignment.output import check_links_output, write_links
 from lingualign.mining.corpus import encode_chunks
 from lingualign.mining.encoded import StackedRows
 from lingualign.mining.engines import Here
-from lingualign.mining.parts import hold_parts
+from lingualign.mining.parts import hold_parts, staged, was_written
 from lingualign.mining.sentences import chunks
 from lingualign.mining.text_encoder import EncodeJob, describe
 from lingualign.pairs.characters import columns, each_run
@@ -106,7 +106,7 @@ def align_documents(
         raise InputError(f"most is {most}; it must be a number of sentences from 1 to {_LARGEST_MOST}")
     check_skip(skip)
     output = Path(output)
-    check_links_output(output, overwrite=overwrite)
+    check_links_output(output, overwrite=overwrite or was_written(output, [output]))
     documents = read_documents(source, target, column)
 
     place: dict[str, int] = {}
@@ -137,7 +137,8 @@ def align_documents(
                     align_vectors(vectors(pair.source), vectors(pair.target), lengths=lengths, skip=skip)
                 )
                 advance(pair.source.lines)
-        write_links(documents, links, output)
+        with staged(parts, [output]) as folder:
+            write_links(documents, links, folder / output.name)
     both = [(each.source_count > 0) & (each.target_count > 0) for each in links]
     alone = [
         sum(int(count[~paired].sum()) for count, paired in zip(counts, both, strict=True))

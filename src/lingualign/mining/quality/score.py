@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lingualign.files import write_atomically
+from lingualign.files import read_checked, write_checked
 from lingualign.mining.quality.coverage import cut, encode_parts, evenness
 from lingualign.mining.quality.measures import Copies, Measures, log_probabilities
 from lingualign.neighbours import cosines, margin_scores, unit_rows
@@ -189,7 +188,7 @@ def _evenness(
         for side in sides:
             key.update(side.identity.encode())
             key.update(side.place[some].tobytes())
-        path = folder / f"{some.start:010}-{key.hexdigest()[:32]}.npy"
+        path = folder / f"{some.start:010}-{key.hexdigest()[:32]}"
         found = _read(path, len(texts[0][some]))
         if found is None:
             vectors = [side.vectors(some) for side in sides]
@@ -197,9 +196,7 @@ def _evenness(
             found = np.array(
                 [evenness(parts[0], vectors[0], vectors[1]), evenness(parts[1], vectors[1], vectors[0])]
             )
-            content = io.BytesIO()
-            np.save(content, found)
-            write_atomically(path, content.getvalue())
+            write_checked(path, {"measured": path.stem}, found.tobytes())
         measured.append(found)
         advance(found.shape[1])
     both = np.concatenate(measured, axis=1)
@@ -208,10 +205,13 @@ def _evenness(
 
 def _read(path: Path, pairs: int) -> Numbers | None:
     try:
-        found: Numbers = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        kept = read_checked(path)
+    except ValueError as error:
+        logger.warning("%s is damaged (%s): measured anew.", path, error)
         return None
-    return found if found.shape == (2, pairs) and found.dtype == np.float64 else None
+    if kept is None or kept[0] != {"measured": path.stem} or len(kept[1]) != 2 * pairs * 8:
+        return None
+    return np.frombuffer(kept[1], np.float64).reshape(2, pairs)
 
 
 def _language_odds(table: pa.Table, rows: Places, *, exchanged: bool = False) -> tuple[Numbers, Numbers]:

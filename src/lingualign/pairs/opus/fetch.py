@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.files import named, sha256_of, taking_turns, write_atomically
+from lingualign.files import sha256_of, taking_turns, whole_file, write_atomically
 from lingualign.languages import language_code
 from lingualign.pairs.opus.archive import Line, batches, decoded, open_archive, sample
 from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
@@ -24,6 +23,7 @@ from lingualign.progress_lines import Lines, draws_bars
 from lingualign.records import read_json
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator, Sequence
 
 MANIFEST = "manifest.json"
@@ -250,23 +250,11 @@ def _readable(lines: Iterable[Line], tally: Counter[str]) -> Iterator[Line]:
 def _write_pairs(lines: Iterable[Line], bitext: Bitext, path: Path) -> tuple[int, str]:
     """Write pairs as they come, whole or not at all; gives the file's size and SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            with pq.ParquetWriter(file, PAIR_SCHEMA, compression="zstd") as writer:
-                for batch in batches(lines, bitext):
-                    writer.write_table(batch)
-            file.flush()
-            os.fsync(file.fileno())
-        size, digest = temporary.stat().st_size, sha256_of(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise named(error, path) from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return size, digest
+    with whole_file(path) as temporary:
+        with pq.ParquetWriter(temporary, PAIR_SCHEMA, compression="zstd") as writer:
+            for batch in batches(lines, bitext):
+                writer.write_table(batch)
+        return temporary.stat().st_size, sha256_of(temporary)
 
 
 def _same(entry: Fetched, bitext: Bitext, plan: FetchPlan) -> bool:

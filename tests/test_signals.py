@@ -1,0 +1,54 @@
+"""Ctrl-C and SIGTERM end a command tidily, with a line on how to go on; a second one ends it at once."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+WORKING = """
+import sys, time
+from lingualign import cli
+def mine():
+    try:
+        print("working", flush=True)
+        time.sleep(60)
+    finally:
+        print("tidying", flush=True)
+        if "slow" in sys.argv:
+            time.sleep(60)
+cli.COMMANDS["mine"] = mine
+sys.exit(cli.main(["mine"]))
+"""
+
+
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKING, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "working\n"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_command_tidily(number: signal.Signals) -> None:
+    process = _start()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == "tidying\n"
+    assert err == "lingualign: interrupted; what is done is kept, run the same command again to go on\n"
+
+
+def test_a_second_one_ends_it_at_once() -> None:
+    process = _start("slow")
+    assert process.stdout is not None
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "tidying\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
+    assert out == err == ""
