@@ -63,7 +63,7 @@ def real_pairs(model: str, data: Path, kept: Path, file: str) -> dict[str, Vecto
             for side in ("sentence1", "sentence2")
         }
         vectors = encode(load_model(model), list(place), precision="fp32").astype(np.float16)
-        columns = {side: vectors[rows] for side, rows in sides.items()}
+        columns: dict[str, Any] = {side: vectors[rows] for side, rows in sides.items()}
         if "score" in table.column_names:
             columns["gold"] = np.array(table["score"].to_pylist(), np.float64)
         kept.mkdir(parents=True, exist_ok=True)
@@ -174,7 +174,11 @@ def simulate(source: Source, rows: int, draws: int, seed: int) -> dict[str, Any]
         if source.kind == "space":
             keep(
                 describe_space(vectors)
-                | with_intervals(hubness=estimate_hubness([nearest_neighbours(*vectors.values(), 4)]))
+                | with_intervals(
+                    hubness=estimate_hubness(
+                        [nearest_neighbours(vectors["sentence1"], vectors["sentence2"], 4)]
+                    )
+                )
             )
             continue
         if source.kind == "seeds":
@@ -205,6 +209,7 @@ def simulate(source: Source, rows: int, draws: int, seed: int) -> dict[str, Any]
             continue
         pairs = rows if source.kind != "mining" else rows * 2 // 5
         models = {}
+        moved: Any
         for label, noise in MODELS.items():
             if label == "a" or source.compared:
                 moved, extra = (
