@@ -139,7 +139,7 @@ def test_a_comparison_is_what_its_parts_say(good, poor):
         (each,) = found["comparisons"]
         a, b = hits(good, name), hits(poor, name)
         assert each["difference"] == pytest.approx(a.mean() - b.mean())
-        # scipy's exact form of the test cannot count 2**120 signs, but it can draw them.
+        # Few rows are turned by the same sentence here, so that tests of independent rows say nearly the same.
         theirs = stats.permutation_test(
             (a.sum(axis=0), b.sum(axis=0)),
             lambda x, y, axis=-1: np.sum(x - y, axis=axis),
@@ -226,7 +226,7 @@ def test_seeds_are_repeated_measures(measured):
         assert found["models"][label]["seeds"] == values
         assert found["models"][label]["value"] == pytest.approx(np.mean(values))
     (each,) = found["comparisons"]
-    assert each["test"] == "bootstrap"
+    assert each["test"] == "jackknife"
     assert each["difference"] == pytest.approx(
         found["models"]["good"]["value"] - found["models"]["poor"]["value"]
     )
@@ -320,3 +320,35 @@ def test_damaged_outcomes_are_one_error(tmp_path, good):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(InputError, match="holds no outcomes of a model, or is damaged"):
         load_outcomes(path)
+
+
+def test_outcomes_of_an_earlier_version_name_the_cure_and_are_read_where_nothing_is_missing(tmp_path, good):
+    path = save_outcomes(good, tmp_path)
+    table = pq.read_table(path)
+    since = [name for name in table.column_names if name.endswith(("_nearest", "_turned"))]
+    assert len(since) == 6
+    pq.write_table(table.drop_columns(since), path)
+    with pytest.raises(InputError) as caught:
+        load_outcomes(path)
+    assert str(caught.value) == (
+        f"{path} was written by lingualign {good.version}, without the second-nearest sentences that the intervals of "
+        "'tatoeba/fra-eng' are computed from; make it again with `lingualign evaluate MODEL --outcomes`"
+    )
+    similar = replace(good, suites={"sts/x": good.suites["sts/x"]})
+    table = pq.read_table(save_outcomes(similar, path))
+    pq.write_table(table.drop_columns(since), path)
+    assert score(load_outcomes(path)) == score(similar)
+
+
+@pytest.mark.parametrize("column", ["forward_nearest", "backward_ratio_turned"])
+def test_damage_in_what_intervals_need_is_one_error(tmp_path, good, column):
+    path = save_outcomes(good, tmp_path)
+    table = pq.read_table(path)
+    lists = table[column].to_pylist()
+    for damaged in (None, [ROWS, 0], [-1, 0], [None, 0], [0]):
+        if damaged == [0] and column != "forward_nearest":
+            continue
+        changed = pa.array([damaged, *lists[1:]], pa.list_(pa.int64()))
+        pq.write_table(table.set_column(table.schema.get_field_index(column), column, changed), path)
+        with pytest.raises(InputError, match="holds no outcomes of a model, or is damaged"):
+            load_outcomes(path)

@@ -1,4 +1,4 @@
-"""Intervals: exact against plain resampling, close to scipy's, and covering what they should."""
+"""Intervals: close to scipy's, and covering what they should."""
 
 from __future__ import annotations
 
@@ -12,55 +12,26 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lingualign.evaluation.statistics import (
-    RESAMPLES,
-    bootstrap,
-    bootstrap_means,
-    bootstrap_spearman,
-    interval,
+    Influence,
+    combine_sets,
+    correlation_interval,
+    error_of_sets,
     rate_interval,
     wilson,
 )
+from lingualign.evaluation.sts import spearman, spearman_influence
 
 # P(U + N(0, 0.2) > 0.3) for U uniform on [0, 1]: integrated, not simulated.
 TRUE_RATE = float(np.mean(stats.norm.cdf((np.linspace(0, 1, 100_001) - 0.3) / 0.2)))
 
 
-def drawn_rows(n):
-    """The rows of every resample, spelt out."""
-    for weights in bootstrap._resamples(n):
-        for row in weights:
-            yield np.repeat(np.arange(n), row.astype(int))
+def of_rows(outcomes):
+    """The influence on a mean of independent rows."""
+    return Influence(np.asarray(outcomes) / len(outcomes))
 
 
-def test_a_resample_draws_n_rows_with_replacement():
-    n = 500
-    drawn = list(drawn_rows(n))
-    assert len(drawn) == RESAMPLES
-    assert all(len(rows) == n for rows in drawn)
-    distinct = np.mean([len(set(rows.tolist())) for rows in drawn]) / n
-    assert distinct == pytest.approx(1 - 1 / math.e, abs=0.005)
-
-
-def test_bootstrap_means_are_those_of_the_resampled_rows(monkeypatch):
-    values = np.random.default_rng(0).normal(size=(17, 3))
-    plain = np.array([values[rows].mean(axis=0) for rows in drawn_rows(17)])
-    assert bootstrap_means(values) == pytest.approx(plain)
-    assert bootstrap_means(values[:, 1]) == pytest.approx(plain[:, 1])
-    monkeypatch.setattr(bootstrap, "_BLOCK", 100)
-    assert bootstrap_means(values) == pytest.approx(plain)
-
-
-@pytest.mark.parametrize("levels", [3, 1000])
-def test_bootstrap_spearman_is_that_of_the_resampled_rows(levels):
-    random = np.random.default_rng(1)
-    x, y = random.integers(levels, size=(2, 40)).astype(float)
-    plain = [stats.spearmanr(x[rows], y[rows]).statistic for rows in drawn_rows(40)]
-    assert bootstrap_spearman(x, y) == pytest.approx(plain)
-
-
-def test_a_resample_without_variation_has_no_correlation():
-    replicates = bootstrap_spearman([0.1, 0.2], [1, 2])
-    assert set(np.unique(replicates.round(9))) == {0.0, 1.0}
+def spearman_bounds(x, y):
+    return correlation_interval(spearman(x, y), spearman_influence(x, y).error)
 
 
 def test_intervals_agree_with_scipy():
@@ -69,13 +40,13 @@ def test_intervals_agree_with_scipy():
     y = x + random.normal(size=300)
     outcomes = random.choice([0, 0.5, 1], p=[0.2, 0.3, 0.5], size=300)
     for data, statistic, ours in (
-        ((outcomes,), np.mean, bootstrap_means(outcomes)),
-        ((x, y), lambda a, b: stats.spearmanr(a, b).statistic, bootstrap_spearman(x, y)),
+        ((outcomes,), np.mean, rate_interval(outcomes.mean(), of_rows(outcomes).error, 300)),
+        ((x, y), lambda a, b: stats.spearmanr(a, b).statistic, spearman_bounds(x, y)),
     ):
         theirs = stats.bootstrap(
             data, statistic, paired=True, vectorized=False, method="percentile", n_resamples=1000, rng=3
         ).confidence_interval
-        assert interval(ours) == pytest.approx(tuple(theirs), abs=0.012)
+        assert ours == pytest.approx(tuple(theirs), abs=0.012)
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -93,7 +64,7 @@ def test_accuracy_interval_covers_the_true_rate_of_two_correlated_directions():
     for _ in range(200):
         easy = random.random(150)
         both = ((easy + random.normal(0, 0.2, size=(2, 150))) > 0.3).mean(axis=0)
-        low, high = rate_interval(both.mean(), bootstrap_means(both), 150)
+        low, high = rate_interval(both.mean(), of_rows(both).error, 150)
         covered += low <= TRUE_RATE <= high
     assert 0.90 <= covered / 200 <= 0.99
 
@@ -105,29 +76,35 @@ def test_spearman_interval_covers_the_true_correlation():
     covered = 0
     for _ in range(150):
         x, noise = random.normal(size=(2, 120))
-        low, high = interval(bootstrap_spearman(x, rho * x + math.sqrt(1 - rho**2) * noise))
+        low, high = spearman_bounds(x, rho * x + math.sqrt(1 - rho**2) * noise)
         covered += low <= truth <= high
     assert 0.88 <= covered / 150 <= 0.99
 
 
 def test_certainty_is_never_claimed():
     for rate in (0.0, 1.0):
-        low, high = rate_interval(rate, np.full(RESAMPLES, rate), 100)
+        low, high = rate_interval(rate, of_rows(np.full(100, rate)).error, 100)
         assert high - low > 0.03
         assert low <= rate <= high
 
 
-def test_rows_shared_by_files_are_resampled_together():
+def test_rows_shared_by_files_stand_or_fall_together():
     outcomes = np.random.default_rng(6).integers(2, size=400).astype(float)
-    one, same, opposite = (bootstrap_means(values) for values in (outcomes, outcomes.copy(), 1 - outcomes))
+    one, opposite = ({400: of_rows(values)} for values in (outcomes, 1 - outcomes))
     # The mean of a file and its copy is as uncertain as the file; that of it and its opposite is certain.
-    assert interval((one + same) / 2) == interval(one)
-    assert (one + opposite) / 2 == pytest.approx(0.5)
+    alone = error_of_sets(one).variance
+    assert error_of_sets(combine_sets([one, one], [0.5, 0.5])).variance == pytest.approx(alone)
+    assert error_of_sets(combine_sets([one, opposite], [0.5, 0.5])).variance == pytest.approx(0, abs=1e-12)
+    # A file of other rows is independent.
+    other = {300: of_rows(outcomes[:300])}
+    both = error_of_sets(combine_sets([one, other], [0.5, 0.5])).variance
+    assert both == pytest.approx((alone + error_of_sets(other).variance) / 4)
 
 
 def test_more_rows_narrow_the_interval():
     random = np.random.default_rng(7)
-    widths = [
-        np.ptp(interval(bootstrap_means(random.integers(2, size=n).astype(float)))) for n in (50, 500, 5000)
-    ]
+    widths = []
+    for n in (50, 500, 5000):
+        outcomes = random.integers(2, size=n).astype(float)
+        widths.append(np.ptp(rate_interval(outcomes.mean(), of_rows(outcomes).error, n)))
     assert all(wide > narrow for wide, narrow in pairwise(widths))

@@ -20,20 +20,21 @@ from lingualign.evaluation.scores import (
     score_suite,
 )
 from lingualign.evaluation.statistics import (
-    bootstrap_p,
+    Influence,
     cohens_g,
     cohens_h,
     cohens_q,
-    exact_sign_flip,
-    interval,
+    combine_sets,
+    error_of_sets,
     mcnemar,
     odds_ratio,
     permutation_p,
     permuted_f1_differences,
-    permuted_means,
     permuted_spearman_differences,
-    seed_noise,
-    unvaried,
+    pooled_freedom,
+    seed_error,
+    t_p,
+    t_quantile,
     wilson,
 )
 from lingualign.evaluation.verdicts import summary, verdict
@@ -55,6 +56,7 @@ _METRICS = {
     "nway": ("accuracy", "xsim_margin"),
     "sts": ("spearman",),
 }
+_ROUNDING = 1e-12
 _MARGINS: dict[str, Margin] = {"accuracy": "absolute", "xsim_margin": "ratio"}
 
 
@@ -101,14 +103,15 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
           ``lower_is_better``, ``rows``; ``models``: by label ``value``, ``ci95`` and the ``seeds``' values; ``best``
           and ``level_with_best``, labels; and ``comparisons`` of ``a`` with ``b``:
 
-          - ``difference``, a less b, and its ``ci95``: the paired bootstrap over sentences, joint over directions,
-            language pairs, and suites of the same rows; with Student's t for the seeds, if there are several;
-          - ``p`` of ``test``: ``mcnemar`` (exact, a sentence with all its outcomes being the unit),
-            ``permutation`` or, for several seeds, ``bootstrap``; ``q``, p after Benjamini and Hochberg's control of
+          - ``difference``, a less b, and its ``ci95``, from what each row contributes to it, joint over directions,
+            language pairs, and suites of the same rows; and from the seeds' own spread, if there are several;
+          - ``p`` of ``test``: ``jackknife``, Student's t of the difference over its error; or, of correlations and of
+            mined pairs of a single seed each, ``permutation``; ``q``, p after Benjamini and Hochberg's control of
             false discoveries over all comparisons of all places;
           - ``ahead``, a label, or null: ``q`` below ``level`` and the interval clear of 0;
           - ``effect``: ``cohens_h``, ``cohens_g``, ``odds_ratio``, with the outcomes that ``only_a`` or ``only_b``
-            has right; or ``cohens_q`` of correlations; ``mcnemar`` by direction; ``verdict``, in words.
+            has right; or ``cohens_q`` of correlations; ``mcnemar`` by direction, as if rows were independent;
+            ``verdict``, in words.
         - ``spaces`` and ``mined``: by suite and label the figures of each seed's space, and of the pairs it mines, with
           their intervals; of these figures F1 alone is tested, as ``mined_f1``.
         - ``verdicts``: a sentence for each two models; ``warnings``: what makes figures doubtful.
@@ -120,8 +123,7 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
 
     References
     ----------
-    Benjamini and Hochberg (1995), "Controlling the False Discovery Rate"; Koehn (2004), "Statistical Significance
-    Tests for Machine Translation Evaluation", for the paired bootstrap.
+    Benjamini and Hochberg (1995), "Controlling the False Discovery Rate".
     """
     from scipy.stats import false_discovery_control
 
@@ -134,8 +136,8 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
     figures = []
     for place in _places(first):
         of_model = {
-            label: _Measured(label, list(seeds), [place.figure(each) for each in scored[label]], group)
-            for group, (label, seeds) in enumerate(models.items())
+            label: _Measured(label, list(seeds), [place.figure(each) for each in scored[label]])
+            for label, seeds in models.items()
         }
         figures.append(_entry(place, of_model))
     tested = [found for figure in figures for found in figure["comparisons"] if found["p"] is not None]
@@ -175,18 +177,16 @@ class _Measured:
     seeds: list[Outcomes]
     figures: list[Figure]
     """Of each seed."""
-    group: int
 
     @property
     def value(self) -> float:
         return float(np.mean([figure.value for figure in self.figures]))
 
     @property
-    def replicates(self) -> npt.NDArray[np.float64]:
-        """What the mean over seeds might have been for other sentences and other seeds: (resamples, draws)."""
-        mean = np.mean([figure.replicates for figure in self.figures], axis=0)
-        noise = seed_noise([figure.value for figure in self.figures], self.group)
-        return np.asarray(mean[:, None] + noise)
+    def influences(self) -> dict[int, Influence]:
+        """What the rows contribute to the mean over seeds."""
+        seeds = len(self.figures)
+        return combine_sets([figure.influences for figure in self.figures], [1 / seeds] * seeds)
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -196,16 +196,35 @@ class _Measured:
 
     @property
     def _ci95(self) -> list[float] | None:
-        first = self.figures[0].ci95
+        first = self.figures[0]
         if len(self.figures) == 1:
-            return first
-        replicates = self.replicates.ravel()
-        if unvaried(replicates):
+            return first.ci95
+        error, freedom = _standard_error(self.influences, [self])
+        if error <= _ROUNDING:
             # Seeds that agree in everything tell no more than one.
-            return first
+            return first.ci95
+        half = t_quantile(freedom) * error
         # The noise of few seeds knows no bounds; a figure has them.
-        low, high = np.clip(interval(replicates), 0 if self.figures[0].rate else -1, 1)
-        return [float(low), float(high)]
+        return [max(0.0 if first.rate else -1.0, self.value - half), min(1.0, self.value + half)]
+
+
+def _standard_error(influences: dict[int, Influence], models: Sequence[_Measured]) -> tuple[float, float]:
+    """Give the standard error, and its degrees of freedom, of a model's mean over seeds or of a difference of two.
+
+    What several seeds say of a model's others is in it. A single seed says nothing of others.
+    """
+    rows = error_of_sets(influences)
+    seeds = [
+        seed_error(
+            [figure.value for figure in model.figures], [figure.influences for figure in model.figures]
+        )
+        for model in models
+        if len(model.figures) > 1
+    ]
+    shared = max(0.0, rows.variance - sum(seed.of_rows for seed in seeds))
+    variances = [shared, *(seed.variance for seed in seeds)]
+    freedom = pooled_freedom(variances, [rows.freedom, *(seed.freedom for seed in seeds)])
+    return math.sqrt(sum(variances)), freedom
 
 
 def _places(outcomes: Outcomes) -> list[Place]:
@@ -251,14 +270,18 @@ def _comparison(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
     if math.isnan(a.value) or math.isnan(b.value):
         return found
     found["difference"] = a.value - b.value
-    replicates = (a.replicates - b.replicates).ravel()
-    found["ci95"] = list(interval(replicates))
-    if a.figures[0].rate and unvaried(replicates):
-        # No sentence differs from another, so the bootstrap would claim certainty.
-        room = wilson(0, min(a.figures[0].rows, b.figures[0].rows))[1]
-        found["ci95"] = [max(-1.0, found["difference"] - room), min(1.0, found["difference"] + room)]
+    error, freedom = _standard_error(combine_sets([a.influences, b.influences], [1, -1]), [a, b])
+    half = t_quantile(freedom) * error
+    bounds = (-math.inf, math.inf)
+    if a.figures[0].rate and error <= _ROUNDING:
+        # No sentence differs from another, of which no error can be seen; it is not certain for that.
+        half = wilson(0, min(a.figures[0].rows, b.figures[0].rows))[1]
+        error, freedom, bounds = half / t_quantile(math.inf), math.inf, (-1.0, 1.0)
+    low, high = (found["difference"] + side * half for side in (-1, 1))
+    found["ci95"] = [max(bounds[0], low), min(bounds[1], high)]
+    p = t_p(found["difference"] / error, freedom) if error > _ROUNDING else float(found["difference"] == 0)
+    found |= {"test": "jackknife", "p": p}
     if len(a.seeds) > 1 or len(b.seeds) > 1:
-        found |= {"test": "bootstrap", "p": bootstrap_p(replicates)}
         effect = cohens_q if place.metric in CORRELATIONS else cohens_h
         found["effect"] = {effect.__name__: effect(a.value, b.value)}
         return found
@@ -266,7 +289,7 @@ def _comparison(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
 
 
 def _single(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
-    """Test two models of one seed each, sentence by sentence."""
+    """Look at two models of one seed each sentence by sentence; of correlations and mined pairs that is their test."""
     ((one,), (two,)) = (a.seeds, b.seeds)
     pairs = [(one.suites[name], two.suites[name]) for name in place.suites]
     difference = a.value - b.value
@@ -279,17 +302,9 @@ def _single(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
     margin = _MARGINS[place.metric]
     right = [[_right(suite, place.pair, margin) for suite in suites] for suites in pairs]
     effect = {"cohens_h": cohens_h(a.value, b.value)} | _only(right)
-    if len(right) > 1:
-        means = [permuted_means(x.mean(axis=0) - y.mean(axis=0)) for x, y in right]
-        return {
-            "test": "permutation",
-            "p": permutation_p(difference, np.mean(means, axis=0)),
-            "effect": effect,
-        }
-    ((x, y),) = right
-    p = exact_sign_flip(x.sum(axis=0) - y.sum(axis=0))
-    found: dict[str, Any] = {"test": "mcnemar", "p": p, "effect": effect}
-    if len(x) == 2:
+    found: dict[str, Any] = {"effect": effect}
+    if len(right) == 1 and len(right[0][0]) == 2:
+        ((x, y),) = right
         ways = {"forward": mcnemar(x[0], y[0]), "backward": mcnemar(x[1], y[1])}
         found["mcnemar"] = {
             way: {"only_a": test.only_a, "only_b": test.only_b, "p": test.p} for way, test in ways.items()

@@ -186,8 +186,8 @@ def _retrievals(outcomes: Outcomes, suites: Iterable[Suite]) -> Iterator[tuple[A
         # None of similarity, and else in the order of the columns.
         for (pair, retrieval), columns in zip(found.items(), combinations(suite.sentences, 2), strict=False):
             one, two = (suite.sentences[column] for column in columns)
-            yield suite, pair, "forward", one, two, retrieval.forward["absolute"]
-            yield suite, pair, "backward", two, one, retrieval.backward["absolute"]
+            yield suite, pair, "forward", one, two, retrieval.forward.retrieved["absolute"]
+            yield suite, pair, "backward", two, one, retrieval.backward.retrieved["absolute"]
 
 
 def _plain(text: str) -> str:

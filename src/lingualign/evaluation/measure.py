@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import combinations
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +12,11 @@ from lingualign._version import __version__
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.evaluation.checks import unknown_tokens, warnings
+from lingualign.evaluation.left_out import SEARCHED, find_retrieval, neighbourhood
 from lingualign.evaluation.mined import measure_mining
-from lingualign.evaluation.outcomes import Outcomes, Retrieval, SuiteOutcomes, sentence_ids
+from lingualign.evaluation.outcomes import Outcomes, SuiteOutcomes, sentence_ids
 from lingualign.evaluation.space_estimates import describe_space, estimate_hubness, with_intervals
-from lingualign.evaluation.xsim import margin_retrieved
-from lingualign.neighbours import NEIGHBOURHOOD, Margin, cosines, nearest_neighbours
+from lingualign.neighbours import cosines, nearest_neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,13 +130,9 @@ def measure_suite(
         )
     by_pair, searches = {}, []
     for one, two in combinations(suite.sentences, 2):
-        there, back = nearest_neighbours(vectors[one], vectors[two], NEIGHBOURHOOD)
-        margins: tuple[Margin, ...] = get_args(Margin)
-        by_pair[f"{one}-{two}"] = Retrieval(
-            {margin: margin_retrieved(there, back, margin) for margin in margins},
-            {margin: margin_retrieved(back, there, margin) for margin in margins},
-        )
-        searches.append((there, back))
+        there, back = nearest_neighbours(vectors[one], vectors[two], SEARCHED)
+        by_pair[f"{one}-{two}"] = find_retrieval(there, back, suite.rows)
+        searches.append((neighbourhood(there), neighbourhood(back)))
         advance(1)
     space = describe_space(vectors) | with_intervals(hubness=estimate_hubness(searches))
     return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, by_pair, space=space, warnings=found)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.evaluation.outcomes import Mined, Retrieval
-from lingualign.evaluation.xsim import margin_retrieved
-from lingualign.neighbours import NEIGHBOURHOOD, Margin, judge, nearest_neighbours, retrieve, thresholds
+from lingualign.evaluation.left_out import SEARCHED, find_retrieval, neighbourhood
+from lingualign.evaluation.outcomes import Mined
+from lingualign.neighbours import NEIGHBOURHOOD, judge, nearest_neighbours, retrieve, thresholds
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from lingualign.evaluation.outcomes import Retrieval
     from lingualign.evaluation.suites import Suite
     from lingualign.neighbours import Neighbours, Pairs
 
@@ -50,8 +51,9 @@ def measure_mining(
     Zweigenbaum, Sharoff and Rapp (2018), "Overview of the Third BUCC Shared Task". Mining and threshold are those of
     Artetxe and Schwenk (2019).
     """
-    there, back = nearest_neighbours(vectors["sentence1"], vectors["sentence2"], NEIGHBOURHOOD)
-    retrieval = Retrieval(_of_pairs(there, back, suite.rows), _of_pairs(back, there, suite.rows))
+    search = nearest_neighbours(vectors["sentence1"], vectors["sentence2"], SEARCHED)
+    retrieval = find_retrieval(*search, suite.rows)
+    there, back = (neighbourhood(found) for found in search)
     pairs = retrieve(there, back, margin="ratio", retrieval="max")
     gold = _gold(suite)
     doubts = []
@@ -91,12 +93,6 @@ def _gold(suite: Suite) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         seen: dict[str, int] = {}
         first.append(np.array([seen.setdefault(text, row) for row, text in enumerate(texts[: suite.rows])]))
     return first[0], first[1]
-
-
-def _of_pairs(own: Neighbours, others: Neighbours, rows: int) -> dict[Margin, npt.NDArray[np.int64]]:
-    margins: tuple[Margin, ...] = get_args(Margin)
-    found = {margin: margin_retrieved(own, others, margin)[:rows] for margin in margins}
-    return {margin: np.where(retrieved < rows, retrieved, -1) for margin, retrieved in found.items()}
 
 
 def _by_source(

@@ -7,6 +7,9 @@ Kept as one parquet file, a row for each sentence (or, of an n-way set, for each
 - the row retrieved for it, right where it equals ``row``, and -1 (of a mining suite) for a sentence without a pair:
   ``forward`` and ``backward`` by cosine, ``forward_distance``, ``backward_distance``, ``forward_ratio`` and
   ``backward_ratio`` by margin (null for sts);
+- what intervals need, lists of sentences' numbers: ``forward_nearest`` and ``backward_nearest``, the two nearest by
+  cosine; ``forward_distance_turned`` and so on, the sentences without any one of which the outcome by margin would be
+  another, right or wrong. A sentence's number is its row; those without a pair are numbered on, ``sentence2``'s first;
 - ``predicted``, the cosine, and ``gold``, people's score (null but for sts);
 - of a mining suite, ``mined``, the place of the target sentence that it was mined with (-1: with none),
   ``mined_right``, and ``wanted``, how many pairs it has (0 for a sentence's second copy). Its pairs' rows are followed
@@ -42,20 +45,47 @@ OUTCOMES_FILE = "outcomes.parquet"
 _METADATA = b"lingualign"
 _CHECKSUM = b"lingualign.sha256"
 _DIRECTIONS = ("forward", "backward")
+_OVER_NEIGHBOURS: tuple[Margin, ...] = ("distance", "ratio")
 _OF_MINING = ("threshold", "threshold_from")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Retrieval:
-    """Which rows the sentences of two languages retrieve from each other, by each margin: (n,) positions."""
+class Way:
+    """What the sentences of one language retrieve from another.
 
-    forward: dict[Margin, npt.NDArray[np.int64]]
-    backward: dict[Margin, npt.NDArray[np.int64]]
+    Sentences have numbers: those of a row its place, those without a pair the numbers from n on, ``sentence2``'s first.
+    """
+
+    retrieved: dict[Margin, npt.NDArray[np.int64]]
+    """By margin: (n,) rows, -1 for a sentence without a pair"""
+    nearest: npt.NDArray[np.int64]
+    """(n, 2), numbers of the two nearest by cosine"""
+    turned: dict[Margin, npt.NDArray[np.int64]]
+    """By each margin but ``absolute``: as of `turned_by`"""
+
+    def right(self, margin: Margin = "absolute") -> npt.NDArray[np.bool_]:
+        """Whether each sentence's translation is what it retrieves: (n,)."""
+        return np.asarray(self.retrieved[margin] == np.arange(len(self.nearest)))
+
+    def turned_by(self, margin: Margin = "absolute") -> npt.NDArray[np.int64]:
+        """Which outcome would turn, from right to wrong or back, without which sentence: (m, 2) rows and numbers."""
+        if margin != "absolute":
+            return self.turned[margin]
+        rows = np.arange(len(self.nearest))
+        second = (self.nearest[:, 0] != rows) & (self.nearest[:, 1] == rows)
+        return np.stack([rows[second], self.nearest[second, 0]], axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retrieval:
+    """What the sentences of two languages retrieve from each other."""
+
+    forward: Way
+    backward: Way
 
     def hits(self, margin: Margin = "absolute") -> BitextAccuracy:
         """Tell for each sentence whether its translation is what it retrieves."""
-        gold = np.arange(len(self.forward[margin]))
-        return BitextAccuracy(self.forward[margin] == gold, self.backward[margin] == gold)
+        return BitextAccuracy(self.forward.right(margin), self.backward.right(margin))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +240,8 @@ def load_outcomes(path: str | Path) -> Outcomes:
     Raises
     ------
     InputError
-        If there is no such file, or it is damaged or something else.
+        If there is no such file, it is damaged or something else, or an earlier version wrote it without what the
+        intervals of retrieval are computed from.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -227,18 +258,46 @@ def load_outcomes(path: str | Path) -> Outcomes:
         if checksum is not None and checksum.decode() != sha256(text).hexdigest():
             raise ValueError("its checksum does not match")
         described = read_json(text)
+        table = _with_intervals(table, described, file)
         table = table.select(_schema().names).cast(_schema())
         suites = {name: _suite(name, about, table) for name, about in described["suites"].items()}
         model = dict(described["model"])
         if missing := {"name", "fingerprint", "dimensions", "prompt"} - set(model):
             raise ValueError(f"the model's {min(missing)} is missing")
         return Outcomes(model, str(described["version"]), suites)
+    except InputError:
+        raise
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
             f"{file} holds no outcomes of a model, or is damaged ({reason}): make it again with "
             "`lingualign evaluate MODEL --outcomes`"
         ) from error
+
+
+def _with_intervals(table: pa.Table, described: dict[str, Any], file: Path) -> pa.Table:
+    """Complete outcomes that an earlier version wrote without what intervals of retrieval need.
+
+    Raises
+    ------
+    InputError
+        If there is retrieval in them.
+    """
+    import pyarrow as pa
+
+    columns = [_beside(way, margin) for way in _DIRECTIONS for margin in (None, *_OVER_NEIGHBOURS)]
+    if any(column in table.schema.names for column in columns):
+        return table
+    kinds = {name: about["kind"] for name, about in described["suites"].items()}
+    if retrieval := [name for name, kind in kinds.items() if kind != "sts"]:
+        raise InputError(
+            f"{file} was written by lingualign {described['version']}, without the second-nearest sentences that the "
+            f"intervals of {retrieval[0]!r} are computed from; make it again with `lingualign evaluate MODEL "
+            "--outcomes`"
+        )
+    for column in columns:
+        table = table.append_column(column, pa.nulls(len(table), pa.list_(pa.int64())))
+    return table
 
 
 def _schema() -> pa.Schema:
@@ -256,6 +315,12 @@ def _schema() -> pa.Schema:
                 for direction in _DIRECTIONS
                 for margin in get_args(Margin)
             ),
+            *((_beside(direction, None), pa.list_(pa.int64())) for direction in _DIRECTIONS),
+            *(
+                (_beside(direction, margin), pa.list_(pa.int64()))
+                for direction in _DIRECTIONS
+                for margin in _OVER_NEIGHBOURS
+            ),
             ("predicted", pa.float64()),
             ("gold", pa.float64()),
             ("mined", pa.int64()),
@@ -269,6 +334,11 @@ def _column(direction: str, margin: str) -> str:
     return direction if margin == "absolute" else f"{direction}_{margin}"
 
 
+def _beside(direction: str, margin: str | None) -> str:
+    """Name the column of what intervals need: the nearest, or by margin what turns an outcome."""
+    return f"{direction}_{margin}_turned" if margin else f"{direction}_nearest"
+
+
 def _columns(suite: SuiteOutcomes) -> list[tuple[str, dict[str, Any]]]:
     """Give a suite's figures by language pair, and in each by column, null where it has none."""
     nothing = dict.fromkeys(_schema().names[4:], [None] * suite.rows)
@@ -278,18 +348,18 @@ def _columns(suite: SuiteOutcomes) -> list[tuple[str, dict[str, Any]]]:
     if (mined := suite.mined) is not None:
         of_mined = {"mined": mined.target, "mined_right": mined.right, "wanted": mined.wanted}
     return [
-        (
-            pair,
-            nothing
-            | {
-                _column(way, margin): rows
-                for way in _DIRECTIONS
-                for margin, rows in getattr(found, way).items()
-            }
-            | of_mined,
-        )
+        (pair, nothing | _way("forward", found.forward) | _way("backward", found.backward) | of_mined)
         for pair, found in suite.retrieval.items()
     ]
+
+
+def _way(direction: str, way: Way) -> dict[str, Any]:
+    columns: dict[str, Any] = {_column(direction, margin): rows for margin, rows in way.retrieved.items()}
+    columns[_beside(direction, None)] = list(way.nearest)
+    for margin, turned in way.turned.items():
+        edges = np.searchsorted(turned[:, 0], np.arange(1, len(way.nearest)))
+        columns[_beside(direction, margin)] = np.split(turned[:, 1], edges)
+    return columns
 
 
 def _suite(name: str, about: dict[str, Any], table: pa.Table) -> SuiteOutcomes:
@@ -350,12 +420,43 @@ def _mined(name: str, about: dict[str, Any], part: pa.Table) -> Mined:
 
 
 def _retrieval(name: str, part: pa.Table, rows: int, least: int) -> Retrieval:
-    found: dict[str, dict[Margin, npt.NDArray[np.int64]]] = {direction: {} for direction in _DIRECTIONS}
-    for direction in _DIRECTIONS:
-        for margin in get_args(Margin):
-            column = part[_column(direction, margin)]
-            retrieved = column.to_numpy() if not column.null_count else np.array([-2])
-            if retrieved.min() < least or retrieved.max() >= rows:
-                raise ValueError(f"{name}: {_column(direction, margin)!r} names rows that are not there")
-            found[direction][margin] = retrieved
-    return Retrieval(found["forward"], found["backward"])
+    return Retrieval(*(_read_way(name, part, direction, rows, least) for direction in _DIRECTIONS))
+
+
+def _read_way(name: str, part: pa.Table, direction: str, rows: int, least: int) -> Way:
+    retrieved: dict[Margin, npt.NDArray[np.int64]] = {}
+    for margin in get_args(Margin):
+        column = part[_column(direction, margin)]
+        found = column.to_numpy() if not column.null_count else np.array([-2])
+        if found.min() < least or found.max() >= rows:
+            raise ValueError(f"{name}: {_column(direction, margin)!r} names rows that are not there")
+        retrieved[margin] = found
+    # A suite without sentences beside its pairs has no numbers beyond its rows.
+    most = None if least < 0 else rows
+    row, number = _read_numbers(name, part, _beside(direction, None), most)
+    if len(number) != 2 * rows or (row != np.repeat(np.arange(rows), 2)).any():
+        raise ValueError(f"{name}: {_beside(direction, None)!r} has not two numbers in every row")
+    nearest = number.reshape(rows, 2)
+    if (np.where(nearest[:, 0] < rows, nearest[:, 0], -1) != retrieved["absolute"]).any():
+        raise ValueError(f"{name}: {_beside(direction, None)!r} is not what was retrieved")
+    turned = {
+        margin: np.stack(_read_numbers(name, part, _beside(direction, margin), most), axis=1)
+        for margin in _OVER_NEIGHBOURS
+    }
+    return Way(retrieved, nearest, turned)
+
+
+def _read_numbers(
+    name: str, part: pa.Table, column: str, most: int | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Read lists of sentences' numbers, (m,), and the rows that they are in, (m,)."""
+    import pyarrow.compute as pc
+
+    lists = part[column].combine_chunks()
+    numbers = lists.flatten()
+    if lists.null_count or numbers.null_count:
+        raise ValueError(f"{name}: {column!r} is missing in some row")
+    found = numbers.to_numpy()
+    if len(found) and (found.min() < 0 or (most is not None and found.max() >= most)):
+        raise ValueError(f"{name}: {column!r} names sentences that are not there")
+    return pc.list_parent_indices(lists).to_numpy().astype(np.int64), found

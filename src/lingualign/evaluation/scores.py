@@ -1,4 +1,4 @@
-"""Figures from outcomes: the entries of ``scores.json``, each figure with its replicates."""
+"""Figures from outcomes: the entries of ``scores.json``, each figure with what the rows contribute to it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingualign.evaluation.bitext import f1_shares
+from lingualign.evaluation.left_out import f1_influence, hit_influence
 from lingualign.evaluation.statistics import (
-    bootstrap_means,
-    bootstrap_pearson,
-    bootstrap_spearman,
-    bootstrap_sums,
-    interval,
+    Influence,
+    combine,
+    combine_sets,
+    correlation_interval,
+    error_of_sets,
     rate_interval,
     wilson,
 )
-from lingualign.evaluation.sts import pearson, spearman
+from lingualign.evaluation.sts import pearson, pearson_influence, spearman, spearman_influence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,24 +36,27 @@ MEANS = ("accuracy", "f1", "mined_f1", "xsim", "xsim_distance", "xsim_margin", *
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Figure:
-    """A figure, and what it is in every bootstrap resample of the rows."""
+    """A figure, and what the rows contribute to it."""
 
     value: float
     """NaN where it is undefined."""
-    replicates: npt.NDArray[np.float64]
+    influences: dict[int, Influence]
+    """By number of rows: see `statistics.combine_sets`. Empty where it is undefined."""
     rows: int
     rate: bool = True
-    """Whether it lies in [0, 1]."""
+    """Whether it lies in [0, 1]; else it is a correlation."""
 
     @property
     def ci95(self) -> list[float] | None:
         """Its 95% interval; None where it is undefined."""
         if math.isnan(self.value):
             return None
-        found = (
-            rate_interval(self.value, self.replicates, self.rows) if self.rate else interval(self.replicates)
+        error = error_of_sets(self.influences)
+        return list(
+            rate_interval(self.value, error, self.rows)
+            if self.rate
+            else correlation_interval(self.value, error)
         )
-        return list(found)
 
     @property
     def told(self) -> float | None:
@@ -96,11 +100,14 @@ def score_suite(outcomes: SuiteOutcomes) -> SuiteScores:
 
 
 def mean_figure(figures: Iterable[Figure]) -> Figure:
-    """Average a metric over suites; their resamples line up, see `statistics.bootstrap`."""
+    """Average a metric over suites or language pairs."""
     figures = list(figures)
+    value = float(np.mean([figure.value for figure in figures]))
     return Figure(
-        float(np.mean([figure.value for figure in figures])),
-        np.mean([figure.replicates for figure in figures], axis=0),
+        value,
+        {}
+        if math.isnan(value)
+        else combine_sets([figure.influences for figure in figures], [1 / len(figures)] * len(figures)),
         min(figure.rows for figure in figures),
         all(figure.rate for figure in figures),
     )
@@ -126,8 +133,8 @@ def _means(members: list[SuiteScores]) -> dict[str, Any]:
 
 def _bitext(outcomes: SuiteOutcomes) -> SuiteScores:
     (retrieval,) = outcomes.retrieval.values()
-    figures = _figures([retrieval])[0]
-    entry = {"kind": outcomes.kind, "rows": outcomes.rows, **_entry(retrieval, figures)}
+    figures = _figures(retrieval)
+    entry = {"kind": outcomes.kind, "rows": outcomes.rows, **_entry(figures)}
     return SuiteScores(entry, figures)
 
 
@@ -138,12 +145,13 @@ def _mining(outcomes: SuiteOutcomes) -> SuiteScores:
     scores = _bitext(outcomes)
     counts = mined.counts
     right, taken, wanted = counts.sum(axis=0)
-    of_resample = bootstrap_sums(counts, mined.source)
-    f1 = Figure(
-        float(2 * right / (taken + wanted)),
-        2 * of_resample[:, 0] / np.maximum(of_resample[:, 1] + of_resample[:, 2], 1e-12),
-        len(mined.source),
+    value = float(2 * right / (taken + wanted))
+    # To first order, by the place of the sentence, so that the same sentence of two models is one.
+    contributions = np.zeros(mined.source.max() + 1)
+    contributions[mined.source] = (2 * counts[:, 0] - value * (counts[:, 1] + counts[:, 2])) / (
+        taken + wanted
     )
+    f1 = Figure(value, {outcomes.rows: Influence(contributions)}, len(mined.source))
     scores.entry["mining"] = {
         "f1": f1.value,
         "ci95": f1.ci95,
@@ -160,13 +168,13 @@ def _mining(outcomes: SuiteOutcomes) -> SuiteScores:
 
 def _nway(outcomes: SuiteOutcomes) -> SuiteScores:
     """Score every unordered pair of languages, each figure the mean of the two directions."""
-    of_pair = dict(zip(outcomes.retrieval, _figures(outcomes.retrieval.values()), strict=True))
+    of_pair = {pair: _figures(retrieval) for pair, retrieval in outcomes.retrieval.items()}
     metrics = [metric for metric in MEANS if metric in next(iter(of_pair.values()))]
     mean = {metric: mean_figure(figures[metric] for figures in of_pair.values()) for metric in metrics}
     entry = {
         "kind": outcomes.kind,
         "rows": outcomes.rows,
-        "pairs": {pair: _entry(outcomes.retrieval[pair], figures) for pair, figures in of_pair.items()},
+        "pairs": {pair: _entry(figures) for pair, figures in of_pair.items()},
         "mean": _with_intervals(mean),
     }
     return SuiteScores(entry, mean, of_pair)
@@ -176,39 +184,39 @@ def _sts(outcomes: SuiteOutcomes) -> SuiteScores:
     predicted, gold = outcomes.predicted, outcomes.gold
     assert predicted is not None
     assert gold is not None
-    figures = {
-        metric: Figure(function(predicted, gold), resample(predicted, gold), outcomes.rows, rate=False)
-        for metric, function, resample in (
-            ("spearman", spearman, bootstrap_spearman),
-            ("pearson", pearson, bootstrap_pearson),
-        )
-    }
+    figures = {}
+    for metric, function, influence in (
+        ("spearman", spearman, spearman_influence),
+        ("pearson", pearson, pearson_influence),
+    ):
+        value = function(predicted, gold)
+        of_rows = {} if math.isnan(value) else {outcomes.rows: influence(predicted, gold)}
+        figures[metric] = Figure(value, of_rows, outcomes.rows, rate=False)
     entry = {"kind": outcomes.kind, "rows": outcomes.rows, **_with_intervals(figures)}
     return SuiteScores(entry, figures)
 
 
-def _figures(retrievals: Iterable[Retrieval]) -> list[dict[str, Figure]]:
-    """Compute the figures of several language pairs over the same rows, which are resampled together."""
-    by_row = [_by_row(retrieval) for retrieval in retrievals]
-    replicates = bootstrap_means(np.stack([values for rows in by_row for values in rows.values()], axis=1))
-    figures = []
-    column = 0
-    for rows in by_row:
-        found = {}
-        for metric, values in rows.items():
-            found[metric] = Figure(float(values.mean()), replicates[:, column], len(values))
-            column += 1
-        right = found["accuracy"]
-        found["xsim"] = Figure(1 - right.value, 1 - right.replicates, right.rows)
-        figures.append(found)
+def _figures(retrieval: Retrieval) -> dict[str, Figure]:
+    """Compute the figures of a language pair."""
+    influences = _influences(retrieval)
+    figures = {
+        metric: Figure(float(of_rows.mean()), {len(of_rows): influences[metric]}, len(of_rows))
+        for metric, of_rows in _by_row(retrieval).items()
+    }
+    right = figures["accuracy"]
+    figures["xsim"] = Figure(1 - right.value, combine_sets([right.influences], [-1]), right.rows)
     return figures
 
 
 def _by_row(retrieval: Retrieval) -> dict[str, npt.NDArray[np.float64]]:
-    forward, backward = (f1_shares(way["absolute"]) for way in (retrieval.forward, retrieval.backward))
-    ratio = retrieval.hits("ratio")
+    forward, backward = (
+        f1_shares(way.retrieved["absolute"]) for way in (retrieval.forward, retrieval.backward)
+    )
+    hits, ratio = retrieval.hits(), retrieval.hits("ratio")
     return {
-        "accuracy": retrieval.hits().both,
+        "accuracy": hits.both,
+        "forward": hits.forward.astype(np.float64),
+        "backward": hits.backward.astype(np.float64),
         "f1": (forward + backward) / 2,
         "f1_forward": forward,
         "f1_backward": backward,
@@ -219,21 +227,34 @@ def _by_row(retrieval: Retrieval) -> dict[str, npt.NDArray[np.float64]]:
     }
 
 
-def _entry(retrieval: Retrieval, figures: dict[str, Figure]) -> dict[str, Any]:
-    hits = retrieval.hits()
-    rows = len(hits.forward)
+def _influences(retrieval: Retrieval) -> dict[str, Influence]:
+    """Give what the rows contribute to each figure of `_by_row`."""
+    ways = (retrieval.forward, retrieval.backward)
+    hits, distance, ratio = (
+        [hit_influence(way.right(margin), way.turned_by(margin)) for way in ways]
+        for margin in ("absolute", "distance", "ratio")
+    )
+    f1 = [f1_influence(way.nearest) for way in ways]
+    return {
+        "accuracy": combine(hits, [0.5, 0.5]),
+        "forward": hits[0],
+        "backward": hits[1],
+        "f1": combine(f1, [0.5, 0.5]),
+        "f1_forward": f1[0],
+        "f1_backward": f1[1],
+        "xsim_distance": combine(distance, [-0.5, -0.5]),
+        "xsim_margin": combine(ratio, [-0.5, -0.5]),
+        "xsim_margin_forward": combine(ratio[:1], [-1]),
+        "xsim_margin_backward": combine(ratio[1:], [-1]),
+    }
+
+
+def _entry(figures: dict[str, Figure]) -> dict[str, Any]:
     order = (
-        *("accuracy", "f1", "f1_forward", "f1_backward"),
+        *("accuracy", "forward", "backward", "f1", "f1_forward", "f1_backward"),
         *("xsim", "xsim_distance", "xsim_margin", "xsim_margin_forward", "xsim_margin_backward"),
     )
-    return {
-        **_with_intervals({"accuracy": figures["accuracy"]}),
-        "forward": float(hits.forward.mean()),
-        "forward_ci95": list(wilson(hits.forward.sum(), rows)),
-        "backward": float(hits.backward.mean()),
-        "backward_ci95": list(wilson(hits.backward.sum(), rows)),
-        **_with_intervals({metric: figures[metric] for metric in order[1:]}),
-    }
+    return _with_intervals({metric: figures[metric] for metric in order})
 
 
 def _with_intervals(figures: dict[str, Figure]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from lingualign.evaluation.space import (
     squared_distances,
     uniformity_of_sums,
 )
-from lingualign.evaluation.statistics import bootstrap_means, interval, jackknife_interval, rate_interval
+from lingualign.evaluation.statistics import Influence, jackknife_interval, rate_interval
 from lingualign.neighbours import unit_rows
 
 if TYPE_CHECKING:
@@ -62,11 +62,16 @@ def describe_space(vectors: dict[str, npt.NDArray[np.float32]]) -> dict[str, Any
     hits = language_hits(list(vectors.values())).mean(axis=1)
     language = float(hits.mean())
     return with_intervals(
-        alignment=(float(distances.mean()), interval(bootstrap_means(distances))),
+        alignment=(float(distances.mean()), jackknife_interval(distances.mean(), _means_left_out(distances))),
         uniformity=estimate_uniformity(everything, row_of),
         isotropy=estimate_isotropy(everything, row_of),
-        language_identifiability=(language, rate_interval(language, bootstrap_means(hits), len(hits))),
+        language_identifiability=(language, rate_interval(language, Influence(hits / rows).error, rows)),
     )
+
+
+def _means_left_out(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Mean without each value, (n,)."""
+    return np.asarray((values.sum() - values) / (len(values) - 1))
 
 
 def with_intervals(**estimates: Estimate) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""95% intervals by the jackknife, for figures that the bootstrap would bend.
+"""95% intervals by the jackknife, from what a figure is without each row.
 
-Drawing rows with replacement puts copies of a row beside it. That moves whatever is made of pairs of rows, or of how
-often a row occurs: the replicates then lie about another figure than the one that was measured. Leaving rows out does
-not.
+A bootstrap would bend them: drawing rows with replacement puts copies of a row beside it, which moves whatever is made
+of pairs of rows, or of how often a row occurs.
 """
 
 from __future__ import annotations

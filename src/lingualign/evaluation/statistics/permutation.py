@@ -1,6 +1,6 @@
 """Permutation tests of two models on the same sentences: their outcomes change places, sentence by sentence.
 
-The sentences that change places depend on the number of rows alone, as the bootstrap's draws do, so that files of the
+The sentences that change places depend on the number of rows alone, so that files of the
 same rows are permuted together and the mean over files has a null distribution of its own.
 """
 
@@ -22,13 +22,6 @@ SEED = 20240608
 
 _BLOCK = 1 << 22
 """Rows held at once."""
-
-
-def permuted_means(differences: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Give the mean of paired differences under each permutation: (`PERMUTATIONS`,), from (n,)."""
-    differences = np.asarray(differences, np.float64)
-    changed = np.concatenate([swaps @ differences for swaps in _swaps(len(differences))])
-    return np.asarray((differences.sum() - 2 * changed) / len(differences))
 
 
 def permuted_f1_differences(

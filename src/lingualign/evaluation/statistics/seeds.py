@@ -2,52 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.evaluation.statistics.bootstrap import RESAMPLES, SEED
+from lingualign.evaluation.statistics.influence import combine_sets, error_of_sets
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from collections.abc import Sequence
 
-DRAWS = 10
-"""Draws of seeds for each resample of the sentences."""
+    from lingualign.evaluation.statistics.influence import Influence
 
 
-def seed_noise(figures: npt.ArrayLike, group: int = 0) -> npt.NDArray[np.float64]:
-    """Draw how far the mean of a figure over all seeds may lie from its mean over those at hand.
+@dataclass(frozen=True, slots=True)
+class SeedError:
+    """How far the mean over a few seeds lies from the mean over all."""
 
-    Drawing the s seeds themselves with replacement would say too little: three seeds spread over their resamples by
-    a third less in variance than they do in truth, and know their own spread badly. The noise is therefore Student's
-    t with s - 1 degrees of freedom times the standard error, as in the Behrens-Fisher interval.
+    variance: float
+    """Of the mean, by the spread of the seeds' figures on the rows at hand."""
+    of_rows: float
+    """The part of it that comes of the rows and not of the seeds: outcomes that differ from seed to seed."""
+    freedom: float
+    """Degrees of freedom of the variance: one less than the seeds."""
+
+
+def seed_error(figures: Sequence[float], influences: Sequence[dict[int, Influence]]) -> SeedError:
+    """Give the error that comes of taking a few seeds for all.
+
+    The spread of the seeds' figures holds what other rows would have changed for one seed and not for another. The
+    error over rows holds it too, so that it is told apart here, to be counted once.
 
     Parameters
     ----------
     figures
-        (s,): the figure of each seed.
-    group
-        Groups with different numbers have independent draws, groups with the same number the same draws.
-
-    Returns
-    -------
-    numpy.ndarray
-        (`RESAMPLES`, `DRAWS`); for a single seed, which says nothing of others, (`RESAMPLES`, 1) zeros.
-
-    References
-    ----------
-    Kim and Cohen (1998), "On the Behrens-Fisher problem: a review".
+        (s,): the figure of each of two seeds or more.
+    influences
+        The influence on each.
     """
-    figures = np.asarray(figures, np.float64)
     seeds = len(figures)
-    if seeds < 2:
-        return np.zeros((RESAMPLES, 1))
-    draws = np.random.default_rng([SEED, group, seeds]).standard_t(seeds - 1, size=(RESAMPLES, DRAWS))
-    return np.asarray(draws * (figures.std(ddof=1) / np.sqrt(seeds)))
-
-
-def bootstrap_p(replicates: npt.NDArray[np.float64]) -> float:
-    """Two-sided p-value of a difference from its replicates: the level at which an interval would reach 0."""
-    replicates = replicates.ravel()
-    tail = min((replicates <= 0).sum(), (replicates >= 0).sum())
-    return float(min(1.0, 2 * (1 + tail) / (1 + len(replicates))))
+    mean = [1 / seeds] * seeds
+    of_rows = 0.0
+    for seed in range(seeds):
+        weights = [-each for each in mean]
+        weights[seed] += 1
+        of_rows += error_of_sets(combine_sets(influences, weights)).variance
+    return SeedError(float(np.var(figures, ddof=1)) / seeds, of_rows / (seeds - 1) / seeds, seeds - 1.0)

@@ -1,0 +1,189 @@
+"""How far a figure is known: what each row of a test set contributes to it, and the error that follows.
+
+A test set is a sample of rows, and a row is both a question and a candidate: a sentence that is near to everything
+turns other rows' outcomes from right to wrong. The rows of a test set are therefore not independent, and the error of
+a mean over them is not that of independent outcomes. What a row contributes is its own outcome and whatever the other
+rows' outcomes change by its presence. The sum of the squares of these contributions is the jackknife's estimate of the
+variance. It counts the noise of a single outcome twice: once as the row's own, once as the contribution of the row
+that turns it. So the changes' own squares are taken off, and what remains of them is the covariance of outcomes that
+one row turns.
+
+References
+----------
+Efron and Stein (1981), "The Jackknife Estimate of Variance", of the jackknife's excess; Jaeckel (1972), "The
+Infinitesimal Jackknife".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lingualign.evaluation.statistics.wilson import t_quantile, wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from lingualign.evaluation.statistics.wilson import Interval
+
+_LEAST = 0.5
+"""Share of the variance of independent rows below which an estimate is noise."""
+_ROUNDING = 1e-24
+
+
+def _none() -> npt.NDArray[np.int64]:
+    return np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Influence:
+    """What the rows of a test set contribute to a figure, in units of the figure.
+
+    Attributes
+    ----------
+    own
+        (n,) float64: each row's outcome, over n.
+    row, by
+        (m,) int64: the outcome of ``row`` changes by the presence of ``by``, another row or, from n on, a sentence that
+        is in no row. Each two stand there once.
+    change
+        (m,) float64: by how much, over n.
+    """
+
+    own: npt.NDArray[np.float64]
+    row: npt.NDArray[np.int64] = field(default_factory=_none)
+    by: npt.NDArray[np.int64] = field(default_factory=_none)
+    change: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def contributions(self) -> npt.NDArray[np.float64]:
+        """Each row's, and then each other sentence's, outcome and changes of others' outcomes: (n or more,)."""
+        total = self._by(self.change)
+        total[: len(self.own)] += self.own
+        return total
+
+    def _by(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Sum over the changes by one sentence: (n or more,)."""
+        return np.bincount(self.by, values, minlength=len(self.own)).astype(np.float64)
+
+    @property
+    def error(self) -> Error:
+        """The standard error of the figure, with its degrees of freedom."""
+        rows = len(self.own)
+        factor = rows / max(1, rows - 1)
+        own = self.own - self.own.mean()
+        total = self.contributions
+        total[:rows] -= total[:rows].mean()
+        # The variance of independent rows, and what is shared: contributions to several outcomes at once.
+        alone = factor * (own @ own)
+        squares = self._by(self.change**2)
+        variance = float(max(factor * (total @ total - squares.sum()), _LEAST * alone))
+        shared = self._by(self.change) ** 2 - squares
+        return Error(
+            variance,
+            # Few hubs know their own spread badly: half of what the formula gives, as the simulation shows.
+            max(2.0, _freedom(variance, shared, rows) / 2),
+            _freedom(float(total @ total), total**2, rows),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """How far a figure is known."""
+
+    variance: float
+    """Of the figure."""
+    freedom_of_hubs: float
+    """Degrees of freedom of the variance, as far as single sentences that turn many outcomes make it uncertain."""
+    freedom: float
+    """Degrees of freedom of the variance."""
+
+
+def _freedom(variance: float, parts: npt.NDArray[np.float64], rows: int) -> float:
+    """Give the degrees of freedom of a variance that is a sum of parts: twice its square over its own variance."""
+    fourth = float(parts @ parts)
+    return min(rows - 1, max(1.0, 2 * variance**2 / fourth)) if fourth > 0 else rows - 1
+
+
+def combine(influences: Sequence[Influence], weights: Sequence[float]) -> Influence:
+    """Give the influence on a weighted sum of figures over the same rows."""
+    rows = max(len(influence.own) for influence in influences)
+    own = np.zeros(rows)
+    for influence, weight in zip(influences, weights, strict=True):
+        own[: len(influence.own)] += weight * influence.own
+    row, by = (np.concatenate([getattr(each, name) for each in influences]) for name in ("row", "by"))
+    change = np.concatenate([weight * each.change for each, weight in zip(influences, weights, strict=True)])
+    if not len(row):
+        return Influence(own)
+    width = int(by.max()) + 1
+    key, place = np.unique(row * width + by, return_inverse=True)
+    return Influence(own, key // width, key % width, np.bincount(place, change).astype(np.float64))
+
+
+def combine_sets(sets: Sequence[dict[int, Influence]], weights: Sequence[float]) -> dict[int, Influence]:
+    """Give the influence on a weighted sum of figures, each over one or more sets of rows, by their number of rows.
+
+    Sets of as many rows count as the same rows in other languages, which stand or fall together. The covariance between
+    sets of unrelated rows that happen to be as many is nil but for noise.
+    """
+    return {
+        rows: combine(
+            [each[rows] for each in sets if rows in each],
+            [weight for each, weight in zip(sets, weights, strict=True) if rows in each],
+        )
+        for rows in dict.fromkeys(rows for each in sets for rows in each)
+    }
+
+
+def error_of_sets(sets: dict[int, Influence]) -> Error:
+    """Give the error of a figure over several sets of rows, which are independent of each other."""
+    errors = [influence.error for influence in sets.values()]
+    variances = [error.variance for error in errors]
+    return Error(
+        sum(variances),
+        pooled_freedom(variances, [error.freedom_of_hubs for error in errors]),
+        pooled_freedom(variances, [error.freedom for error in errors]),
+    )
+
+
+def pooled_freedom(variances: Sequence[float], freedoms: Sequence[float]) -> float:
+    """Give the degrees of freedom of a sum of independent variances.
+
+    References
+    ----------
+    Satterthwaite (1946), "An Approximate Distribution of Estimates of Variance Components".
+    """
+    fourth = sum(variance**2 / freedom for variance, freedom in zip(variances, freedoms, strict=True))
+    return sum(variances) ** 2 / fourth if fourth > 0 else sum(freedoms)
+
+
+def rate_interval(rate: float, error: Error, rows: int) -> Interval:
+    """Give the 95% interval of a rate in [0, 1]: Wilson's, for as many independent outcomes as have the rate's error.
+
+    Where no outcome differs from another there is no error to be seen, and ``rows`` stand in for that number.
+    """
+    spread = rate * (1 - rate)
+    if spread <= 0 or error.variance <= _ROUNDING:
+        return wilson(rate * rows, rows)
+    independent = spread / error.variance
+    return wilson(rate * independent, independent, error.freedom_of_hubs)
+
+
+def correlation_interval(correlation: float, error: Error) -> Interval:
+    """Give the 95% interval of a correlation, by Student's t on the scale of its inverse hyperbolic tangent.
+
+    References
+    ----------
+    Fisher (1921), "On the 'probable error' of a coefficient of correlation deduced from a small sample".
+    """
+    room = 1 - correlation**2
+    if room <= 0:
+        return correlation, correlation
+    half = t_quantile(error.freedom) * math.sqrt(error.variance) / room
+    middle = math.atanh(correlation)
+    return math.tanh(middle - half), math.tanh(middle + half)
