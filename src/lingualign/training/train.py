@@ -126,16 +126,10 @@ def _train_alone(
     with together():
         check_settings(config)
         check_sources(config)
+        held.enter_context(folder.locked())
         if is_first():
-            held.enter_context(folder.locked())
             folder.check(resume=resume, overwrite=overwrite)
         suites = load_suites(config.evaluate) if config.evaluate else []
-
-    # Not before: they import libraries for seconds, which no refusal needs.
-    from lingualign.embedding.models import fingerprint, set_prompt
-    from lingualign.evaluation import BitextEvaluator
-    from lingualign.student import encoder_student
-    from lingualign.training.softness import describe_labels
 
     console.rule("Pairs")
     with together():
@@ -156,6 +150,12 @@ def _train_alone(
         lambda: report["sentences"],
         "Give all of them the same files",
     )
+    # Not before: they import libraries for seconds, which no refusal needs.
+    from lingualign.embedding.models import fingerprint, set_prompt
+    from lingualign.evaluation import BitextEvaluator
+    from lingualign.student import encoder_student
+    from lingualign.training.softness import describe_labels
+
     with together():
         teacher, student = load_models(config)
 
