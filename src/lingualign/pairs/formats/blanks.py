@@ -61,7 +61,7 @@ def is_blank(name: str, attributes: Mapping[str, str], blank_data: Collection[st
     Parameters
     ----------
     name, attributes
-        The element's.
+        Name and attributes of the element.
     blank_data
         Names of the unit's native code (XLIFF 2, ``originalData``) that is white space.
     """
