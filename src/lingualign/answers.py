@@ -21,7 +21,7 @@ HEAD_SECONDS = 120.0
 
 
 class AnswerError(Exception):
-    """An answer that is none: a status of failure, or a body that is not what was announced."""
+    """A status of failure, or a body that is not what was announced."""
 
     def __init__(self, said: str, *, passing: bool) -> None:
         super().__init__(said)

@@ -61,11 +61,12 @@ def load_model(
         If the model cannot be loaded, with the reason and the ways out; if its weights are pickles, which
         are never opened, since unpickling can run code.
     """
+    prepare_environment()
+    place, reachable = _locate(name, revision)
+    check_device(device)
+    # Not before: the import takes seconds, for which a mistyped name need not wait.
     from sentence_transformers import SentenceTransformer
 
-    prepare_environment()
-    check_device(device)
-    place, reachable = _locate(name, revision)
     try:
         # One load at a time: torch.load is blocked for this thread meanwhile, and the block must not nest.
         # The bar of a download stays.
@@ -160,9 +161,9 @@ def has_modules(name: str) -> bool:
     InputError
         If the hub, where the model lies, does not tell.
     """
+    place, reachable = _locate(name)
     from sentence_transformers.util import is_sentence_transformer_model
 
-    place, reachable = _locate(name)
     try:
         return is_sentence_transformer_model(place, local_files_only=not reachable)
     except Exception as error:

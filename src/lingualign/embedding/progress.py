@@ -43,7 +43,8 @@ def progress_bar(task: str, total: int | None, *, enabled: bool) -> Iterator[Cal
             # What stands for another, as a copy of a sentence, is passed over without being counted.
             done = done if total is None else total
         finally:
-            lines.end(done)
+            if done:  # an error that comes first needs no line beside its own
+                lines.end(done)
         return
 
     from rich.console import Console

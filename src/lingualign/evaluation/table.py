@@ -63,7 +63,7 @@ def print_gain(before: dict[str, Any], after: dict[str, Any], console: Console) 
     """
     from rich.text import Text
 
-    table = _empty("Scores", "suite", ["metric", "before", "after", "95%"])
+    table = _empty("Scores (× 100)", "suite", ["metric", "before", "after", "95%"])
     for name, entry in after["suites"].items():
         earlier = before["suites"][name]
         if entry["kind"] == "nway":
@@ -78,7 +78,7 @@ def print_gain(before: dict[str, Any], after: dict[str, Any], console: Console) 
     for name, entry in after["suites"].items():
         if untrained := entry.get("untrained"):
             console.print(
-                f"{name}: no pairs of {', '.join(untrained)} were trained on", markup=False, highlight=False
+                f"{name}: no training pair is in {', '.join(untrained)}", markup=False, highlight=False
             )
 
 

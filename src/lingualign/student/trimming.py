@@ -49,9 +49,9 @@ class Trimmed:
     parameters_before: int
     parameters: int
     held_out: int
-    """Number of distinct held-out sentences,"""
+    """Number of distinct held-out sentences."""
     cut_differently: int
-    """and of those that are cut into other tokens than before."""
+    """Number of these that are cut into other tokens than before."""
 
 
 def trim_vocabulary(

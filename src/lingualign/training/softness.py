@@ -37,7 +37,7 @@ def describe_labels(loss: LossConfig, batches: PairBatches) -> str:
     Parameters
     ----------
     loss
-        Of kind ``soft``.
+        Settings of a loss of kind ``soft``.
     batches
         Batches with the teacher's vectors.
 

@@ -110,11 +110,8 @@ def _train_alone(
     """Do what `train` does; ``held`` is what no other process may have meanwhile."""
     from rich.console import Console
 
-    from lingualign.embedding.models import fingerprint, set_prompt
-    from lingualign.evaluation import BitextEvaluator, load_suites
+    from lingualign.evaluation import load_suites
     from lingualign.pairs import print_report
-    from lingualign.student import encoder_student
-    from lingualign.training.softness import describe_labels
 
     config = resolved(config)
     progress = progress and is_first()
@@ -129,8 +126,8 @@ def _train_alone(
     with together():
         check_settings(config)
         check_sources(config)
+        held.enter_context(folder.locked())
         if is_first():
-            held.enter_context(folder.locked())
             folder.check(resume=resume, overwrite=overwrite)
         suites = load_suites(config.evaluate) if config.evaluate else []
 
@@ -153,6 +150,12 @@ def _train_alone(
         lambda: report["sentences"],
         "Give all of them the same files",
     )
+    # Not before: they import libraries for seconds, which no refusal needs.
+    from lingualign.embedding.models import fingerprint, set_prompt
+    from lingualign.evaluation import BitextEvaluator
+    from lingualign.student import encoder_student
+    from lingualign.training.softness import describe_labels
+
     with together():
         teacher, student = load_models(config)
 

@@ -33,8 +33,8 @@ def hint_at_prompts(model: str, prompts: Mapping[str, str | None]) -> None:
 @cache
 def _log_once(model: str, named: str) -> None:
     logger.warning(
-        "model %r names prompts (%s) and is used without one; evaluate, encode, mine, filter and align put one before "
-        "every sentence with --prompt, functions with prompt=; an empty one says that none is meant",
+        "model %r names prompts (%s) and is used without one; choose one with --prompt (in Python prompt=), or give an "
+        "empty one if none is meant",
         model,
         named,
     )

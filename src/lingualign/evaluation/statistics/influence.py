@@ -97,7 +97,7 @@ class Error:
     """How far a figure is known."""
 
     variance: float
-    """Of the figure."""
+    """Variance of the figure."""
     freedom_of_hubs: float
     """Degrees of freedom of the variance, as far as single sentences that turn many outcomes make it uncertain."""
     freedom: float

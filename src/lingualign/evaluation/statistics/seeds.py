@@ -20,7 +20,7 @@ class SeedError:
     """How far the mean over a few seeds lies from the mean over all."""
 
     variance: float
-    """Of the mean, by the spread of the seeds' figures on the rows at hand."""
+    """Variance of the mean, by the spread of the seeds' figures on the rows at hand."""
     of_rows: float
     """The part of it that comes of the rows and not of the seeds: outcomes that differ from seed to seed."""
     freedom: float

@@ -1,4 +1,4 @@
-"""Inline elements that stand for a line break or other white space, told by their attributes and their native code."""
+"""Inline elements that stand for a line break or other white space, known by their attributes and their native code."""
 
 from __future__ import annotations
 
@@ -33,10 +33,8 @@ _KIND = re.compile(rf"(?:.*[:-])?(?:{_TAGS}|break)", re.IGNORECASE)
 _KINDS = frozenset({"ctype", "type", "subType"})
 _CODES = frozenset({"equiv-text", "equiv", "equivStart", "equivEnd", "disp", "dispStart", "dispEnd"})
 _REFERENCES = frozenset({"dataRef", "dataRefStart", "dataRefEnd"})
-_INVALID_SPACES = (
-    "b",
-    "c",
-)  # vertical tab and form feed, which XML cannot hold: XLIFF 2 writes <cp hex="000B"/>
+_INVALID_SPACES = ("b", "c")
+"""Vertical tab and form feed, which XML cannot hold: XLIFF 2 writes ``<cp hex="000B"/>``."""
 _TELLING = _KINDS | _CODES | _REFERENCES | {"hex"}
 
 
@@ -63,15 +61,15 @@ def is_blank(name: str, attributes: Mapping[str, str], blank_data: Collection[st
     Parameters
     ----------
     name, attributes
-        Of the element.
+        Name and attributes of the element.
     blank_data
         Names of the unit's native code (XLIFF 2, ``originalData``) that is white space.
     """
-    for key in _TELLING.intersection(attributes):
-        value = attributes[key]
-        if (value in blank_data) if key in _REFERENCES else _is_blank_value(key, value):
-            return key != "hex" or name == "cp"
-    return False
+    return any(
+        attributes[key] in blank_data if key in _REFERENCES else _is_blank_value(key, attributes[key])
+        for key in _TELLING.intersection(attributes)
+        if key != "hex" or name == "cp"
+    )
 
 
 _CLOSING = frozenset(".,;:!?…)]}»”%。、，．！？：；）」』】》")

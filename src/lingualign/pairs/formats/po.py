@@ -84,7 +84,7 @@ def stream_po(
     corpus
         What pairs are said to come from.
     languages
-        Of messages and translations, where the header does not name them; None for one that the name does not say.
+        Languages of messages and translations, where the header does not name them; None for one that is not known.
     encoding
         Of the text, if not the one that the header declares.
     left_out

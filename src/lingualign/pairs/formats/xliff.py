@@ -49,7 +49,7 @@ def stream_xliff(
     corpus
         What pairs are said to come from.
     languages
-        Of source and target, where the file does not name them; None for one that the name does not say.
+        Languages of source and target, where the file does not name them; None for one that is not known.
     encoding
         Of the text, if not the one that the file declares.
     left_out
