@@ -357,8 +357,8 @@ def align(
     print(f"{report.links:,} links{documents} in {output}")
     for name in report.unrelated:
         print(
-            f"warning: {name}: its links cost about as much as links of random sentences; the two texts are not "
-            "translations in the same order, or the model does not know one of the languages",
+            f"warning: {name}: most sentences have no partner, or one that is no nearer than a random sentence; the "
+            "two texts are not translations in the same order, or the model does not know one of the languages",
             file=sys.stderr,
         )
 
