@@ -95,17 +95,24 @@ def train(
     KeyboardInterrupt
         On Ctrl-C, after a checkpoint has been written.
     """
+    folder = RunFolder(config)
     with ExitStack() as held:
         try:
-            return _train_alone(config, held, resume=resume, overwrite=overwrite, progress=progress)
+            return _train_alone(config, folder, held, resume=resume, overwrite=overwrite, progress=progress)
         except KeyboardInterrupt as error:
             if str(error):
                 raise
-            raise KeyboardInterrupt(f"interrupted; {RunFolder(config).how_to_go_on()}") from error
+            raise KeyboardInterrupt(f"interrupted; {folder.how_to_go_on()}") from error
 
 
 def _train_alone(
-    config: RunConfig, held: ExitStack, *, resume: bool, overwrite: bool, progress: bool
+    config: RunConfig,
+    folder: RunFolder,
+    held: ExitStack,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
 ) -> Trained:
     """Do what `train` does; ``held`` is what no other process may have meanwhile."""
     from rich.console import Console
@@ -121,7 +128,6 @@ def _train_alone(
         lambda: {**asdict(config), "--resume": resume, "--overwrite": overwrite},
         "Start all of them with the same file and options",
     )
-    folder = RunFolder(config)
     # What can be refused at once is refused first, files that lack something next, models last.
     with together():
         check_settings(config)
