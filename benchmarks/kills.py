@@ -157,7 +157,13 @@ def attempt(command: Command, how: str, template: Path, environment: dict[str, s
                 return f"traceback: {printed[-3000:]}"
             finished = run > 0 and code != 0 and "is finished" in printed
             # A launcher has a status of its own.
-            if run == 0 and allowed and code != 0 and str(code) not in allowed.split() and not command.launcher:
+            if (
+                run == 0
+                and allowed
+                and code != 0
+                and str(code) not in allowed.split()
+                and not command.launcher
+            ):
                 return f"status {code} and not {allowed}: {printed[-2000:]}"
             interrupted = code == 130 or (how == "SIGINT" and command.launcher and code != 0)
             if run == 0 and interrupted and "again" not in printed and "--resume" not in printed:
@@ -244,9 +250,7 @@ def commands(folder: Path) -> dict[str, Command]:
         ["out.parquet"],
         begins="out.parquet.parts/*",
     )
-    found["align"] = Command(
-        ["align", model, "one", "one", "out.tsv"], ["out.tsv"], begins="out.tsv.parts/*"
-    )
+    found["align"] = Command(["align", model, "one", "one", "out.tsv"], ["out.tsv"], begins="out.tsv.parts/*")
     found["data prepare"] = Command(
         ["data", "prepare", "prepared", "--pairs.sources", "pairs.en-fr.tsv"],
         ["prepared/**/*"],

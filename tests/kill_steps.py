@@ -39,7 +39,9 @@ def _killed_before(step: int, work: Callable[..., object], arguments: tuple[Any,
 
     def watch(event: str, details: tuple[Any, ...]) -> None:
         nonlocal steps
-        if event in _CHANGES or (event == "open" and (details[2] or 0) & _WRITING and details[0] != os.devnull):
+        if event in _CHANGES or (
+            event == "open" and (details[2] or 0) & _WRITING and details[0] != os.devnull
+        ):
             if steps == step:
                 os.kill(os.getpid(), signal.SIGKILL)
             steps += 1

@@ -10,8 +10,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from kill_steps import killed_before_each_step
 
+from kill_steps import killed_before_each_step
 from lingualign.errors import InputError
 from lingualign.mining import align_documents, encode_text, filter_pairs, mine_pairs
 from lingualign.mining.shards import remove_text

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kill_steps import killed_before_each_step
 from tiny_runs import leftovers, run, tiny_run, weights
 
+from kill_steps import killed_before_each_step
 from lingualign.errors import InputError
 from lingualign.training import train
 from lingualign.training.run_folder import RunFolder
@@ -166,7 +166,9 @@ def test_a_run_that_is_killed_while_it_begins_is_in_nobodys_way(finished, tmp_pa
 def _save(config) -> None:
     from sentence_transformers import SentenceTransformer
 
-    RunFolder(config).save_model(SentenceTransformer(str(Path(config.output) / "checkpoints" / "checkpoint-2")))
+    RunFolder(config).save_model(
+        SentenceTransformer(str(Path(config.output) / "checkpoints" / "checkpoint-2"))
+    )
 
 
 def test_a_model_that_is_killed_while_it_is_saved_is_whole_or_not_finished(
