@@ -39,7 +39,7 @@ from lingualign.training.config import resolved
 from lingualign.training.processes import is_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
@@ -324,6 +324,10 @@ class RunFolder:
         if is_first():
             self._own(name)
             write_atomically(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def save_log(self, history: Iterable[Mapping[str, float]]) -> None:
+        """Write the entries of the log, with sorted keys: those that a checkpoint returns come sorted."""
+        self.save_json(LOG, [dict(sorted(entry.items())) for entry in history])
 
     def save_text(self, name: str, text: str) -> None:
         """Write a text file beside the model."""

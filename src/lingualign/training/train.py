@@ -36,7 +36,7 @@ from lingualign.training.processes import (
     process_group,
     together,
 )
-from lingualign.training.run_folder import LOG, REPORT, RunFolder
+from lingualign.training.run_folder import REPORT, RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -284,7 +284,7 @@ def _train(
     )
     if course := _course(history, f"eval_{metric}_accuracy"):
         console.print(course)
-    folder.save_json(LOG, history)
+    folder.save_log(history)
     scores = on_first(lambda: scored("scores.json"))
     if scores_before and scores:
         print_gain(scores_before, scores, console)
@@ -397,7 +397,7 @@ def _fit(
     trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student, batches), evaluator)
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(LogFile(partial(folder.save_json, LOG)))
+    trainer.add_callback(LogFile(folder.save_log))
     if progress:
         trainer.add_callback(ProgressBar(metric) if draws_bars() else ProgressLines(metric))
     if training.early_stopping.patience is not None:
