@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+RESULTS = Path(__file__).parent / "results"
+
 
 def command_line(description: str | None, data: str | None = None) -> argparse.ArgumentParser:
     """Begin a script's command line; with ``--data``, of which ``data`` tells what it holds, where that is given."""
@@ -43,8 +45,8 @@ def describe_machine() -> dict[str, Any]:
 
 def save_result(name: str, figures: dict[str, Any]) -> Path:
     """Keep figures with the machine's description as ``benchmarks/results/NAME.json``."""
-    path = Path(__file__).parent / "results" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    RESULTS.mkdir(exist_ok=True)
     content = {"machine": describe_machine(), **figures}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path

@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
+from kill_steps import killed_before_each_step
 from lingualign.errors import InputError
 from lingualign.mining import align_documents, encode_text, filter_pairs, mine_pairs
+from lingualign.mining.shards import remove_text
 
 LINES = [f"sentence number {number} of a text" for number in range(40)]
 
@@ -151,3 +154,25 @@ def test_encode_overwrite_removes_shards_and_nothing_beside_them(place, tmp_path
     kept.write_text("years")
     encode_text(str(place / "model"), str(place / "two"), folder, overwrite=True)
     assert kept.read_text() == "years"
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_an_encoded_text_that_is_killed_while_it_is_removed_gives_way_to_the_next(
+    place, tmp_path, processes, overwrite
+):
+    folder, old, expected = (tmp_path / name for name in ("encoded", "old", "expected"))
+    _encode(place, place / "one", old)
+    _encode(place, place / "two", expected)
+    shutil.copytree(old, folder)
+    for _ in killed_before_each_step(processes, remove_text, folder):
+        # It is the text that was there, or does not pass for one.
+        whole = _contents(folder) == _contents(old)
+        assert whole or not (folder / "manifest.json").exists()
+        encode_text(str(place / "model"), str(place / "two"), folder, overwrite=overwrite or whole)
+        assert _contents(folder) == _contents(expected)
+        shutil.rmtree(folder)
+        shutil.copytree(old, folder)

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_runs import run, tiny_run, weights
+from tiny_runs import leftovers, run, tiny_run, weights
 
+from kill_steps import killed_before_each_step
 from lingualign.errors import InputError
 from lingualign.training import train
 from lingualign.training.run_folder import RunFolder
@@ -114,3 +115,79 @@ def test_a_run_that_is_refused_leaves_no_folder(models, tmp_path) -> None:
     with pytest.raises(InputError, match="there is no run in"):
         train(config, resume=True, progress=False)
     assert not (tmp_path / "a").exists()
+
+
+def _begin(config, overwrite: bool) -> None:
+    RunFolder(config).begin(resume=False, overwrite=overwrite)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def test_a_run_that_is_killed_while_it_is_replaced_is_replaced_by_the_same_command(
+    finished, tmp_path, processes
+) -> None:
+    place, whole = Path(finished.output), tmp_path / "whole"
+    shutil.rmtree(place / "checkpoints")
+    (place / "checkpoints" / "checkpoint-2").mkdir(parents=True)
+    (place / "checkpoints" / "checkpoint-2" / "manifest.json").touch()
+    shutil.copytree(place, whole)
+    steps = 0
+    for _ in killed_before_each_step(processes, _begin, finished, True):
+        steps += 1
+        # It is the run that was there, or does not pass for one.
+        assert _names(place) >= _names(whole) or not (place / "modules.json").exists()
+        _begin(finished, True)
+        assert _names(place) == {"lingualign.yaml", "checkpoints", ".lingualign-files"}
+        shutil.rmtree(place)
+        shutil.copytree(whole, place)
+    assert steps > 10
+
+
+def test_a_run_that_is_to_replace_another_is_not_resumed_before_it_has_begun(finished) -> None:
+    folder = RunFolder(finished)
+    folder.check(resume=False, overwrite=True)
+    assert "run the same command again" in folder.how_to_go_on()
+    folder.begin(resume=False, overwrite=True)
+    (folder.checkpoints / "checkpoint-1").mkdir()
+    assert folder.how_to_go_on() == "go on with --resume"
+
+
+def test_a_run_that_is_killed_while_it_begins_is_in_nobodys_way(finished, tmp_path, processes) -> None:
+    config = replace(finished, output=str(tmp_path / "new"))
+    for _ in killed_before_each_step(processes, _begin, config, False):
+        folder = RunFolder(config)
+        folder.begin(resume=folder.config_file.is_file(), overwrite=False)
+        assert _names(folder.path) == {"lingualign.yaml", "checkpoints", ".lingualign-files"}
+        shutil.rmtree(folder.path)
+
+
+def _save(config) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    RunFolder(config).save_model(
+        SentenceTransformer(str(Path(config.output) / "checkpoints" / "checkpoint-2"))
+    )
+
+
+def test_a_model_that_is_killed_while_it_is_saved_is_whole_or_not_finished(
+    finished, tmp_path, processes
+) -> None:
+    place = Path(finished.output)
+    _save(finished)
+    whole, begun = _state(place), tmp_path / "begun"
+    shutil.copytree(place, begun)
+    (begun / "modules.json").unlink()
+    for name in (*weights(place), "config_sentence_transformers.json"):
+        (begun / name).unlink()
+    shutil.rmtree(place)
+    shutil.copytree(begun, place)
+    for _ in killed_before_each_step(processes, _save, finished):
+        if not (place / "modules.json").exists():
+            RunFolder(finished).check(resume=True, overwrite=False)
+            _save(finished)
+        assert _state(place) == whole
+        assert not leftovers(place)
+        shutil.rmtree(place)
+        shutil.copytree(begun, place)

@@ -18,6 +18,7 @@ import json
 import os
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from lingualign.training.config import resolved
 from lingualign.training.processes import is_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
@@ -66,6 +67,8 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.config_file = self.path / "lingualign.yaml"
         self._config = asdict(resolved(config))
+        self._replaces = False
+        """Whether what the folder holds is of another run, which `begin` will remove."""
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Refuse a folder that holds something else, before any work; nothing is written yet.
@@ -77,6 +80,7 @@ class RunFolder:
             no run, or holds a run of another configuration than the one to resume.
         """
         self._check_place()
+        self._replaces = overwrite
         if self._is_empty():
             if resume:
                 raise InputError(
@@ -171,7 +175,11 @@ class RunFolder:
                         folder.rmdir()
 
     def _is_empty(self) -> bool:
-        return not self.path.is_dir() or not {part.name for part in self.path.iterdir()} - {_LOCK}
+        """Whether there is nothing but what a run leaves that was killed before its configuration was written."""
+        return not self.path.is_dir() or all(
+            part.name == _LOCK or fnmatch(part.name, f".{self.config_file.name}*.tmp")
+            for part in self.path.iterdir()
+        )
 
     def holds_this_run(self) -> bool:
         """Whether the folder holds a run of this configuration, begun or finished."""
@@ -181,12 +189,11 @@ class RunFolder:
             return False
 
     def _own_names(self) -> set[str]:
-        """Names of files and folders in the run folder that the run has written."""
-        recorded = filter(is_plain_name, self._recorded())
+        """Names of files and folders in the run folder that the run has written, or a killed process was writing."""
         unfinished = {
             part.name for pattern in (UNFINISHED + "*", ".*.tmp") for part in self.path.glob(pattern)
         }
-        return {self.config_file.name, _OWN, _LOCK, *recorded} | unfinished
+        return {self.config_file.name, _OWN, _LOCK, *filter(is_plain_name, self._recorded())} | unfinished
 
     def _recorded(self) -> list[str]:
         """Read the names that were recorded; anybody may have written them."""
@@ -197,7 +204,7 @@ class RunFolder:
 
     def _own(self, *names: str) -> None:
         """Record names before they are written."""
-        recorded = {*self._own_names(), *names} - {_LOCK}
+        recorded = {self.config_file.name, _OWN, *filter(is_plain_name, self._recorded()), *names}
         write_atomically(self.path / _OWN, "\n".join(sorted(recorded)) + "\n")
 
     def _changed_settings(self) -> list[str]:
@@ -231,6 +238,7 @@ class RunFolder:
         try:
             if overwrite and self.config_file.is_file():
                 self._remove()
+            self._replaces = False
             self.path.mkdir(parents=True, exist_ok=True)
             text = yaml.safe_dump(json.loads(json.dumps(self._config)), sort_keys=False, allow_unicode=True)
             write_atomically(self.config_file, text)
@@ -252,7 +260,7 @@ class RunFolder:
 
     def how_to_go_on(self) -> str:
         """Say how to go on with a run that was interrupted."""
-        if checkpoints(self.checkpoints):
+        if checkpoints(self.checkpoints) and not self._replaces:
             return "go on with --resume"
         return "there is no checkpoint yet, run the same command again; what the teacher has embedded is kept"
 
@@ -317,6 +325,10 @@ class RunFolder:
             self._own(name)
             write_atomically(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
+    def save_log(self, history: Iterable[Mapping[str, float]]) -> None:
+        """Write the entries of the log, with sorted keys: those that a checkpoint returns come sorted."""
+        self.save_json(LOG, [dict(sorted(entry.items())) for entry in history])
+
     def save_text(self, name: str, text: str) -> None:
         """Write a text file beside the model."""
         if is_first():
@@ -340,12 +352,15 @@ class RunFolder:
             discard(unfinished)
             raise
         self._own(*(part.name for part in unfinished.iterdir()))
-        for part in sorted(unfinished.iterdir(), key=lambda part: part.name == _FINISHED):
+        last = self.path / f".{_FINISHED}.tmp"
+        (unfinished / _FINISHED).replace(last)
+        for part in unfinished.iterdir():
             place = self.path / part.name
             if place.is_dir():
                 discard(place)
             part.replace(place)
         unfinished.rmdir()
+        last.replace(self.path / _FINISHED)
 
 
 def differences(before: Any, after: Any, key: str = "") -> list[str]:

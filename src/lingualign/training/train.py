@@ -36,7 +36,7 @@ from lingualign.training.processes import (
     process_group,
     together,
 )
-from lingualign.training.run_folder import LOG, REPORT, RunFolder
+from lingualign.training.run_folder import REPORT, RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,17 +95,24 @@ def train(
     KeyboardInterrupt
         On Ctrl-C, after a checkpoint has been written.
     """
+    folder = RunFolder(config)
     with ExitStack() as held:
         try:
-            return _train_alone(config, held, resume=resume, overwrite=overwrite, progress=progress)
+            return _train_alone(config, folder, held, resume=resume, overwrite=overwrite, progress=progress)
         except KeyboardInterrupt as error:
             if str(error):
                 raise
-            raise KeyboardInterrupt(f"interrupted; {RunFolder(config).how_to_go_on()}") from error
+            raise KeyboardInterrupt(f"interrupted; {folder.how_to_go_on()}") from error
 
 
 def _train_alone(
-    config: RunConfig, held: ExitStack, *, resume: bool, overwrite: bool, progress: bool
+    config: RunConfig,
+    folder: RunFolder,
+    held: ExitStack,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
 ) -> Trained:
     """Do what `train` does; ``held`` is what no other process may have meanwhile."""
     from rich.console import Console
@@ -121,7 +128,6 @@ def _train_alone(
         lambda: {**asdict(config), "--resume": resume, "--overwrite": overwrite},
         "Start all of them with the same file and options",
     )
-    folder = RunFolder(config)
     # What can be refused at once is refused first, files that lack something next, models last.
     with together():
         check_settings(config)
@@ -278,7 +284,7 @@ def _train(
     )
     if course := _course(history, f"eval_{metric}_accuracy"):
         console.print(course)
-    folder.save_json(LOG, history)
+    folder.save_log(history)
     scores = on_first(lambda: scored("scores.json"))
     if scores_before and scores:
         print_gain(scores_before, scores, console)
@@ -391,7 +397,7 @@ def _fit(
     trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student, batches), evaluator)
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(LogFile(partial(folder.save_json, LOG)))
+    trainer.add_callback(LogFile(folder.save_log))
     if progress:
         trainer.add_callback(ProgressBar(metric) if draws_bars() else ProgressLines(metric))
     if training.early_stopping.patience is not None:
