@@ -95,6 +95,7 @@ def synthetic(width: int, noise: float, hubs: float) -> Callable[..., dict[str, 
 
 def drawn(columns: dict[str, Any]) -> Callable[..., dict[str, Any]]:
     """Draw rows of a table, none twice."""
+
     def draw(random: np.random.Generator, rows: int) -> dict[str, Any]:
         taken = random.choice(rows_of(columns), rows, replace=False)
         return {name: values[taken] for name, values in columns.items()}
@@ -370,7 +371,9 @@ def main() -> None:
                     flush=True,
                 )
             # After each, as the whole takes long.
-            path = save_result(given.name, {"model": Path(given.model).name, "simulations": list(told.values())})
+            path = save_result(
+                given.name, {"model": Path(given.model).name, "simulations": list(told.values())}
+            )
     print(f"kept in {path}")
 
 
