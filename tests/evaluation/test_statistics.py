@@ -88,6 +88,23 @@ def test_certainty_is_never_claimed():
         assert low <= rate <= high
 
 
+def test_interval_of_a_low_rate_allows_for_whole_shares_that_were_not_seen():
+    random = np.random.default_rng(8)
+    # As F1 of a weak model: one row in a hundred is right, and most of these share it with many.
+    covered = of_whole = 0
+    for _ in range(300):
+        right = random.random(300) < 0.01
+        shares = right * random.choice([0.05, 1], p=[0.8, 0.2], size=300)
+        for values, truth in ((shares, 0.01 * 0.24), (1 - shares, 1 - 0.01 * 0.24)):
+            low, high = rate_interval(values.mean(), of_rows(values).error, 300)
+            covered += low <= truth <= high
+        # Of whole outcomes it is Wilson's.
+        low, high = rate_interval(right.mean(), of_rows(right).error, 300)
+        of_whole += low <= 0.01 <= high
+    assert covered / 600 >= 0.93
+    assert of_whole / 300 >= 0.93
+
+
 def test_rows_shared_by_files_stand_or_fall_together():
     outcomes = np.random.default_rng(6).integers(2, size=400).astype(float)
     one, opposite = ({400: of_rows(values)} for values in (outcomes, 1 - outcomes))

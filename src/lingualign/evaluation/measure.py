@@ -12,7 +12,7 @@ from lingualign._version import __version__
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.evaluation.checks import unknown_tokens, warnings
-from lingualign.evaluation.left_out import SEARCHED, find_retrieval, neighbourhood
+from lingualign.evaluation.left_out import SEARCHED, find_retrieval
 from lingualign.evaluation.mined import measure_mining
 from lingualign.evaluation.outcomes import Outcomes, SuiteOutcomes, sentence_ids
 from lingualign.evaluation.space_estimates import describe_space, estimate_hubness, with_intervals
@@ -132,7 +132,7 @@ def measure_suite(
     for one, two in combinations(suite.sentences, 2):
         there, back = nearest_neighbours(vectors[one], vectors[two], SEARCHED)
         by_pair[f"{one}-{two}"] = find_retrieval(there, back, suite.rows)
-        searches.append((neighbourhood(there), neighbourhood(back)))
+        searches.append((there, back))
         advance(1)
     space = describe_space(vectors) | with_intervals(hubness=estimate_hubness(searches))
     return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, by_pair, space=space, warnings=found)

@@ -75,7 +75,7 @@ def measure_mining(
     mined = _by_source(
         pairs[pairs.score >= (np.inf if threshold is None else threshold)], gold, threshold, chosen_on
     )
-    return retrieval, mined, (there, back), doubts
+    return retrieval, mined, search, doubts
 
 
 def _threshold(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> float | None:

@@ -53,7 +53,7 @@ class Figure:
             return None
         error = error_of_sets(self.influences)
         return list(
-            rate_interval(self.value, error, self.rows)
+            rate_interval(self.value, error, self.rows * len(self.influences))
             if self.rate
             else correlation_interval(self.value, error)
         )

@@ -21,7 +21,7 @@ from lingualign.evaluation.space import (
     uniformity_of_sums,
 )
 from lingualign.evaluation.statistics import Influence, jackknife_interval, rate_interval
-from lingualign.neighbours import unit_rows
+from lingualign.neighbours import NEIGHBOURHOOD, unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,36 +143,62 @@ def estimate_isotropy(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -> 
 def estimate_hubness(searches: Sequence[tuple[Neighbours, Neighbours]], *, aligned: bool = True) -> Estimate:
     """Give the mean hubness of searches in both directions, and its interval by the jackknife over rows.
 
-    What is left out of a row is how often it was retrieved. To leave out what it retrieved as well would count its part
-    twice: the interval then is twice as wide as the figure varies.
+    A row that is left out retrieves nothing, and what retrieved it retrieves its next nearest. The jackknife of such a
+    figure is too wide rather than too narrow: it counts twice what two rows make together.
 
     Parameters
     ----------
     searches
-        Of each language pair the neighbours found there and back.
+        Of each language pair the `SEARCHED` neighbours found there and back.
     aligned
         Whether row i of every side is of row i, and left out on all sides at once; else the sides have rows of their
         own.
+
+    References
+    ----------
+    Efron and Stein (1981), "The Jackknife Estimate of Variance".
     """
-    counts = [
-        occurrences(own.index, len(other.index))
-        for there, back in searches
-        for own, other in ((there, back), (back, there))
-    ]
-    of_side = np.array([skewness(each) for each in counts])
-    value = float(of_side.mean())
-    left = [_skewness_left_out(each) for each in counts]
-    if aligned:
-        return value, jackknife_interval(value, np.mean(left, axis=0))
-    changed = [value + (each - side) / len(counts) for each, side in zip(left, of_side, strict=True)]
-    return value, jackknife_interval(value, np.concatenate(changed))
+    of_side, left = [], []
+    for there, back in searches:
+        firsts, seconds = len(there.index), len(back.index)
+        numbers = np.arange(firsts), np.arange(seconds) + (0 if aligned else firsts)
+        for found, queries, candidates in ((there, *numbers), (back, *numbers[::-1])):
+            of_side.append(skewness(occurrences(found.index[:, :NEIGHBOURHOOD], len(candidates))))
+            left.append(_skewness_left_out(found.index, queries, candidates))
+    value = float(np.mean(of_side))
+    return value, jackknife_interval(value, np.mean(left, axis=0))
 
 
-def _skewness_left_out(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Skewness without each count, (n,), from sums of powers."""
-    deviation = counts - counts.mean()
+def _skewness_left_out(
+    index: npt.NDArray[np.integer[Any]], queries: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Skewness of how often each candidate is retrieved, without each number of a query or candidate, (numbers,)."""
+    near = index[:, :NEIGHBOURHOOD]
+    counts = occurrences(near, len(candidates))
+    numbers = 1 + max(queries.max(), candidates.max())
+    query, found = np.repeat(queries, near.shape[1]), near.ravel()
+    apart = query != candidates[found]
+    # Which candidate is retrieved how much more often, without which number.
+    target, by, more = [found], [query], [np.full(len(found), -1.0)]
+    if index.shape[1] > NEIGHBOURHOOD:
+        target.append(np.repeat(index[:, NEIGHBOURHOOD], near.shape[1])[apart])
+        by.append(candidates[found[apart]])
+        more.append(np.ones(int(apart.sum())))
+    key, place = np.unique(np.concatenate(target) * numbers + np.concatenate(by), return_inverse=True)
+    change = np.bincount(place, np.concatenate(more))
+    of, by_number = key // numbers, key % numbers
+    # What is left out itself is not there to be retrieved less often.
+    there = candidates[of] != by_number
+    change, of, by_number = change[there], of[there], by_number[there]
+    remaining = len(candidates) - np.bincount(candidates, minlength=numbers)
     first, second, third = (
-        ((deviation**power).sum() - deviation**power) / (len(counts) - 1) for power in (1, 2, 3)
+        (
+            (counts**power).sum()
+            - np.bincount(candidates, counts**power, minlength=numbers)
+            + np.bincount(by_number, (counts[of] + change) ** power - counts[of] ** power, minlength=numbers)
+        )
+        / remaining
+        for power in (1, 2, 3)
     )
     variance = np.maximum(second - first**2, 0)
     # Whole counts that differ have a variance of 1 / n at least: below is rounding.

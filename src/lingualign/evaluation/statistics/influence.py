@@ -165,13 +165,23 @@ def pooled_freedom(variances: Sequence[float], freedoms: Sequence[float]) -> flo
 def rate_interval(rate: float, error: Error, rows: int) -> Interval:
     """Give the 95% interval of a rate in [0, 1]: Wilson's, for as many independent outcomes as have the rate's error.
 
-    Where no outcome differs from another there is no error to be seen, and ``rows`` stand in for that number.
+    Where no outcome differs from another there is no error to be seen, and ``rows`` stand in for that number. Away from
+    the nearer end, 0 or 1, the variance is let grow as that of ``rows`` outcomes at least: the few that were seen to
+    differ may have had small shares (as in F1), and others have whole ones.
     """
     spread = rate * (1 - rate)
     if spread <= 0 or error.variance <= _ROUNDING:
         return wilson(rate * rows, rows)
     independent = spread / error.variance
-    return wilson(rate * independent, independent, error.freedom_of_hubs)
+    low, high = wilson(rate * independent, independent, error.freedom_of_hubs)
+    # Wilson's bound x has (x - rate)^2 = t^2 (variance + slope (x - rate) - (x - rate)^2 / independent).
+    t2 = t_quantile(error.freedom_of_hubs) ** 2
+    slope = t2 * abs(1 - 2 * rate) / min(independent, rows)
+    bend = 1 + t2 / independent
+    far = (slope + math.sqrt(slope**2 + 4 * bend * t2 * error.variance)) / (2 * bend)
+    if rate <= 0.5:
+        return low, min(1.0, max(high, rate + far))
+    return max(0.0, min(low, rate - far)), high
 
 
 def correlation_interval(correlation: float, error: Error) -> Interval:
