@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _PART = re.compile(r"layer|block|expert|stage|n_group|num_group|hidden_group")
 """In names of settings whose value is a number of parts, each made by itself before any weight is read."""
 _COUNT = re.compile(r"(num|n)_|.*(depth|labels)")
+_NEVER_NEGATIVE = re.compile(r"(num|n)_|.*(layers|heads|depth)$|.*_size$")
+_NEVER_ZERO = re.compile(
+    r"(num_|n_)(hidden_|attention_)?(layers?|heads?)$|encoder_(layers|attention_heads)$|(hidden|vocab|intermediate)_size$"
+)
+"""Settings of a transformer that is one; other parts of it may be 0, such as the layers of a decoder."""
 _MOST_PARTS = 1_000
 _MOST_OF_ANYTHING = 1_000_000
 _LARGEST_TABLE = 1 << 28
@@ -159,6 +164,8 @@ def _check_counts(name: str, config: Any, depth: int = 0) -> None:
             continue
         most = _MOST_PARTS if _PART.search(key) else _MOST_OF_ANYTHING if _COUNT.match(key) else None
         if most is not None and value > most and not key.endswith(("_dim", "_size", "_tokens", "_length")):
+            raise InputError(f"model {name!r}: its config asks for {_asked(key, value)}, as no model does")
+        if (value < 0 and _NEVER_NEGATIVE.match(key)) or (value == 0 and _NEVER_ZERO.match(key)):
             raise InputError(f"model {name!r}: its config asks for {_asked(key, value)}, as no model does")
 
 

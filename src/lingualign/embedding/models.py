@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lingualign.embedding.limits import bounded_configs, check_model_folder, check_tokenizer
 from lingualign.embedding.padding import allow_padding
 from lingualign.embedding.progress import without_tensor_bars
+from lingualign.embedding.weights import check_poolers, fitting_weights
 from lingualign.environment import prepare_environment
 from lingualign.errors import InputError, first_line, is_out_of_memory, is_panic
 from lingualign.files import check_name
@@ -58,8 +59,8 @@ def load_model(
     Raises
     ------
     InputError
-        If the model cannot be loaded, with the reason and the ways out; if its weights are pickles, which
-        are never opened, since unpickling can run code.
+        If the model cannot be loaded, with the reason and the ways out; if its weights are not those that its
+        config asks for; if they are pickles, which are never opened, since unpickling can run code.
     """
     prepare_environment()
     place, reachable = _locate(name, revision)
@@ -71,7 +72,7 @@ def load_model(
         # One load at a time: torch.load is blocked for this thread meanwhile, and the block must not nest.
         # The bar of a download stays.
         bars = without_tensor_bars() if Path(place).is_dir() else nullcontext()
-        with _loading, _no_unpickling(name), bounded_configs(name), bars:
+        with _loading, _no_unpickling(name), bounded_configs(name), fitting_weights(name) as poolers, bars:
             model = SentenceTransformer(
                 place,
                 revision=revision,
@@ -80,6 +81,7 @@ def load_model(
                 local_files_only=not reachable,
                 model_kwargs={"use_safetensors": True},
             )
+        check_poolers(name, model, poolers)
         _check_downloaded_tokenizer(name, model)
         allow_padding(model)
         return model
