@@ -59,9 +59,7 @@ def damage(files: list[Path], chance: random.Random) -> str:
         del content[place:]
     elif kind == "more":
         content += bytes(chance.randrange(1, 100))
-    elif (
-        kind == "lost" and path.parent.name != "prepared"
-    ):  # without its manifest that is any folder of parquet files
+    elif kind == "lost":
         path.unlink()
         return f"{name}: lost"
     elif kind in ("another's", "exchanged") and others:
@@ -150,10 +148,12 @@ def make_prepared(model: SentenceTransformer, folder: Path) -> None:
 
 
 def use_prepared(model: SentenceTransformer, folder: Path) -> Any:
-    from lingualign.pairs import prepared_pairs
     from lingualign.pairs.config import PairsConfig
+    from lingualign.training.assemble import prepare
+    from lingualign.training.config import RunConfig
 
-    found = prepared_pairs(PairsConfig([str(folder / "prepared")]), [])
+    # As training does it, which has to tell prepared pairs from others first.
+    found = prepare(RunConfig(str(folder / "run"), PairsConfig([str(folder / "prepared")])))
     return found.train.to_pylist(), found.validation.to_pylist(), found.priority
 
 

@@ -177,6 +177,19 @@ def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, message) -
         ({"loss": None}, "loss is null; it must be a section with kind, label,"),
         ({"training": {"batch_size": 1.5}}, "training.batch_size is 1.5; it must be a whole number"),
         ({"training": {"batch_size": 1}}, "training.batch_size is 1; it must be at least 2"),
+        (
+            {"training": {"batch_size": 10**9}},
+            "training.batch_size is 1000000000; it must be 10,000,000 at most",
+        ),
+        (
+            {"training": {"epochs": 1e40}},
+            "training.epochs is 1e+40; it must be above 0, and 10,000,000 at most",
+        ),
+        ({"training": {"max_steps": 10**30}}, "it must be at least 1, and 1,000,000,000 at most"),
+        (
+            {"student": {"vocabulary": 10**9}},
+            "student.vocabulary is 1000000000; it must be 10,000,000 at most",
+        ),
         ({"training": {"learning_rate": -1}}, "training.learning_rate is -1.0; it must be above 0"),
         ({"training": {"warmup": 1.0}}, "training.warmup is 1.0; it must be a share, from 0 to below 1"),
         ({"training": {"early_stopping": {"patience": 0}}}, "patience is 0; it must be at least 1, or null"),

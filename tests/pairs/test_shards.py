@@ -30,6 +30,8 @@ from lingualign.pairs import (
     shards,
 )
 from lingualign.pairs.config import DataConfig, PairsConfig
+from lingualign.training.assemble import prepare
+from lingualign.training.config import RunConfig
 
 if TYPE_CHECKING:
     from lingualign.pairs.selection import Mask
@@ -334,3 +336,35 @@ def test_what_fails_leaves_nothing(tmp_path: Path, corpora: Path, when: str) -> 
             prepare_shards(configuration(corpora), out, filters=[Failing()], overwrite=True)
     assert content(out) == before
     assert sorted(path.name for path in out.parent.iterdir()) == ["out"]
+
+
+def test_prepared_pairs_without_their_manifest_are_damaged(tmp_path: Path) -> None:
+    source = tmp_path / "source.en-fr.tsv"
+    source.write_text("sentence1\tsentence2\n" + "".join(f"cat {i}\tchat {i}\n" for i in range(40)))
+    prepared = tmp_path / "all" / "prepared"
+    prepared.parent.mkdir()
+    prepare_shards(DataConfig(PairsConfig([str(source)], validation=10)), prepared)
+    run = RunConfig(output=str(tmp_path / "run"), pairs=PairsConfig([str(prepared)]))
+    assert prepare(run).validation.num_rows == 10
+    lost = r"prepared: prepared pairs whose manifest\.json is lost.*prepare the pairs again"
+    for content in ("{}", None):
+        (prepared / "manifest.json").unlink()
+        if content:
+            (prepared / "manifest.json").write_text(content)
+        for given in (prepared, prepared.parent):
+            with pytest.raises(InputError, match=lost):
+                prepare(dataclasses.replace(run, pairs=PairsConfig([str(given)])))
+            with pytest.raises(InputError, match=lost):
+                read_source(given)
+        with pytest.raises(InputError, match=r"its manifest\.json is missing; prepare the pairs again"):
+            prepared_pairs(run.pairs)
+    [train] = read_source(prepared / "train")[0]
+    assert train.table.num_rows == 30
+    plain = tmp_path / "plain"
+    for split in ("train", "validation"):
+        (plain / split).mkdir(parents=True)
+        pq.write_table(
+            pa.table({"sentence1": [split], "sentence2": ["b"], "lang1": ["en"], "lang2": ["fr"]}),
+            plain / split / "00000.parquet",
+        )
+    assert len(read_source(plain)[0]) == 2

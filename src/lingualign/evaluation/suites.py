@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
 from lingualign.files import check_name
@@ -19,6 +18,7 @@ from lingualign.hub import nearest_path
 from lingualign.languages import is_language, language_columns
 from lingualign.pairs.discovery import tabular_files
 from lingualign.pairs.formats.compression import read_text, without_compression
+from lingualign.pairs.formats.parquet import read_columns
 from lingualign.pairs.formats.tabular import is_tabular, read_table
 
 if TYPE_CHECKING:
@@ -284,8 +284,7 @@ def _values(path: Path, column: str) -> list[Any]:
     """Read a column of a file that `read_table` has read, numbers as what they are."""
     ending = Path(without_compression(path.name)).suffix.lower()
     if ending == ".parquet":
-        with pq.ParquetFile(path) as file:
-            return list(file.read(columns=[column])[column].to_pylist())
+        return list(read_columns(path, [column])[column].to_pylist())
     if ending == ".jsonl":
         lines = read_text(path).split(b"\n")
         return [json.loads(line).get(column) for line in lines if line.strip()]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
+
 from lingualign.errors import InputError
 from lingualign.files import check_name
 from lingualign.hub import nearest_path
@@ -15,9 +17,10 @@ from lingualign.languages import are_languages, is_language, language_code
 from lingualign.pairs.formats.archives import ARCHIVE, archive_of, members
 from lingualign.pairs.formats.compression import COMPRESSIONS, without_compression
 from lingualign.pairs.formats.saved import is_saved_dataset
-from lingualign.pairs.formats.tabular import is_tabular
+from lingualign.pairs.formats.tabular import DAMAGED, is_tabular
 from lingualign.pairs.formats.units import is_unit_file
 from lingualign.pairs.opus.catalogue import Bitext
+from lingualign.pairs.table import SHARD_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -26,6 +29,10 @@ KINDS = (
     ".parquet, .csv, .tsv, .jsonl, .tmx, .xlf, .xliff, .po, Moses pairs NAME.en-fr.en + NAME.en-fr.fr (text also "
     ".gz, .zst, .xz, .bz2, .zip), or a folder that save_to_disk of datasets has written"
 )
+MANIFEST = "manifest.json"
+PREPARED = "lingualign prepared pairs, 1"
+"""What the manifest of prepared pairs calls itself."""
+_SPLITS = ("train", "validation")
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(:[\w./-]+)?")
 
 
@@ -356,6 +363,8 @@ def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
     skipped: list[Skipped] = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
         visible = sorted(name for name in folders if not name.startswith("."))
+        if set(_SPLITS) <= set(visible):
+            _refuse_lost_manifest(Path(parent))
         linked = [Path(parent, name) for name in visible if Path(parent, name).is_symlink()]
         skipped += [Skipped(str(path), "a link to a folder, which is not followed") for path in linked]
         saved = [Path(parent, name) for name in visible if is_saved_dataset(Path(parent, name))]
@@ -365,6 +374,27 @@ def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
     for path in paths:
         check_name(path)
     return sorted(paths), skipped
+
+
+def _refuse_lost_manifest(folder: Path) -> None:
+    """Refuse prepared pairs without their manifest: read as plain pairs, those held out would be trained on."""
+    try:
+        if PREPARED in (folder / MANIFEST).read_text(encoding="utf-8", errors="replace"):
+            return
+    except OSError:
+        pass
+    for split in _SPLITS:
+        first = min((folder / split).glob("[0-9]*.parquet"), default=None)
+        try:
+            if first is None or not pq.read_schema(first).equals(SHARD_SCHEMA):
+                return
+        except (OSError, *DAMAGED):
+            return  # the reader says what is wrong
+    raise InputError(
+        f"{folder}: prepared pairs whose {MANIFEST} is lost, so that those held out cannot be told from the others; "
+        f"prepare the pairs again, or fetch the folder again. To read some of them as plain pairs, give "
+        f"{str(folder / _SPLITS[0])!r}"
+    )
 
 
 def check_columns(columns: Mapping[str, str | int] | None) -> None:

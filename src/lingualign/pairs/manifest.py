@@ -11,11 +11,8 @@ from typing import Any
 from lingualign.errors import InputError
 from lingualign.files import file_damage, sha256_of, write_atomically
 from lingualign.pairs.cleaning.swapped import Swapped
-from lingualign.pairs.discovery import Skipped
+from lingualign.pairs.discovery import MANIFEST, PREPARED, Skipped
 from lingualign.pairs.report import Count, DataReport, Tally, account
-
-MANIFEST = "manifest.json"
-_FORMAT = "lingualign prepared pairs, 1"
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write it to its place in a folder."""
-        content = {"format": _FORMAT, **asdict(self)}
+        content = {"format": PREPARED, **asdict(self)}
         if not self.swapped:
             del content["swapped"]
         content["sha256"] = _checksum(content)
@@ -86,7 +83,7 @@ class Manifest:
         path = folder / MANIFEST
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content.get("format") != _FORMAT:
+            if content.get("format") != PREPARED:
                 return None
             # Earlier versions wrote none.
             if (checksum := content.pop("sha256", None)) not in (None, _checksum(content)):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
 from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.decontamination import among, read_suites
-from lingualign.pairs.manifest import Manifest
+from lingualign.pairs.formats.parquet import batches, open_parquet, written_out
+from lingualign.pairs.manifest import MANIFEST, Manifest
 from lingualign.pairs.normalisation import Keys, sentence_keys
 from lingualign.pairs.prepare import PreparedPairs, joined
 from lingualign.pairs.recipe import language_codes
@@ -61,7 +61,10 @@ def prepared_pairs(config: PairsConfig, decontaminate: Sequence[str] = ()) -> Pr
         )
     folder = Path(config.sources[0])
     manifest = Manifest.read(folder)
-    assert manifest is not None
+    if manifest is None:
+        raise InputError(
+            f"{folder}: no prepared pairs, for its {MANIFEST} is missing; prepare the pairs again"
+        )
     selected = _selected(config, manifest)
     _check_settings(config, manifest, folder, selected)
     suites = read_suites(decontaminate)
@@ -129,8 +132,10 @@ def _read(folder: Path, shards: Sequence[File], selected: set[LanguagePair]) -> 
     for shard in shards:
         path = folder / shard.file
         try:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches():
+            with open_parquet(path) as file:
+                for coded in batches(file, path, PAIR_SCHEMA.names):
+                    texts = [written_out(column).cast(pa.large_string()) for column in coded.columns]
+                    batch = pa.RecordBatch.from_arrays(texts, names=coded.schema.names)
                     names = pc.binary_join_element_wise(batch["lang1"], batch["lang2"], dash)
                     chosen = batch.filter(pc.is_in(names, value_set=taken))
                     tables.append(_coded(pa.Table.from_batches([chosen])))

@@ -28,7 +28,7 @@ from lingualign.pairs.discovery import MosesFiles, SavedDataset, TableFile
 from lingualign.pairs.formats.archives import archive_of
 from lingualign.pairs.manifest import MANIFEST, File, Manifest
 from lingualign.pairs.recipe import Recipe, gather
-from lingualign.pairs.table import PAIR_SCHEMA
+from lingualign.pairs.table import SHARD_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,7 +44,6 @@ _GROUP_ROWS = 1 << 16
 _SHARD_ROWS = 1 << 20
 _SPLITS = {TRAIN: "train", VALIDATION: "validation"}
 _CODED = ["lang1", "lang2", "corpus"]
-_SCHEMA = pa.schema([pa.field(each.name, pa.large_string(), nullable=False) for each in PAIR_SCHEMA])
 _SHARD_NAME = re.compile(r"\d{5,}\.parquet")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -217,7 +216,7 @@ class _Shards:
 
     def add(self, table: pa.Table) -> None:
         """Write the row groups that are full."""
-        self._waiting.append(table.cast(_SCHEMA))
+        self._waiting.append(table.cast(SHARD_SCHEMA))
         while sum(each.num_rows for each in self._waiting) >= _GROUP_ROWS:
             waiting = pa.concat_tables(self._waiting)
             self._write(waiting.slice(0, _GROUP_ROWS))
@@ -240,7 +239,7 @@ class _Shards:
         if self._writer is None:
             (self._folder / self._split).mkdir(exist_ok=True)
             self._writer = pq.ParquetWriter(
-                self._folder / self._name(), _SCHEMA, compression="zstd", use_dictionary=_CODED
+                self._folder / self._name(), SHARD_SCHEMA, compression="zstd", use_dictionary=_CODED
             )
         self._writer.write_table(group.combine_chunks(), row_group_size=_GROUP_ROWS)
         self._rows += group.num_rows

@@ -26,6 +26,9 @@ PAIR_SCHEMA = pa.schema(
 After orientation ``sentence1`` is the anchor: the side whose language has priority.
 """
 
+SHARD_SCHEMA = pa.schema([pa.field(each.name, pa.large_string(), nullable=False) for each in PAIR_SCHEMA])
+"""Columns of a pair table as a shard of prepared pairs holds them."""
+
 LONGEST_SENTENCE = 1 << 20
 """Bytes of UTF-8. What is longer is no sentence but a file whose line breaks were lost."""
 

@@ -20,6 +20,9 @@ from lingualign.training.processes import process_count
 if TYPE_CHECKING:
     from lingualign.training.config import RunConfig
 
+_MOST = 10_000_000
+_MOST_STEPS = 1_000_000_000
+"""What a slip of the keyboard exceeds and no run does: it would train, or allocate, without end."""
 _TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
@@ -33,13 +36,25 @@ def check_settings(config: RunConfig) -> None:
     """
     training, loss = config.training, config.loss
     for name, value, allowed, holds in (
-        ("training.batch_size", training.batch_size, "at least 2", training.batch_size >= 2),
-        ("training.epochs", training.epochs, "above 0", 0 < training.epochs < math.inf),
+        (
+            "training.batch_size",
+            training.batch_size,
+            "at least 2" if training.batch_size < 2 else f"{_MOST:,} at most",
+            2 <= training.batch_size <= _MOST,
+        ),
+        (
+            "training.epochs",
+            training.epochs,
+            f"above 0, and {_MOST:,} at most"
+            if math.isfinite(training.epochs) and training.epochs > 0
+            else "above 0",
+            0 < training.epochs <= _MOST,
+        ),
         (
             "training.max_steps",
             training.max_steps,
-            "at least 1",
-            training.max_steps is None or training.max_steps >= 1,
+            f"at least 1, and {_MOST_STEPS:,} at most" if (training.max_steps or 0) > 0 else "at least 1",
+            training.max_steps is None or 1 <= training.max_steps <= _MOST_STEPS,
         ),
         (
             "training.evaluate_every",
@@ -72,7 +87,12 @@ def check_settings(config: RunConfig) -> None:
             "at least 1, or null to train to the end",
             (training.early_stopping.patience is None or training.early_stopping.patience >= 1),
         ),
-        ("student.vocabulary", config.student.vocabulary, "at least 1", config.student.vocabulary >= 1),
+        (
+            "student.vocabulary",
+            config.student.vocabulary,
+            "at least 1" if config.student.vocabulary < 1 else f"{_MOST:,} at most",
+            1 <= config.student.vocabulary <= _MOST,
+        ),
         (
             "student.embeddings_first",
             config.student.embeddings_first,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from lingualign.embedding.encoders.protocol import unit
 from lingualign.errors import InputError, first_line
-from lingualign.files import check_regular, sha256_of
+from lingualign.files import sha256_of
+from lingualign.pairs.formats.parquet import open_parquet, read_columns
+from lingualign.pairs.formats.tabular import text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,8 +110,7 @@ class VectorFile:
 
 def _read(path: Path) -> tuple[pa.Array, NDArray[np.float32], dict[str, str]]:
     try:
-        check_regular(path)
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             names = file.schema_arrow.names
             if missing := [name for name in ("sentence", "vector") if name not in names]:
                 raise InputError(
@@ -118,8 +118,8 @@ def _read(path: Path) -> tuple[pa.Array, NDArray[np.float32], dict[str, str]]:
                     f"{', '.join(map(repr, names))}"
                 )
             metadata = file.schema_arrow.metadata or {}
-            table = file.read(columns=["sentence", "vector"]).combine_chunks()
-        sentences = _combined(table["sentence"].cast(pa.large_string()))
+        table = read_columns(path, ["sentence", "vector"]).combine_chunks()
+        sentences = _combined(text_columns(table, ["sentence"], path)["sentence"])
         vectors = _combined(table["vector"])
         if sentences.null_count or vectors.null_count:
             raise InputError(f"{path}: a sentence or a vector is missing")

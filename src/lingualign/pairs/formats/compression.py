@@ -27,7 +27,7 @@ _LARGEST_WINDOW_BYTES = 1 << 28
 
 EXPANSION = 200
 """Text is never compressed by more than this factor; what is, is made to fill a machine."""
-_FREE_EXPANSION_BYTES = 1 << 28
+FREE_EXPANSION_BYTES = 1 << 28
 
 
 def without_compression(name: str) -> str:
@@ -154,7 +154,7 @@ def read_blocks(path: Path) -> Iterator[bytes]:
 
 def _bounded(blocks: Iterable[bytes], path: Path, size: int) -> Iterator[bytes]:
     """Join what is unpacked bit by bit to blocks of a megabyte, until it is too much."""
-    limit = max(size * EXPANSION, _FREE_EXPANSION_BYTES)
+    limit = max(size * EXPANSION, FREE_EXPANSION_BYTES)
     given = 0
     held: list[bytes] = []
     waiting = 0

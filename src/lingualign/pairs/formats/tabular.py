@@ -15,17 +15,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from lingualign.errors import InputError, first_line
-from lingualign.files import check_regular
 from lingualign.pairs.formats.compression import text_blocks, without_compression
+from lingualign.pairs.formats.parquet import batches, open_parquet
 from lingualign.pairs.table import LONGEST_SENTENCE
 from lingualign.records import read_json
 
 logger = logging.getLogger(__name__)
 
-_BUFFER_BYTES = 1 << 20
 CHUNK_ROWS = 1 << 16
 """Rows of a file with columns that are held at a time."""
 
@@ -157,13 +155,11 @@ def _first_invalid(column: pa.ChunkedArray) -> int:
 
 def _stream_parquet(path: Path, choose: Choice, _encoding: str | None, _header: bool) -> Iterator[pa.Table]:
     rows = 0
-    check_regular(path)
     try:
-        # Without the buffer a row group is read bit by bit, however large it is.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
+        with open_parquet(path) as file:
             none = flat_columns(file.schema_arrow.empty_table())
             names = _chosen(path, none.column_names, choose)
-            for batch in chain(file.iter_batches(CHUNK_ROWS, columns=list(names)), [None]):
+            for batch in chain(batches(file, path, list(names)), [None]):
                 if batch is not None or not rows:
                     table = none if batch is None else flat_columns(pa.Table.from_batches([batch]))
                     yield text_columns(table, names, path, before=rows)

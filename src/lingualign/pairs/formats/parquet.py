@@ -1,0 +1,142 @@
+"""Parquet read within bounds: a page, or a sentence that a dictionary repeats, may stand for more than memory holds."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lingualign.errors import InputError
+from lingualign.files import check_regular
+from lingualign.pairs.formats.compression import EXPANSION, FREE_EXPANSION_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_BUFFER_BYTES = 1 << 20
+_BATCH_ROWS = 1 << 16
+_DELTA_ROWS = 1 << 10
+_BATCH_BYTES = 1 << 28
+_PLACE_BYTES = 8
+"""Of a value in an Arrow table, beside its text."""
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a file so that `batches` can read it.
+
+    Text in dictionary pages stays a dictionary with a number for each row, so that its size is known before it is
+    written out.
+    """
+    check_regular(path)
+    metadata = pq.read_metadata(path)
+    coded, plain = set(), set()
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            column = metadata.row_group(group).column(place)
+            if column.physical_type == "BYTE_ARRAY":
+                delta = _is_delta(column)
+                (plain if delta else coded if column.has_dictionary_page else set()).add(
+                    column.path_in_schema
+                )
+    # Without the buffer a row group is read bit by bit, however large it is.
+    with pq.ParquetFile(
+        path,
+        metadata=metadata,
+        pre_buffer=False,
+        buffer_size=_BUFFER_BYTES,
+        read_dictionary=sorted(coded - plain),
+    ) as file:
+        yield file
+
+
+def batches(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Read columns batch by batch, each of 256 MiB at most when its dictionaries are written out.
+
+    Raises
+    ------
+    InputError
+        If the columns expand to more than 200 times the file, and to more than 256 MiB: by what the file says of its
+        pages before they are read, by what they hold afterwards.
+    """
+    limit = max(path.stat().st_size * EXPANSION, FREE_EXPANSION_BYTES)
+    if _claimed(file.metadata, columns) > limit:
+        raise _too_large(path, limit)
+    rows = _DELTA_ROWS if any(map(_is_delta, _chunks(file.metadata, columns))) else _BATCH_ROWS
+    total = 0
+    for batch in file.iter_batches(rows, columns=list(columns)):
+        total += _size_of(batch)
+        if total > limit:
+            raise _too_large(path, limit)
+        yield from _divided(batch)
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Read columns of a file whole, dictionaries as dictionaries; raises what `batches` raises."""
+    with open_parquet(path) as file:
+        none = file.schema_arrow.empty_table().select(list(columns))
+        return pa.Table.from_batches(batches(file, path, columns), none.schema)
+
+
+def written_out(column: pa.Array) -> pa.Array:
+    """Put text in the place of a dictionary, of the type that the file says."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _is_delta(column: pq.ColumnChunkMetaData) -> bool:
+    return any(encoding.startswith("DELTA") for encoding in column.encodings)
+
+
+def _chunks(metadata: pq.FileMetaData, columns: Sequence[str]) -> Iterator[pq.ColumnChunkMetaData]:
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            column = metadata.row_group(group).column(place)
+            path = column.path_in_schema
+            if any(path == name or path.startswith(f"{name}.") for name in columns):
+                yield column
+
+
+def _claimed(metadata: pq.FileMetaData, columns: Sequence[str]) -> int:
+    """Bytes of the columns by what the file says: of text its pages, of numbers all values."""
+    return sum(
+        max(
+            column.total_uncompressed_size,
+            0 if column.physical_type == "BYTE_ARRAY" else _PLACE_BYTES * column.num_values,
+        )
+        for column in _chunks(metadata, columns)
+    )
+
+
+def _size_of(batch: pa.RecordBatch) -> int:
+    """Bytes of a batch once every row has its own text."""
+    return sum(map(_size, batch.columns))
+
+
+def _size(column: pa.Array) -> int:
+    if pa.types.is_struct(column.type):
+        return sum(map(_size, column.flatten()))
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    text = pc.sum(lengths.take(column.indices)).as_py() or 0
+    return int(text) + _PLACE_BYTES * len(column)
+
+
+def _divided(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if batch.num_rows < 2 or _size_of(batch) <= _BATCH_BYTES:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _divided(batch.slice(0, half))
+    yield from _divided(batch.slice(half))
+
+
+def _too_large(path: Path, limit: int) -> InputError:
+    return InputError(
+        f"{path}: expands to more than {limit >> 20:,} MiB, over {EXPANSION} times its size, as no text does; "
+        "give another file"
+    )
