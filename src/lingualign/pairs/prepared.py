@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from lingualign.errors import InputError
 from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.decontamination import among, read_suites
+from lingualign.pairs.discovery import MANIFEST
 from lingualign.pairs.formats.parquet import batches, open_parquet, written_out
-from lingualign.pairs.manifest import MANIFEST, Manifest
+from lingualign.pairs.manifest import Manifest
 from lingualign.pairs.normalisation import Keys, sentence_keys
 from lingualign.pairs.prepare import PreparedPairs, joined
 from lingualign.pairs.recipe import language_codes

@@ -24,9 +24,9 @@ from lingualign.errors import InputError
 from lingualign.files import alone, discard
 from lingualign.languages import language_code
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
-from lingualign.pairs.discovery import MosesFiles, SavedDataset, TableFile
+from lingualign.pairs.discovery import MANIFEST, MosesFiles, SavedDataset, TableFile
 from lingualign.pairs.formats.archives import archive_of
-from lingualign.pairs.manifest import MANIFEST, File, Manifest
+from lingualign.pairs.manifest import File, Manifest
 from lingualign.pairs.recipe import Recipe, gather
 from lingualign.pairs.table import SHARD_SCHEMA
 

@@ -34,7 +34,8 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     """
     check_regular(path)
     metadata = pq.read_metadata(path)
-    coded, plain = set(), set()
+    coded: set[str] = set()
+    plain: set[str] = set()
     for group in range(metadata.num_row_groups):
         for place in range(metadata.num_columns):
             column = metadata.row_group(group).column(place)
