@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+# No public call of transformers tells what a file lacks before it is made up. A version without these is not checked.
+_HOOKS = (
+    "_finalize_model_loading",
+    "_adjust_missing_and_unexpected_keys",
+    "mark_tied_weights_as_initialized",
+)
 _CURE = "take config.json and weights of one model"
 
 
@@ -37,6 +43,9 @@ def fitting_weights(name: str) -> Iterator[set[str]]:
     from transformers import PreTrainedModel
 
     poolers: set[str] = set()
+    if not all(hasattr(PreTrainedModel, each) for each in _HOOKS):
+        yield poolers
+        return
     finalize = PreTrainedModel.__dict__["_finalize_model_loading"]
 
     def checked(model: Any, load_config: Any, loading_info: Any) -> Any:
