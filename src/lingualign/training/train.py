@@ -303,7 +303,7 @@ def _course(history: list[dict[str, float]], metric: str) -> str:
             f"the accuracy was still rising, by {100 * (accuracy - before):.1f} points since step {earlier:,}: "
             "more epochs may help"
         )
-    return f"the accuracy was highest at step {best[0]:,}: more pairs may raise it, more epochs hardly"
+    return f"the accuracy was highest at step {best[0]:,} and no longer rising at the end: more pairs may raise it"
 
 
 def _score(
