@@ -216,7 +216,12 @@ def test_a_manifest_that_is_none_is_refused(static, tmp_path):
     ("name", "content", "options", "message"),
     [
         ("text", b"", {}, "empty, there is not one sentence in it"),
-        ("text", b"good\nbad \xff\n", {}, r"line 2: not valid UTF-8 \(byte 0xff\); the file seems to be"),
+        (
+            "text",
+            b"good\nbad \xff\n",
+            {},
+            r"line 2: not valid UTF-8 \(byte 0xff\); which encoding it is in is not certain, the likeliest first",
+        ),
         ("text", "good\nbad\n".encode("utf-16-le"), {}, "the file seems to be in utf-16-le"),
         (
             "text",

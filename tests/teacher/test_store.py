@@ -86,8 +86,9 @@ def test_address_follows_content_and_settings(tiny, minilm, tmp_path):
         folder(tiny, prompt="query: "),
         folder(tiny, normalize=False),
         folder(tiny, dimensions=8),
-        folder("some/model", revision="a" * 40),  # a commit is a name: the model is not loaded
-        folder("some/model", revision="b" * 40),
+        # A commit is a name, and the prompt is given: the model is not loaded.
+        folder("some/model", revision="a" * 40, prompt=""),
+        folder("some/model", revision="b" * 40, prompt=""),
     ]
     assert len(set(others)) == len(others)
 
