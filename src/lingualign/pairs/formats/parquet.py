@@ -21,6 +21,7 @@ _BUFFER_BYTES = 1 << 20
 _BATCH_ROWS = 1 << 16
 _DELTA_ROWS = 1 << 10
 _BATCH_BYTES = 1 << 28
+_CODED_BYTES = 8
 _PLACE_BYTES = 8
 """Of a value in an Arrow table, beside its text."""
 
@@ -30,7 +31,8 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a file so that `batches` can read it.
 
     Text in dictionary pages stays a dictionary with a number for each row, so that its size is known before it is
-    written out.
+    written out; not where the pages have `_CODED_BYTES` a row or more, as those of sentences that differ have: their
+    dictionary would grow to all sentences of a row group.
     """
     check_regular(path)
     metadata = pq.read_metadata(path)
@@ -39,18 +41,20 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     for group in range(metadata.num_row_groups):
         for place in range(metadata.num_columns):
             column = metadata.row_group(group).column(place)
-            if column.physical_type == "BYTE_ARRAY":
-                delta = _is_delta(column)
-                (plain if delta else coded if column.has_dictionary_page else set()).add(
-                    column.path_in_schema
-                )
+            if column.physical_type != "BYTE_ARRAY":
+                continue
+            small = column.total_uncompressed_size < _CODED_BYTES * column.num_values + _BUFFER_BYTES
+            is_coded = column.has_dictionary_page and small and not _is_delta(column)
+            (coded if is_coded else plain).add(column.path_in_schema)
+    # In a damaged file a row group may name a column that the schema does not have.
+    known = {metadata.schema.column(place).path for place in range(metadata.num_columns)}
     # Without the buffer a row group is read bit by bit, however large it is.
     with pq.ParquetFile(
         path,
         metadata=metadata,
         pre_buffer=False,
         buffer_size=_BUFFER_BYTES,
-        read_dictionary=sorted(coded - plain),
+        read_dictionary=sorted((coded - plain) & known),
     ) as file:
         yield file
 
