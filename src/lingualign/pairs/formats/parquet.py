@@ -22,6 +22,7 @@ _BATCH_ROWS = 1 << 16
 _DELTA_ROWS = 1 << 10
 _BATCH_BYTES = 1 << 28
 _CODED_BYTES = 8
+_FEWEST_ROW_BYTES = 4
 _PLACE_BYTES = 8
 """Of a value in an Arrow table, beside its text."""
 
@@ -38,7 +39,8 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     metadata = pq.read_metadata(path)
     coded: set[str] = set()
     plain: set[str] = set()
-    for group in range(metadata.num_row_groups):
+    # For some damaged files pyarrow aborts the process when their columns are looked at: only a suspicious file's are.
+    for group in range(metadata.num_row_groups if _is_suspicious(metadata, path) else 0):
         for place in range(metadata.num_columns):
             column = metadata.row_group(group).column(place)
             if column.physical_type != "BYTE_ARRAY":
@@ -69,9 +71,11 @@ def batches(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> Iterato
         pages before they are read, by what they hold afterwards.
     """
     limit = max(path.stat().st_size * EXPANSION, FREE_EXPANSION_BYTES)
-    if _claimed(file.metadata, columns) > limit:
-        raise _too_large(path, limit)
-    rows = _DELTA_ROWS if any(map(_is_delta, _chunks(file.metadata, columns))) else _BATCH_ROWS
+    rows = _BATCH_ROWS
+    if _is_suspicious(file.metadata, path):
+        if _claimed(file.metadata, columns) > limit:
+            raise _too_large(path, limit)
+        rows = _DELTA_ROWS if any(map(_is_delta, _chunks(file.metadata, columns))) else _BATCH_ROWS
     total = 0
     for batch in file.iter_batches(rows, columns=list(columns)):
         total += _size_of(batch)
@@ -90,6 +94,15 @@ def read_columns(path: Path, columns: Sequence[str]) -> pa.Table:
 def written_out(column: pa.Array) -> pa.Array:
     """Put text in the place of a dictionary, of the type that the file says."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _is_suspicious(metadata: pq.FileMetaData, path: Path) -> bool:
+    """Whether a file says that it has hardly any bytes a row, or that it expands beyond measure."""
+    size = path.stat().st_size
+    claimed = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    return bool(
+        metadata.num_rows * _FEWEST_ROW_BYTES > size or claimed > max(size * EXPANSION, FREE_EXPANSION_BYTES)
+    )
 
 
 def _is_delta(column: pq.ColumnChunkMetaData) -> bool:
