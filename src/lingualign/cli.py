@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         The exit status: 0; 2 for an input error, or for what the machine would not do (a full disk, no memory); 1 where
-        nobody reads the output any more; 130 after Ctrl-C or SIGTERM.
-        A defect of the program itself is raised.
+        nobody reads the output any more; 130 after Ctrl-C or SIGTERM. A
+        defect of the program itself is raised.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()

@@ -70,12 +70,13 @@ def batches(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> Iterato
         If the columns expand to more than 200 times the file, and to more than 256 MiB: by what the file says of its
         pages before they are read, by what they hold afterwards.
     """
-    limit = max(path.stat().st_size * EXPANSION, FREE_EXPANSION_BYTES)
+    limit = _limit(path)
     rows = _BATCH_ROWS
     if _is_suspicious(file.metadata, path):
         if _claimed(file.metadata, columns) > limit:
             raise _too_large(path, limit)
-        rows = _DELTA_ROWS if any(map(_is_delta, _chunks(file.metadata, columns))) else _BATCH_ROWS
+        if any(map(_is_delta, _chunks(file.metadata, columns))):
+            rows = _DELTA_ROWS
     total = 0
     for batch in file.iter_batches(rows, columns=list(columns)):
         total += _size_of(batch)
@@ -96,13 +97,15 @@ def written_out(column: pa.Array) -> pa.Array:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
+def _limit(path: Path) -> int:
+    """Bytes that a file may expand to."""
+    return max(path.stat().st_size * EXPANSION, FREE_EXPANSION_BYTES)
+
+
 def _is_suspicious(metadata: pq.FileMetaData, path: Path) -> bool:
     """Whether a file says that it has hardly any bytes a row, or that it expands beyond measure."""
-    size = path.stat().st_size
     claimed = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    return bool(
-        metadata.num_rows * _FEWEST_ROW_BYTES > size or claimed > max(size * EXPANSION, FREE_EXPANSION_BYTES)
-    )
+    return bool(metadata.num_rows * _FEWEST_ROW_BYTES > path.stat().st_size or claimed > _limit(path))
 
 
 def _is_delta(column: pq.ColumnChunkMetaData) -> bool:
