@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from importlib.util import resolve_name
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +81,12 @@ def test_a_station_imports_only_from_those_before_it(path: Path) -> None:
     earlier = FLOW[: FLOW.index(own) + 1]
     taken = {station(module) for module in imports(path)} - {None, "__version__"}
     assert taken <= set(earlier), f"{own} imports from {sorted(taken - set(earlier))}, which stand after it"
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    # pytest imports them by name alone, and fails on the second one when both folders run.
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_losses_know_tensors_and_the_host_library_alone() -> None:
