@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lingualign._version import __version__
+from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
     from lingualign.embedding import encode, load_model
@@ -44,27 +44,4 @@ __all__ = [
     "train",
 ]
 
-_STATIONS = {
-    "embedding": ("encode", "load_model"),
-    "evaluation": ("BitextEvaluator", "compare", "evaluate", "load_suites", "measure"),
-    "losses": ("DistillationLoss", "SoftContrastiveLoss", "TranslationRankingLoss"),
-    "mining": ("align_documents", "encode_text", "filter_pairs", "mine_pairs"),
-    "neighbours": ("nearest_neighbours",),
-    "pairs": ("prepare_pairs", "read_source"),
-    "student": ("static_student",),
-    "teacher": ("TeacherCollator", "TeacherStore"),
-    "training": ("RunConfig", "train"),
-}
-_HOME = {name: station for station, names in _STATIONS.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    # On first use: most of the stations import torch, which takes seconds.
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"lingualign.{_HOME[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+lazy_face(__name__)

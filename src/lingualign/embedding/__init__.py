@@ -6,8 +6,15 @@ encode through :func:`encode`, so that their figures mean the same.
 
 from __future__ import annotations
 
-from lingualign.embedding.cosine_filter import CosineFilter
-from lingualign.embedding.encode import Precision, encode, encode_batches
-from lingualign.embedding.models import fingerprint, load_model
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.embedding.cosine_filter import CosineFilter
+    from lingualign.embedding.encode import Precision, encode, encode_batches
+    from lingualign.embedding.models import fingerprint, load_model
 
 __all__ = ["CosineFilter", "Precision", "encode", "encode_batches", "fingerprint", "load_model"]
+
+lazy_face(__name__)

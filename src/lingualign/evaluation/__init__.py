@@ -11,23 +11,24 @@ vectors.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
-from lingualign.evaluation.compare import compare
-from lingualign.evaluation.comparison_table import print_comparison
-from lingualign.evaluation.evaluate import evaluate, save_scores
-from lingualign.evaluation.measure import measure
-from lingualign.evaluation.narrowing import in_languages
-from lingualign.evaluation.outcomes import Outcomes, load_outcomes, save_outcomes
-from lingualign.evaluation.scores import score
-from lingualign.evaluation.sts import sts_pearson, sts_spearman
-from lingualign.evaluation.suites import Suite, load_suites
-from lingualign.evaluation.table import print_scores
-from lingualign.evaluation.xsim import xsim, xsim_errors
+from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
+    from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
+    from lingualign.evaluation.compare import compare
+    from lingualign.evaluation.comparison_table import print_comparison
+    from lingualign.evaluation.evaluate import evaluate, save_scores
     from lingualign.evaluation.evaluator import BitextEvaluator
+    from lingualign.evaluation.measure import measure
+    from lingualign.evaluation.narrowing import in_languages
+    from lingualign.evaluation.outcomes import Outcomes, load_outcomes, save_outcomes
+    from lingualign.evaluation.scores import score
+    from lingualign.evaluation.sts import sts_pearson, sts_spearman
+    from lingualign.evaluation.suites import Suite, load_suites
+    from lingualign.evaluation.table import print_scores
+    from lingualign.evaluation.xsim import xsim, xsim_errors
 
 __all__ = [
     "BitextAccuracy",
@@ -52,11 +53,4 @@ __all__ = [
     "xsim_errors",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # Its base class costs an import of torch, which reading suites or a metric on vectors does not need.
-    if name == "BitextEvaluator":
-        from lingualign.evaluation.evaluator import BitextEvaluator
-
-        return BitextEvaluator
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+lazy_face(__name__)

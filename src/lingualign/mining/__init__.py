@@ -7,13 +7,18 @@ that follow the same order. All of them go on from where a killed call stopped.
 
 from __future__ import annotations
 
-from lingualign.mining.alignment import AlignReport, Links, align_documents, align_vectors
-from lingualign.mining.encode import encode_text
-from lingualign.mining.encode_folder import EncodeReport
-from lingualign.mining.encoded import EncodedText
-from lingualign.mining.filter import FilterReport, filter_pairs
-from lingualign.mining.mine import MineReport, mine_pairs
-from lingualign.neighbours.retrieval import Retrieval, retrieve
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.mining.alignment import AlignReport, Links, align_documents, align_vectors
+    from lingualign.mining.encode import encode_text
+    from lingualign.mining.encode_folder import EncodeReport
+    from lingualign.mining.encoded import EncodedText
+    from lingualign.mining.filter import FilterReport, filter_pairs
+    from lingualign.mining.mine import MineReport, mine_pairs
+    from lingualign.neighbours.retrieval import Retrieval, retrieve
 
 __all__ = [
     "AlignReport",
@@ -30,3 +35,5 @@ __all__ = [
     "mine_pairs",
     "retrieve",
 ]
+
+lazy_face(__name__)

@@ -7,13 +7,18 @@ their scores by known pairs.
 
 from __future__ import annotations
 
-from lingualign.neighbours.approximate import approximate_neighbours
-from lingualign.neighbours.checkpoint import SearchCheckpoint
-from lingualign.neighbours.margin import NEIGHBOURHOOD, Margin, check_margin, margin_scores
-from lingualign.neighbours.retrieval import Pairs, retrieve
-from lingualign.neighbours.search import Neighbours, check_neighbourhood, nearest_neighbours
-from lingualign.neighbours.threshold import judge, thresholds
-from lingualign.neighbours.vectors import Rows, cosines, unit_rows
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.neighbours.approximate import approximate_neighbours
+    from lingualign.neighbours.checkpoint import SearchCheckpoint
+    from lingualign.neighbours.margin import NEIGHBOURHOOD, Margin, check_margin, margin_scores
+    from lingualign.neighbours.retrieval import Pairs, retrieve
+    from lingualign.neighbours.search import Neighbours, check_neighbourhood, nearest_neighbours
+    from lingualign.neighbours.threshold import judge, thresholds
+    from lingualign.neighbours.vectors import Rows, cosines, unit_rows
 
 __all__ = [
     "NEIGHBOURHOOD",
@@ -33,3 +38,5 @@ __all__ = [
     "thresholds",
     "unit_rows",
 ]
+
+lazy_face(__name__)

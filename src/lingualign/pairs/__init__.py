@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
     from lingualign.pairs.cleaning import Filter, cleaning_filters
@@ -53,29 +54,4 @@ __all__ = [
     "sentence_keys",
 ]
 
-_MODULES = {
-    "cleaning": ("Filter", "cleaning_filters"),
-    "inspection.counts": ("pair_counts", "print_pair_counts"),
-    "discovery": ("Skipped",),
-    "manifest": ("Manifest",),
-    "inspection.inspect": ("Inspection", "inspect_pairs"),
-    "inspection.page": ("inspection_page",),
-    "inspection.text": ("print_inspection",),
-    "near_leaks": ("NearLeaks", "near_leak_filter"),
-    "normalisation": ("normalise", "sentence_keys"),
-    "prepare": ("PreparedPairs", "prepare_pairs"),
-    "prepared": ("prepared_pairs",),
-    "readers": ("PairsRead", "read_source"),
-    "report": ("DataReport", "Tally", "print_report"),
-    "shards": ("prepare_shards",),
-    "table": ("PAIR_SCHEMA",),
-}
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    # On first use: Arrow takes a tenth of a second, which the help of a command does not need.
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"lingualign.pairs.{_HOME[name]}"), name)
-    return value
+lazy_face(__name__)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
     from lingualign.student.encoder import encoder_student
@@ -20,18 +21,4 @@ __all__ = [
     "trim_vocabulary",
 ]
 
-_HOME = {
-    "encoder_student": "encoder",
-    "extend_vocabulary": "extended",
-    "extended_student": "extended",
-    "static_start": "extended",
-    "static_student": "static",
-    "trim_vocabulary": "trimming",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # All import torch, which takes seconds that reading a configuration need not pay.
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"lingualign.student.{_HOME[name]}"), name)
+lazy_face(__name__)

@@ -4,17 +4,24 @@
 `epoch_batches` says which pairs make up each batch, `TokenIds` keeps every sentence's token ids.
 """
 
-from lingualign.pairs.config import PairsConfig
-from lingualign.training.config import (
-    EarlyStoppingConfig,
-    LoraConfig,
-    LossConfig,
-    RunConfig,
-    StudentConfig,
-    TeacherConfig,
-    TrainingConfig,
-)
-from lingualign.training.train import Trained, train
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.pairs.config import PairsConfig
+    from lingualign.training.config import (
+        EarlyStoppingConfig,
+        LoraConfig,
+        LossConfig,
+        RunConfig,
+        StudentConfig,
+        TeacherConfig,
+        TrainingConfig,
+    )
+    from lingualign.training.train import Trained, train
 
 __all__ = [
     "EarlyStoppingConfig",
@@ -28,3 +35,5 @@ __all__ = [
     "TrainingConfig",
     "train",
 ]
+
+lazy_face(__name__)

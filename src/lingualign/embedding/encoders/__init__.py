@@ -5,7 +5,14 @@
 
 from __future__ import annotations
 
-from lingualign.embedding.encoders.kept import encode_kept
-from lingualign.embedding.encoders.protocol import SentenceEncoder, encode_with, open_encoder
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.embedding.encoders.kept import encode_kept
+    from lingualign.embedding.encoders.protocol import SentenceEncoder, encode_with, open_encoder
 
 __all__ = ["SentenceEncoder", "encode_kept", "encode_with", "open_encoder"]
+
+lazy_face(__name__)

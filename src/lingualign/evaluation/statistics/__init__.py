@@ -5,28 +5,33 @@ What is drawn is drawn with fixed seeds: the same outcomes give the same interva
 
 from __future__ import annotations
 
-from lingualign.evaluation.statistics.effect_sizes import cohens_g, cohens_h, cohens_q, odds_ratio
-from lingualign.evaluation.statistics.influence import (
-    Error,
-    Influence,
-    combine,
-    combine_sets,
-    correlation_interval,
-    error_of_sets,
-    pooled_freedom,
-    rate_interval,
-)
-from lingualign.evaluation.statistics.jackknife import jackknife_interval
-from lingualign.evaluation.statistics.mcnemar import McNemar, mcnemar
-from lingualign.evaluation.statistics.permutation import (
-    PERMUTATIONS,
-    permutation_p,
-    permuted_f1_differences,
-    permuted_spearman_differences,
-)
-from lingualign.evaluation.statistics.ranks import midranks
-from lingualign.evaluation.statistics.seeds import SeedError, seed_error
-from lingualign.evaluation.statistics.wilson import CONFIDENCE, Interval, t_p, t_quantile, wilson
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.evaluation.statistics.effect_sizes import cohens_g, cohens_h, cohens_q, odds_ratio
+    from lingualign.evaluation.statistics.influence import (
+        Error,
+        Influence,
+        combine,
+        combine_sets,
+        correlation_interval,
+        error_of_sets,
+        pooled_freedom,
+        rate_interval,
+    )
+    from lingualign.evaluation.statistics.jackknife import jackknife_interval
+    from lingualign.evaluation.statistics.mcnemar import McNemar, mcnemar
+    from lingualign.evaluation.statistics.permutation import (
+        PERMUTATIONS,
+        permutation_p,
+        permuted_f1_differences,
+        permuted_spearman_differences,
+    )
+    from lingualign.evaluation.statistics.ranks import midranks
+    from lingualign.evaluation.statistics.seeds import SeedError, seed_error
+    from lingualign.evaluation.statistics.wilson import CONFIDENCE, Interval, t_p, t_quantile, wilson
 
 __all__ = [
     "CONFIDENCE",
@@ -57,3 +62,5 @@ __all__ = [
     "t_quantile",
     "wilson",
 ]
+
+lazy_face(__name__)

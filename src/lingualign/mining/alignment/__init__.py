@@ -7,7 +7,14 @@ the band lies.
 
 from __future__ import annotations
 
-from lingualign.mining.alignment.align import AlignReport, align_documents
-from lingualign.mining.alignment.coarse_to_fine import Links, align_vectors
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.mining.alignment.align import AlignReport, align_documents
+    from lingualign.mining.alignment.coarse_to_fine import Links, align_vectors
 
 __all__ = ["AlignReport", "Links", "align_documents", "align_vectors"]
+
+lazy_face(__name__)

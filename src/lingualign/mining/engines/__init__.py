@@ -7,15 +7,22 @@ another finishes.
 
 from __future__ import annotations
 
-from lingualign.mining.engines.engine import (
-    Engine,
-    EngineName,
-    Job,
-    Task,
-    Workers,
-    check_workers,
-    open_engine,
-)
-from lingualign.mining.engines.here import Here
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.mining.engines.engine import (
+        Engine,
+        EngineName,
+        Job,
+        Task,
+        Workers,
+        check_workers,
+        open_engine,
+    )
+    from lingualign.mining.engines.here import Here
 
 __all__ = ["Engine", "EngineName", "Here", "Job", "Task", "Workers", "check_workers", "open_engine"]
+
+lazy_face(__name__)

@@ -8,6 +8,13 @@ is measured of a pair is compared with both. `measures.py` says what is measured
 
 from __future__ import annotations
 
-from lingualign.mining.quality.score import FEWEST, PairScores, Side, score_pairs
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.mining.quality.score import FEWEST, PairScores, Side, score_pairs
 
 __all__ = ["FEWEST", "PairScores", "Side", "score_pairs"]
+
+lazy_face(__name__)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from lingualign.embedding.encoders.laser.encoder import LaserEncoder
+from typing import TYPE_CHECKING
+
+from lingualign.faces import lazy_face
+
+if TYPE_CHECKING:
+    from lingualign.embedding.encoders.laser.encoder import LaserEncoder
 
 __all__ = ["LaserEncoder"]
+
+lazy_face(__name__)
