@@ -27,6 +27,7 @@ FLOW = (
     "environment",
     "faces",
     "errors",
+    "constraints",
     "answers",
     "files",
     "records",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lingualign.constraints import check_limits
 from lingualign.errors import InputError
 from lingualign.hub import nearest_path
 from lingualign.languages import language_code
@@ -20,9 +20,6 @@ from lingualign.training.processes import process_count
 if TYPE_CHECKING:
     from lingualign.training.config import RunConfig
 
-_MOST = 10_000_000
-_MOST_STEPS = 1_000_000_000
-"""What a slip of the keyboard exceeds and no run does: it would train, or allocate, without end."""
 _TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
@@ -35,84 +32,7 @@ def check_settings(config: RunConfig) -> None:
         With the setting, its value, and what is allowed.
     """
     training, loss = config.training, config.loss
-    for name, value, allowed, holds in (
-        (
-            "training.batch_size",
-            training.batch_size,
-            "at least 2" if training.batch_size < 2 else f"{_MOST:,} at most",
-            2 <= training.batch_size <= _MOST,
-        ),
-        (
-            "training.epochs",
-            training.epochs,
-            f"above 0, and {_MOST:,} at most"
-            if math.isfinite(training.epochs) and training.epochs > 0
-            else "above 0",
-            0 < training.epochs <= _MOST,
-        ),
-        (
-            "training.max_steps",
-            training.max_steps,
-            f"at least 1, and {_MOST_STEPS:,} at most" if (training.max_steps or 0) > 0 else "at least 1",
-            training.max_steps is None or 1 <= training.max_steps <= _MOST_STEPS,
-        ),
-        (
-            "training.evaluate_every",
-            training.evaluate_every,
-            "at least 1",
-            training.evaluate_every is None or training.evaluate_every >= 1,
-        ),
-        ("training.learning_rate", training.learning_rate, "above 0", 0 < training.learning_rate < math.inf),
-        ("training.warmup", training.warmup, "a share, from 0 to below 1", 0 <= training.warmup < 1),
-        ("training.weight_decay", training.weight_decay, "0 or more", 0 <= training.weight_decay < math.inf),
-        (
-            "training.layer_decay",
-            training.layer_decay,
-            "above 0, and 1 at most",
-            0 < training.layer_decay <= 1,
-        ),
-        ("training.lora.rank", training.lora.rank, "0 or more", training.lora.rank >= 0),
-        ("training.lora.alpha", training.lora.alpha, "at least 1", training.lora.alpha >= 1),
-        ("training.lora.dropout", training.lora.dropout, "from 0 to below 1", 0 <= training.lora.dropout < 1),
-        (
-            "training.sampling_power",
-            training.sampling_power,
-            "from 0 to 1",
-            0 <= training.sampling_power <= 1,
-        ),
-        ("training.seed", training.seed, "from 0 to 2**32 - 1", 0 <= training.seed < 2**32),
-        (
-            "training.early_stopping.patience",
-            training.early_stopping.patience,
-            "at least 1, or null to train to the end",
-            (training.early_stopping.patience is None or training.early_stopping.patience >= 1),
-        ),
-        (
-            "student.vocabulary",
-            config.student.vocabulary,
-            "at least 1" if config.student.vocabulary < 1 else f"{_MOST:,} at most",
-            1 <= config.student.vocabulary <= _MOST,
-        ),
-        (
-            "student.embeddings_first",
-            config.student.embeddings_first,
-            "a share, from 0 to below 1",
-            0 <= config.student.embeddings_first < 1,
-        ),
-        ("loss.temperature", loss.temperature, "above 0", 0 < loss.temperature < math.inf),
-        (
-            "loss.teacher_temperature",
-            loss.teacher_temperature,
-            "above 0",
-            loss.teacher_temperature is None or 0 < loss.teacher_temperature < math.inf,
-        ),
-        ("loss.mini_batch_size", loss.mini_batch_size, "at least 1", (loss.mini_batch_size or 1) >= 1),
-        ("loss.anchor_weight", loss.anchor_weight, "0 or more", 0 <= loss.anchor_weight < math.inf),
-        ("loss.hard_negatives", loss.hard_negatives, "0 or more", loss.hard_negatives >= 0),
-        ("loss.cross_weight", loss.cross_weight, "from 0 to 1", 0 <= loss.cross_weight <= 1),
-    ):
-        if not holds:
-            raise InputError(f"{name} is {value}; it must be {allowed}")
+    check_limits(config)
     processes = process_count()
     if training.batch_size % processes:
         raise InputError(

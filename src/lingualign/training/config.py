@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from lingualign.constraints import Limit, limited
 from lingualign.pairs.config import PairsConfig  # noqa: TC001 - its type is read when a configuration is
 
 _BY_STUDENT: Any = None  # until `resolved` fills it in
@@ -19,6 +20,16 @@ _TRAINING: dict[str, dict[str, Any]] = {
     "encoder": {"epochs": 30, "batch_size": 256, "learning_rate": 3e-5},
 }
 """Defaults of training by the kind of student: new token vectors learn at rates that would ruin an encoder's layers."""
+
+# What a slip of the keyboard exceeds and no run does: it would train, or allocate, without end.
+_MOST, _MOST_STEPS = 10_000_000, 1_000_000_000
+
+_ABOVE_0 = Limit("above 0", above=0)
+_AT_LEAST_1 = Limit("at least 1", least=1)
+_NOT_NEGATIVE = Limit("0 or more", least=0)
+_AT_MOST = Limit(f"{_MOST:,} at most", most=_MOST)
+_SHARE = Limit("a share, from 0 to below 1", least=0, below=1)
+_0_TO_1 = Limit("from 0 to 1", least=0, most=1)
 
 
 @dataclass
@@ -79,8 +90,8 @@ class StudentConfig:
     model: str | None = None
     revision: str | None = None
     prompt: str | None = None
-    vocabulary: int = 20_000
-    embeddings_first: float = 0.0
+    vocabulary: int = limited(20_000, _AT_LEAST_1, _AT_MOST)
+    embeddings_first: float = limited(0.0, _SHARE)
     trim: bool = False
 
 
@@ -118,14 +129,14 @@ class LossConfig:
 
     kind: Literal["soft", "hard", "mse", "ranking"] = "soft"
     label: Literal["priority", "average"] = "priority"
-    temperature: float = 0.1
-    teacher_temperature: float | None = None
+    temperature: float = limited(0.1, _ABOVE_0)
+    teacher_temperature: float | None = limited(None, _ABOVE_0)
     tcm: bool = False
-    cross_weight: float = 1 / 3
+    cross_weight: float = limited(1 / 3, _0_TO_1)
     monolingual_diagonal: bool = True
-    anchor_weight: float = 0.0
-    hard_negatives: int = 3
-    mini_batch_size: int | None = None
+    anchor_weight: float = limited(0.0, _NOT_NEGATIVE)
+    hard_negatives: int = limited(3, _NOT_NEGATIVE)
+    mini_batch_size: int | None = limited(None, _AT_LEAST_1)
 
 
 @dataclass
@@ -142,7 +153,7 @@ class EarlyStoppingConfig:
     """
 
     metric: Literal["tatoeba", "validation"] = "tatoeba"
-    patience: int | None = 3
+    patience: int | None = limited(3, Limit("at least 1, or null to train to the end", least=1))
 
 
 @dataclass
@@ -161,9 +172,9 @@ class LoraConfig:
         Names of the layers that get one, such as ``[query, value]``; all linear layers where empty.
     """
 
-    rank: int = 0
-    alpha: int = 16
-    dropout: float = 0.0
+    rank: int = limited(0, _NOT_NEGATIVE)
+    alpha: int = limited(16, _AT_LEAST_1)
+    dropout: float = limited(0.0, Limit("from 0 to below 1", least=0, below=1))
     target: list[str] = field(default_factory=list)
 
 
@@ -211,22 +222,24 @@ class TrainingConfig:
         Of sampling, order, and new weights.
     """
 
-    epochs: float = _BY_STUDENT
-    max_steps: int | None = None
-    batch_size: int = _BY_STUDENT
+    epochs: float = limited(_BY_STUDENT, _ABOVE_0, Limit(f"above 0, and {_MOST:,} at most", most=_MOST))
+    max_steps: int | None = limited(
+        None, _AT_LEAST_1, Limit(f"at least 1, and {_MOST_STEPS:,} at most", most=_MOST_STEPS)
+    )
+    batch_size: int = limited(_BY_STUDENT, Limit("at least 2", least=2), _AT_MOST)
     n_way: bool = False
-    sampling_power: float = 1.0
-    learning_rate: float = _BY_STUDENT
-    warmup: float = 0.1
-    weight_decay: float = 0.0
-    layer_decay: float = 1.0
+    sampling_power: float = limited(1.0, _0_TO_1)
+    learning_rate: float = limited(_BY_STUDENT, _ABOVE_0)
+    warmup: float = limited(0.1, _SHARE)
+    weight_decay: float = limited(0.0, _NOT_NEGATIVE)
+    layer_decay: float = limited(1.0, Limit("above 0, and 1 at most", above=0, most=1))
     gradient_checkpointing: bool = False
     lora: LoraConfig = field(default_factory=LoraConfig)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    evaluate_every: int | None = None
+    evaluate_every: int | None = limited(None, _AT_LEAST_1)
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     report_to: list[str] = field(default_factory=list)
-    seed: int = 7
+    seed: int = limited(7, Limit("from 0 to 2**32 - 1", least=0, below=2**32))
 
 
 @dataclass
