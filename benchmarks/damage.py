@@ -221,12 +221,14 @@ def _search(folder: Path, advance: Callable[[int], None], seconds: float) -> Any
 
 
 def make_tiles(model: SentenceTransformer, folder: Path) -> None:
+    from lingualign.embedding import ModelOptions
     from lingualign.mining.engines.part import Part
     from lingualign.mining.mine import plan_mining, search_part
+    from lingualign.neighbours import SearchOptions
 
     for name, sentences in (("one", SENTENCES), ("two", SENTENCES[::-1])):
         (folder / name).write_text("\n".join(sentences))
-    plan_mining(*_sides(model, folder), folder / "out.tsv", workers=3)
+    plan_mining(*_sides(model, folder), folder / "out.tsv", ModelOptions(), SearchOptions(), workers=3)
     search_part(folder / "out.tsv", Part(1, 1))
 
 

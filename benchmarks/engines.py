@@ -54,11 +54,12 @@ def digest(paths: list[Path]) -> str:
 
 
 def timed_encoding(model: str, chunks: list[list[str]], folder: Path, workers: int) -> tuple[float, str]:
+    from lingualign.embedding import ModelOptions
     from lingualign.mining.encode_folder import encode_to_folder
     from lingualign.mining.engines import open_engine
     from lingualign.mining.text_encoder import EncodeJob
 
-    with open_engine("ray", workers).start(EncodeJob(model, device="cpu")) as running:
+    with open_engine("ray", workers).start(EncodeJob(model, ModelOptions(device="cpu"))) as running:
         encode_to_folder(running, [[f"warm {number}"] for number in range(4 * workers)], folder / "warm")
         begun = time.perf_counter()
         encode_to_folder(running, chunks, folder / "encoded")

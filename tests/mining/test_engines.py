@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingualign.cli import main
+from lingualign.embedding import ModelOptions
 from lingualign.errors import InputError
 from lingualign.mining import EncodeReport, encode_folder, encode_text, mine, mine_pairs, sentences
 from lingualign.mining.engines import Here, open_engine
@@ -30,7 +31,7 @@ from lingualign.mining.mine import plan_mining, search_part
 from lingualign.mining.shards import Record
 from lingualign.mining.text_encoder import Chunk
 from lingualign.mining.tiles import TileJob
-from lingualign.neighbours import nearest_neighbours
+from lingualign.neighbours import SearchOptions, nearest_neighbours
 from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
 
 LINES = [f"sentence number {number} of {number % 7} or {number % 11}" for number in range(90)]
@@ -241,7 +242,14 @@ def test_another_calibration_plans_another_search(texts, tmp_path):
     out, plans = tmp_path / "out.tsv", []
     for known in ("one", "two", "one"):
         (tmp_path / "known.en-fr.tsv").write_text(f"sentence1\tsentence2\n{known}\t{known}\n")
-        plan_mining(*_sides(texts), out, workers=1, calibrate_on=str(tmp_path / "known.en-fr.tsv"))
+        plan_mining(
+            *_sides(texts),
+            out,
+            ModelOptions(),
+            SearchOptions(),
+            workers=1,
+            calibrate_on=str(tmp_path / "known.en-fr.tsv"),
+        )
         plans.append((tmp_path / "out.tsv.parts" / "tiles" / "plan.json").read_text())
     assert plans[0] == plans[2] != plans[1]
     mine_pairs(*_sides(texts), out, margin="distance")
@@ -260,7 +268,7 @@ def test_tiles_that_are_there_are_kept_and_damaged_ones_made_anew(texts, tmp_pat
     out = tmp_path / "out.tsv"
     with pytest.raises(InputError, match="no search is planned for it; run mine with --part plan before"):
         search_part(out, Part(1, 2))
-    tiles = plan_mining(*_sides(texts), out, workers=1)
+    tiles = plan_mining(*_sides(texts), out, ModelOptions(), SearchOptions(), workers=1)
     assert search_part(out, Part(1, 2)) + search_part(out, Part(2, 2)) == tiles > 4
     folder = tmp_path / "out.tsv.parts" / "tiles"
     before = {path: path.stat().st_mtime_ns for path in folder.glob("tile-*")}

@@ -18,9 +18,9 @@ from lingualign.errors import InputError
 from lingualign.mining import align_documents, encode_text, filter_pairs, mine_pairs, retrieve
 from lingualign.mining import output as output_module
 from lingualign.mining.calibration import calibrate
-from lingualign.mining.memory import parse_memory
 from lingualign.mining.parts import hold_parts
 from lingualign.neighbours import nearest_neighbours
+from lingualign.neighbours.options import parse_memory
 from lingualign.neighbours.retrieval import Pairs
 from lingualign.pairs import read_source
 

@@ -170,7 +170,6 @@ def mine(
     given = dict(locals())
     from lingualign.mining import mine_pairs
     from lingualign.mining.engines import open_engine
-    from lingualign.mining.memory import parse_memory
 
     if engine == "slurm":
         print(_mine_script(given), end="")
@@ -195,7 +194,7 @@ def mine(
         pooling=pooling,
         device=device,
         precision=precision,
-        memory=parse_memory(memory),
+        memory=memory,
         approximate=approximate,
         engine=open_engine(engine, workers, address),
         overwrite=overwrite,
@@ -263,7 +262,6 @@ def filter_(
         Replace the output.
     """
     from lingualign.mining import filter_pairs
-    from lingualign.mining.memory import parse_memory
 
     report = filter_pairs(
         model,
@@ -278,7 +276,7 @@ def filter_(
         pooling=pooling,
         device=device,
         precision=precision,
-        memory=parse_memory(memory),
+        memory=memory,
         overwrite=overwrite,
         progress=True,
     )
@@ -382,20 +380,23 @@ def _mine_script(given: dict[str, Any]) -> str:
     from pathlib import Path
 
     from lingualign.mining.engines.slurm import PARTS, Step, submission
-    from lingualign.mining.memory import parse_memory
     from lingualign.mining.mine import check_mining, check_shared_mining
+    from lingualign.mining.options import MineOptions
     from lingualign.mining.parts import SIDES, parts_of
+    from lingualign.neighbours import SearchOptions
 
     _check_script(given)
     _check_exact(given)
-    parse_memory(given["memory"])
-    checked = ("k", "margin", "retrieval", "threshold", "plot", "overwrite")
+    search = SearchOptions(given["k"], given["margin"], given["memory"])
+    chosen = ("retrieval", "threshold", "calibrate", "plot")
+    options = MineOptions(**{name: given[name] for name in chosen})
     check_mining(
         given["source"],
         given["target"],
         Path(given["output"]),
-        calibrate_on=given["calibrate"],
-        **{name: given[name] for name in checked},
+        search,
+        options,
+        overwrite=given["overwrite"],
     )
     check_shared_mining(given["source"], given["target"], given["calibrate"])
     parts = given["workers"] or PARTS
@@ -431,11 +432,12 @@ def _check_script(given: dict[str, Any]) -> None:
 
 
 def _mine_part(given: dict[str, Any]) -> str:
+    from lingualign.embedding.options import ModelOptions
     from lingualign.errors import InputError
     from lingualign.mining.engines.part import parse_part
     from lingualign.mining.engines.slurm import PARTS
-    from lingualign.mining.memory import parse_memory
     from lingualign.mining.mine import plan_mining, search_part
+    from lingualign.neighbours import SearchOptions
 
     if given["engine"] != "here":
         raise InputError(
@@ -445,11 +447,15 @@ def _mine_part(given: dict[str, Any]) -> str:
     if given["part"] != "plan":
         tiles = search_part(given["output"], parse_part(given["part"]), device=given["device"], progress=True)
         return f"{tiles:,} tiles of part {given['part']} searched"
-    names = ("model", "source", "target", "output", "k", "column", "prompt", "pooling", "device", "precision")
     tiles = plan_mining(
-        **{name: given[name] for name in names},
+        given["model"],
+        given["source"],
+        given["target"],
+        given["output"],
+        ModelOptions(*(given[name] for name in ("prompt", "pooling", "device", "precision"))),
+        SearchOptions(given["k"], given["margin"], given["memory"]),
         calibrate_on=given["calibrate"],
-        memory=parse_memory(given["memory"]),
+        column=given["column"],
         workers=given["workers"] or PARTS,
         progress=True,
     )

@@ -12,9 +12,18 @@ from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
     from lingualign.embedding.cosine_filter import CosineFilter
-    from lingualign.embedding.encode import Precision, encode, encode_batches
+    from lingualign.embedding.encode import encode, encode_batches
     from lingualign.embedding.models import fingerprint, load_model
+    from lingualign.embedding.options import ModelOptions, Precision
 
-__all__ = ["CosineFilter", "Precision", "encode", "encode_batches", "fingerprint", "load_model"]
+__all__ = [
+    "CosineFilter",
+    "ModelOptions",
+    "Precision",
+    "encode",
+    "encode_batches",
+    "fingerprint",
+    "load_model",
+]
 
 lazy_face(__name__)

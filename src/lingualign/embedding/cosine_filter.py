@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.embedding.encode import Precision, encode
+from lingualign.embedding.encode import encode
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
+
+    from lingualign.embedding.options import Precision
 
 
 class CosineFilter:

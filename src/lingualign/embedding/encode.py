@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-Precision = Literal["auto", "bf16", "fp32"]
+    from lingualign.embedding.options import Precision
+
 _Batch = tuple["NDArray[np.int64]", dict[str, Any]]
 """Positions of sentences, and what a model makes vectors of."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.encoders import SentenceEncoder
-    from lingualign.embedding.encoders.protocol import Pooling
+    from lingualign.embedding.options import Pooling
     from lingualign.evaluation.suites import Suite
 
 

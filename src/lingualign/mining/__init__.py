@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from lingualign.mining.encoded import EncodedText
     from lingualign.mining.filter import FilterReport, filter_pairs
     from lingualign.mining.mine import MineReport, mine_pairs
-    from lingualign.neighbours.retrieval import Retrieval, retrieve
+    from lingualign.neighbours.options import Retrieval
+    from lingualign.neighbours.retrieval import retrieve
 
 __all__ = [
     "AlignReport",

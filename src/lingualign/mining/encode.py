@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lingualign.embedding.options import ModelOptions
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.files import whole_file
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encode import Precision
-    from lingualign.embedding.encoders.protocol import Pooling
+    from lingualign.embedding.options import Pooling, Precision
     from lingualign.mining.engines import Engine
     from lingualign.mining.engines.part import Part
 
@@ -42,7 +42,7 @@ def encode_text(
     prompt: str | None = None,
     pooling: Pooling | None = None,
     device: str | None = None,
-    precision: Precision = "auto",
+    precision: Precision = ModelOptions.precision,
     engine: Engine | None = None,
     part: Part | None = None,
     overwrite: bool = False,
@@ -77,6 +77,7 @@ def encode_text(
         prompt or text.
     """
     output = Path(output)
+    options = ModelOptions(prompt, pooling, device, precision)
     engine = engine or Here()
     check_engine(engine, model)
     check_source(source)
@@ -92,15 +93,17 @@ def encode_text(
             _make_folder(output.parent)
             if output.suffix == ".faiss":
                 import_faiss()
-            encoder = TextEncoder(model, prompt=prompt, pooling=pooling, device=device, precision=precision)
+            encoder = TextEncoder(model, options)
             to_file = _TO_FILE[output.suffix]
             with progress_bar("Encoding", None, enabled=progress) as advance:
                 rows = to_file(encoder, read_sentences(source, column), output, advance)
             return EncodeReport(rows, kept=0)
         _make_folder(output)
         _check_folder(output)
-        job = EncodeJob(model, prompt, pooling, device, precision)
-        with engine.start(job) as workers, progress_bar("Encoding", None, enabled=progress) as advance:
+        with (
+            engine.start(EncodeJob(model, options)) as workers,
+            progress_bar("Encoding", None, enabled=progress) as advance,
+        ):
             sentences = read_sentences(source, column)
             if part is not None:
                 return encode_part(workers, sentences, output, part, advance)

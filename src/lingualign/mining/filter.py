@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import pyarrow as pa
 
+from lingualign.embedding.options import ModelOptions
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
 from lingualign.mining.engines import Here
-from lingualign.mining.mine import MEMORY
 from lingualign.mining.parts import SIDES, hold_parts, staged, was_written
 from lingualign.mining.quality import FEWEST, Side, score_pairs
 from lingualign.mining.sentences import chunks
 from lingualign.mining.text_encoder import EncodeJob, TextEncoder
 from lingualign.neighbours import (
-    NEIGHBOURHOOD,
     SearchCheckpoint,
-    check_margin,
-    check_neighbourhood,
+    SearchOptions,
     cosines,
     margin_scores,
     nearest_neighbours,
@@ -38,8 +36,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encode import Precision
-    from lingualign.embedding.encoders.protocol import Pooling
+    from lingualign.embedding.options import Pooling, Precision
     from lingualign.neighbours import Margin
     from lingualign.pairs.discovery import Skipped
 
@@ -75,13 +72,13 @@ def filter_pairs(
     by: By = "score",
     threshold: float | None = None,
     best: int | None = None,
-    k: int = NEIGHBOURHOOD,
-    margin: Margin = "ratio",
+    k: int = SearchOptions.k,
+    margin: Margin = SearchOptions.margin,
     prompt: str | None = None,
     pooling: Pooling | None = None,
     device: str | None = None,
-    precision: Precision = "auto",
-    memory: int = MEMORY,
+    precision: Precision = ModelOptions.precision,
+    memory: str | int = SearchOptions.memory,
     overwrite: bool = False,
     progress: bool = False,
 ) -> FilterReport:
@@ -120,8 +117,8 @@ def filter_pairs(
     """
     if by not in get_args(By):
         raise InputError(f"by {by!r} is unknown: expected one of {', '.join(get_args(By))}")
-    check_margin(margin)
-    check_neighbourhood(k)
+    encoding, search = ModelOptions(prompt, pooling, device, precision), SearchOptions(k, margin, memory)
+    search.check()
     if threshold is not None and best is not None:
         raise InputError("threshold and best are both given: leave out one")
     if best is not None and best < 1:
@@ -145,8 +142,8 @@ def filter_pairs(
 
     with hold_parts(output) as parts:
         corpora, identity = [], [str(k)]
-        encoder = TextEncoder(model, prompt=prompt, pooling=pooling, device=device, precision=precision)
-        with Here().start(EncodeJob(encoder.model)) as workers:
+        encoder = TextEncoder(model, encoding)
+        with Here().start(EncodeJob(encoder.model, encoding)) as workers:
             for column, name in zip(("sentence1", "sentence2"), SIDES, strict=True):
                 with progress_bar(f"Encoding {column}", None, enabled=progress) as advance:
                     distinct = scored[column].unique().to_pylist()
@@ -161,7 +158,7 @@ def filter_pairs(
                 source.vectors,
                 target.vectors,
                 k,
-                memory=memory,
+                memory=search.memory_bytes,
                 precision=precision,
                 device=device,
                 checkpoint=checkpoint,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from lingualign.embedding.options import ModelOptions
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.hub import nearest_path
@@ -17,6 +19,7 @@ from lingualign.mining.calibration_plot import check_plot, plot_calibration
 from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_text
 from lingualign.mining.encode import check_engine, check_readable_by_several
 from lingualign.mining.engines import Here, check_workers
+from lingualign.mining.options import MineOptions
 from lingualign.mining.output import check_output, output_files, write_pairs
 from lingualign.mining.parts import (
     PLANTED,
@@ -33,34 +36,30 @@ from lingualign.mining.shards import text_digest
 from lingualign.mining.text_encoder import EncodeJob, describe
 from lingualign.mining.tiles import TileJob, TilePlan, merge_tiles, plan_tiles, run_tiles
 from lingualign.neighbours import (
-    NEIGHBOURHOOD,
     SearchCheckpoint,
+    SearchOptions,
     approximate_neighbours,
-    check_margin,
     check_neighbourhood,
     nearest_neighbours,
 )
 from lingualign.neighbours.approximate import import_faiss
-from lingualign.neighbours.retrieval import check_retrieval, retrieve
+from lingualign.neighbours.options import check_retrieval
+from lingualign.neighbours.retrieval import retrieve
 from lingualign.pairs.discovery import hub_dataset
 from lingualign.pairs.hub import check_on_hub
 from lingualign.pairs.readers import read_source
 
 if TYPE_CHECKING:
-    import os
-
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encode import Precision
-    from lingualign.embedding.encoders.protocol import Pooling
+    from lingualign.embedding.options import Pooling, Precision
     from lingualign.mining.engines import Engine
     from lingualign.mining.engines.part import Part
     from lingualign.neighbours import Margin, Neighbours
-    from lingualign.neighbours.retrieval import Pairs, Retrieval
+    from lingualign.neighbours.options import Retrieval
+    from lingualign.neighbours.retrieval import Pairs
     from lingualign.neighbours.threshold import Calibration
     from lingualign.pairs.discovery import Skipped
-
-MEMORY = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,9 @@ def mine_pairs(
     target: str,
     output: str | os.PathLike[str],
     *,
-    k: int = NEIGHBOURHOOD,
-    margin: Margin = "ratio",
-    retrieval: Retrieval = "max",
+    k: int = SearchOptions.k,
+    margin: Margin = SearchOptions.margin,
+    retrieval: Retrieval = MineOptions.retrieval,
     threshold: float | None = None,
     calibrate_on: str | None = None,
     plot: str | os.PathLike[str] | None = None,
@@ -97,8 +96,8 @@ def mine_pairs(
     prompt: str | None = None,
     pooling: Pooling | None = None,
     device: str | None = None,
-    precision: Precision = "auto",
-    memory: int = MEMORY,
+    precision: Precision = ModelOptions.precision,
+    memory: str | int = SearchOptions.memory,
     approximate: bool = False,
     engine: Engine | None = None,
     overwrite: bool = False,
@@ -138,7 +137,8 @@ def mine_pairs(
     device, precision
         Of the encoding, and of the search, whose outcome they do not move.
     memory
-        Bytes for the search, of each worker, beside the sentences and the vectors mapped from disk.
+        Memory for the search, of each worker, beside the sentences and the vectors mapped from disk: ``4GiB``, or a
+        number of bytes.
     approximate
         Search by `lingualign.neighbours.approximate_neighbours`, which misses some: for a million a side and
         more, where bf16 is not fast.
@@ -156,6 +156,9 @@ def mine_pairs(
         If anything given cannot be used, both ``threshold`` and ``calibrate_on`` are given, or no pair reaches the
         threshold; then it says the range of the scores.
     """
+    encoding, search = ModelOptions(prompt, pooling, device, precision), SearchOptions(k, margin, memory)
+    plotted = None if plot is None else os.fspath(plot)
+    options = MineOptions(retrieval, threshold, calibrate_on, plotted, candidates, approximate)
     engine = engine or Here()
     check_engine(engine, model)
     if approximate:
@@ -165,27 +168,16 @@ def mine_pairs(
             )
         import_faiss()
     output = Path(output)
-    check_mining(
-        source,
-        target,
-        output,
-        k=k,
-        margin=margin,
-        retrieval=retrieval,
-        threshold=threshold,
-        calibrate_on=calibrate_on,
-        plot=plot,
-        overwrite=overwrite,
-    )
+    check_mining(source, target, output, search, options, overwrite=overwrite)
     known, skipped = _known_pairs(calibrate_on) if calibrate_on is not None else (None, [])
 
-    job = EncodeJob(model, prompt, pooling, device, precision)
+    job = EncodeJob(model, encoding)
     with hold_parts(output) as parts:
         corpora = _encode_sides(engine, job, (source, target), known, column, parts, progress)
         if approximate:
-            forward, backward = _search_approximately(corpora, k, parts, memory, progress)
+            forward, backward = _search_approximately(corpora, search, parts, progress)
         else:
-            forward, backward = _search(engine, corpora, k, parts, memory, precision, device, progress)
+            forward, backward = _search(engine, corpora, search, encoding, parts, progress)
         pairs = retrieve(forward, backward, margin=margin, retrieval=retrieval, candidates=candidates)
         calibration = None
         if known is not None:
@@ -219,16 +211,12 @@ def plan_mining(
     source: str,
     target: str,
     output: str | os.PathLike[str],
+    encoding: ModelOptions,
+    search: SearchOptions,
     *,
     workers: int,
-    k: int = NEIGHBOURHOOD,
     calibrate_on: str | None = None,
     column: str | None = None,
-    prompt: str | None = None,
-    pooling: Pooling | None = None,
-    device: str | None = None,
-    precision: Precision = "auto",
-    memory: int = MEMORY,
     progress: bool = False,
 ) -> int:
     """Do the first part of `mine_pairs`: have both sides encoded, and cut the search into tiles for several calls.
@@ -246,17 +234,15 @@ def plan_mining(
     int
         Tiles.
     """
-    check_neighbourhood(k)
+    check_neighbourhood(search.k)
     check_workers(workers)
     _check_sides(source, target)
     known = _known_pairs(calibrate_on)[0] if calibrate_on is not None else None
-    job = EncodeJob(model, prompt, pooling, device, precision)
+    job = EncodeJob(model, encoding)
     with hold_parts(Path(output), keep=True) as parts:
         corpora = _encode_sides(Here(), job, (source, target), known, column, parts, progress)
         folder = parts / TILES
-        plan = plan_tiles(
-            corpora, _key(corpora, k), k, folder, workers=workers, memory=memory, precision=precision
-        )
+        plan = plan_tiles(corpora, _key(corpora, search.k), search, encoding.precision, folder, workers)
     return len(plan.tiles(folder))
 
 
@@ -289,13 +275,9 @@ def check_mining(
     source: str,
     target: str,
     output: Path,
+    search: SearchOptions,
+    options: MineOptions,
     *,
-    k: int,
-    margin: Margin,
-    retrieval: Retrieval,
-    threshold: float | None,
-    calibrate_on: str | None,
-    plot: str | os.PathLike[str] | None,
     overwrite: bool,
 ) -> None:
     """Refuse what cannot be mined, before any work; the parameters are those of `mine_pairs`.
@@ -305,21 +287,20 @@ def check_mining(
     InputError
         What it is, and the cure.
     """
-    check_margin(margin)
-    check_retrieval(retrieval)
-    check_neighbourhood(k)
+    search.check()
+    check_retrieval(options.retrieval)
     overwrite = overwrite or was_written(output, output_files(output))
     check_output(output, overwrite=overwrite)
-    if threshold is not None and calibrate_on is not None:
+    if options.threshold is not None and options.calibrate is not None:
         raise InputError(
             "threshold and calibrate are both given, but calibration chooses the threshold: leave out one"
         )
-    if plot is not None:
-        if calibrate_on is None:
+    if options.plot is not None:
+        if options.calibrate is None:
             raise InputError(
                 "plot is given, but there is nothing to plot without calibrate; give known pairs to it"
             )
-        check_plot(Path(plot), overwrite=overwrite)
+        check_plot(Path(options.plot), overwrite=overwrite)
     _check_sides(source, target)
     check_parts(parts_of(output))
 
@@ -392,14 +373,12 @@ def _encode_sides(
 def _search(
     engine: Engine,
     corpora: list[Corpus],
-    k: int,
+    options: SearchOptions,
+    encoding: ModelOptions,
     parts: Path,
-    memory: int,
-    precision: Precision,
-    device: str | None,
     progress: bool,
 ) -> tuple[Neighbours, Neighbours]:
-    key, folder = _key(corpora, k), parts / TILES
+    key, folder = _key(corpora, options.k), parts / TILES
     source, target = (corpus.vectors for corpus in corpora)
     begun = TilePlan.read(folder)
     with progress_bar("Searching", source.shape[0] * target.shape[0], enabled=progress) as advance:
@@ -408,29 +387,27 @@ def _search(
             return nearest_neighbours(
                 source,
                 target,
-                k,
-                memory=memory,
-                precision=precision,
-                device=device,
+                options.k,
+                memory=options.memory_bytes,
+                precision=encoding.precision,
+                device=encoding.device,
                 checkpoint=checkpoint,
                 advance=advance,
             )
-        with engine.start(TileJob(folder, device)) as workers:
-            plan = plan_tiles(
-                corpora, key, k, folder, workers=workers.count, memory=memory, precision=precision
-            )
+        with engine.start(TileJob(folder, encoding.device)) as workers:
+            plan = plan_tiles(corpora, key, options, encoding.precision, folder, workers.count)
             run_tiles(workers, plan.tiles(folder), advance)
         return merge_tiles(plan, folder)
 
 
 def _search_approximately(
-    corpora: list[Corpus], k: int, parts: Path, memory: int, progress: bool
+    corpora: list[Corpus], options: SearchOptions, parts: Path, progress: bool
 ) -> tuple[Neighbours, Neighbours]:
     source, target = (corpus.vectors for corpus in corpora)
-    checkpoint = SearchCheckpoint(parts / "search", _key(corpora, k))
+    checkpoint = SearchCheckpoint(parts / "search", _key(corpora, options.k))
     with progress_bar("Searching", source.shape[0] + target.shape[0], enabled=progress) as advance:
         return approximate_neighbours(
-            source, target, k, memory=memory, checkpoint=checkpoint, advance=advance
+            source, target, options.k, memory=options.memory_bytes, checkpoint=checkpoint, advance=advance
         )
 
 

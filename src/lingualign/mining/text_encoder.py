@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encode import Precision
-    from lingualign.embedding.encoders.protocol import Pooling, SentenceEncoder
+    from lingualign.embedding.encoders.protocol import SentenceEncoder
+    from lingualign.embedding.options import ModelOptions
     from lingualign.mining.engines.engine import Workers
     from lingualign.mining.shards import Shard
 
@@ -27,24 +27,16 @@ class TextEncoder:
 
     Parameters
     ----------
-    model, prompt, pooling, device, precision
-        As in `lingualign.embedding.encoders.open_encoder`.
+    model
+        What `lingualign.embedding.encoders.open_encoder` takes.
+    options
+        How it encodes.
     """
 
-    def __init__(
-        self,
-        model: str | SentenceTransformer | SentenceEncoder,
-        *,
-        prompt: str | None = None,
-        pooling: Pooling | None = None,
-        device: str | None = None,
-        precision: Precision = "auto",
-    ) -> None:
-        from lingualign.embedding.encoders import open_encoder
+    def __init__(self, model: str | SentenceTransformer | SentenceEncoder, options: ModelOptions) -> None:
+        from lingualign.embedding.encoders.protocol import find_encoder
 
-        self.model = opened = open_encoder(
-            model, prompt=prompt, pooling=pooling, device=device, precision=precision
-        )
+        self.model = opened = find_encoder(model, options)
         self.encoder = Encoder(
             opened.name, opened.fingerprint, opened.prompt, opened.dimensions, opened.precision
         )
@@ -69,25 +61,16 @@ class EncodeJob:
     """Encoding of texts with one model; the parameters are those of `TextEncoder`."""
 
     model: str | SentenceTransformer | SentenceEncoder
-    prompt: str | None = None
-    pooling: Pooling | None = None
-    device: str | None = None
-    precision: Precision = "auto"
+    options: ModelOptions
 
     @property
     def gpu(self) -> bool:
         """Unless another device is asked for."""
-        return self.device in (None, "cuda")
+        return self.options.device in (None, "cuda")
 
     def open(self, device: str | None) -> TextEncoder:
         """Load the model."""
-        return TextEncoder(
-            self.model,
-            prompt=self.prompt,
-            pooling=self.pooling,
-            device=device or self.device,
-            precision=self.precision,
-        )
+        return TextEncoder(self.model, replace(self.options, device=device or self.options.device))
 
     def work(self, encoder: TextEncoder, task: Chunk | Describe, advance: Callable[[int], None]) -> Any:
         """Run a task."""

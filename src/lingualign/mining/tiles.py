@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from lingualign.embedding.encode import Precision
+from lingualign.embedding.options import Precision
 from lingualign.errors import InputError
 from lingualign.files import discard, file_damage, read_checked, write_checked
 from lingualign.mining.encoded import StackedRows, map_vectors
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from lingualign.mining.corpus import Corpus
     from lingualign.mining.engines import Workers
-    from lingualign.neighbours import Rows
+    from lingualign.neighbours import Rows, SearchOptions
 
 logger = logging.getLogger(__name__)
 
@@ -256,12 +256,10 @@ def _rows(first: Path, written: tuple[int, str], texts: list[str]) -> StackedRow
 def plan_tiles(
     corpora: list[Corpus],
     key: str,
-    k: int,
-    folder: Path,
-    *,
-    workers: int,
-    memory: int,
+    search: SearchOptions,
     precision: Precision,
+    folder: Path,
+    workers: int,
 ) -> TilePlan:
     """Plan a search for a number of workers, or find the plan that was made for it before.
 
@@ -271,11 +269,14 @@ def plan_tiles(
         The two sides.
     key
         Names the vectors and k. What is left of another search is removed.
+    search, precision
+        What is asked for. Memory, of each worker, and precision move the time, not the outcome.
     folder
         Where plan and tiles lie.
-    workers, memory, precision
-        How many workers there are, and what each may take; they move the time, not the outcome.
+    workers
+        How many there are, for which the search is cut.
     """
+    k, memory = search.k, search.memory_bytes
     texts = [[str(text.folder.resolve()) for text in corpus.texts] for corpus in corpora]
     if (known := _known_plan(folder)) is not None and known.key == key:
         plan = replace(

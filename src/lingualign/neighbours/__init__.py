@@ -14,9 +14,16 @@ from lingualign.faces import lazy_face
 if TYPE_CHECKING:
     from lingualign.neighbours.approximate import approximate_neighbours
     from lingualign.neighbours.checkpoint import SearchCheckpoint
-    from lingualign.neighbours.margin import NEIGHBOURHOOD, Margin, check_margin, margin_scores
+    from lingualign.neighbours.margin import margin_scores
+    from lingualign.neighbours.options import (
+        NEIGHBOURHOOD,
+        Margin,
+        SearchOptions,
+        check_margin,
+        check_neighbourhood,
+    )
     from lingualign.neighbours.retrieval import Pairs, retrieve
-    from lingualign.neighbours.search import Neighbours, check_neighbourhood, nearest_neighbours
+    from lingualign.neighbours.search import Neighbours, nearest_neighbours
     from lingualign.neighbours.threshold import judge, thresholds
     from lingualign.neighbours.vectors import Rows, cosines, unit_rows
 
@@ -27,6 +34,7 @@ __all__ = [
     "Pairs",
     "Rows",
     "SearchCheckpoint",
+    "SearchOptions",
     "approximate_neighbours",
     "check_margin",
     "check_neighbourhood",

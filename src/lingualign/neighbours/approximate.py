@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingualign.errors import InputError
+from lingualign.neighbours.options import check_neighbourhood
 from lingualign.neighbours.search import (
     MEMORY,
     Neighbours,
     best_first,
-    check_neighbourhood,
     check_widths,
     restore,
 )

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.errors import InputError
+from lingualign.neighbours.options import check_margin
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-Margin = Literal["absolute", "ratio", "distance"]
-
-NEIGHBOURHOOD = 4
-"""Neighbours on each side that a margin is taken over; 4 in all published figures."""
-
-
-def check_margin(margin: str) -> None:
-    """Refuse an unknown margin."""
-    if margin not in get_args(Margin):
-        raise InputError(f"margin {margin!r} is unknown: expected one of {', '.join(get_args(Margin))}")
+    from lingualign.neighbours.options import Margin
 
 
 def margin_scores(

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.errors import InputError
 from lingualign.neighbours.margin import margin_scores
+from lingualign.neighbours.options import check_retrieval
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lingualign.neighbours.margin import Margin
+    from lingualign.neighbours.options import Margin, Retrieval
     from lingualign.neighbours.search import Neighbours
-
-Retrieval = Literal["max", "intersect", "forward", "backward"]
 
 _BLOCK_PAIRS = 1 << 16
 
@@ -46,14 +44,6 @@ class Pairs:
             self.cosine[chosen],
             self.score[chosen],
             self.direction[chosen],
-        )
-
-
-def check_retrieval(retrieval: str) -> None:
-    """Refuse an unknown way to retrieve."""
-    if retrieval not in get_args(Retrieval):
-        raise InputError(
-            f"retrieval {retrieval!r} is unknown: expected one of {', '.join(get_args(Retrieval))}"
         )
 
 

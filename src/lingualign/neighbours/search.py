@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingualign.errors import InputError
+from lingualign.neighbours.options import check_neighbourhood
 from lingualign.neighbours.vectors import Distinct, distinct_rows, dot_pairs
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lingualign.embedding.encode import Precision
+    from lingualign.embedding.options import Precision
     from lingualign.neighbours.checkpoint import SearchCheckpoint
     from lingualign.neighbours.tiles import Block, Products
     from lingualign.neighbours.vectors import Rows
@@ -43,14 +44,6 @@ class Neighbours:
     """(n, k)"""
     index: npt.NDArray[np.int64]
     """(n, k), positions among the candidates"""
-
-
-def check_neighbourhood(k: int) -> None:
-    """Refuse a number of neighbours that is none."""
-    if k < 1:
-        raise InputError(
-            f"k = {k} is not a number of neighbours: expected 1 or more (published figures take 4)"
-        )
 
 
 def check_widths(source: Rows, target: Rows) -> None:

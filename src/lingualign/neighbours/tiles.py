@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lingualign.embedding.encode import Precision
+    from lingualign.embedding.options import Precision
 
 GROUP = 32
 """Scores of a tile that are first looked at by their maximum alone."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encode import Precision
+    from lingualign.embedding.options import Precision
 
 
 class TeacherStore:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encode import Precision
+    from lingualign.embedding.options import Precision
 
 logger = logging.getLogger(__name__)
 

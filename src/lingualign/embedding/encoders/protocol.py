@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from lingualign.embedding.encode import check_sentences
+from lingualign.embedding.options import ModelOptions
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encode import Precision
+    from lingualign.embedding.options import Pooling, Precision
 
-Pooling = Literal["mean", "cls", "last"]
 PromptFrom = Literal["option", "model", "none"]
 """Who decided on the prompt: the caller, the model's own configuration, or nobody."""
 
@@ -68,7 +68,7 @@ def open_encoder(
     prompt: str | None = None,
     pooling: Pooling | None = None,
     device: str | None = None,
-    precision: Precision = "auto",
+    precision: Precision = ModelOptions.precision,
 ) -> SentenceEncoder:
     """Find the encoder that a name stands for.
 
@@ -96,6 +96,14 @@ def open_encoder(
     InputError
         If it cannot be opened, or ``prompt`` or ``pooling`` does not apply to it.
     """
+    return find_encoder(model, ModelOptions(prompt, pooling, device, precision))
+
+
+def find_encoder(
+    model: str | SentenceTransformer | SentenceEncoder, options: ModelOptions
+) -> SentenceEncoder:
+    """Do what `open_encoder` does, with its options as one object."""
+    prompt, pooling, device, precision = options.prompt, options.pooling, options.device, options.precision
     if not isinstance(model, str):
         from sentence_transformers import SentenceTransformer
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from lingualign.embedding.encode import encode, encode_batches, resolve_precision
 from lingualign.embedding.encoders.prompts import hint_at_prompts
-from lingualign.embedding.encoders.protocol import Pooling
 from lingualign.embedding.models import fingerprint, has_modules, load_model, prompt_of
+from lingualign.embedding.options import Pooling
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encode import Precision
     from lingualign.embedding.encoders.protocol import PromptFrom
+    from lingualign.embedding.options import Precision
 
 _POOLING_MODES = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 

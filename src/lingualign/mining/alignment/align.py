@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from lingualign.embedding.options import ModelOptions
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.alignment.coarse_to_fine import SKIP, align_vectors, check_skip
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encode import Precision
-    from lingualign.embedding.encoders.protocol import Pooling
+    from lingualign.embedding.options import Pooling, Precision
     from lingualign.mining.alignment.coarse_to_fine import Links
     from lingualign.mining.alignment.documents import Document
 
@@ -67,7 +67,7 @@ def align_documents(
     prompt: str | None = None,
     pooling: Pooling | None = None,
     device: str | None = None,
-    precision: Precision = "auto",
+    precision: Precision = ModelOptions.precision,
     overwrite: bool = False,
     progress: bool = False,
 ) -> AlignReport:
@@ -118,7 +118,8 @@ def align_documents(
                 for run in document.runs(sentences):
                     place.setdefault(run, len(place))
     with hold_parts(output) as parts:
-        with Here().start(EncodeJob(model, prompt, pooling, device, precision)) as workers:
+        job = EncodeJob(model, ModelOptions(prompt, pooling, device, precision))
+        with Here().start(job) as workers:
             describe(workers)
             with progress_bar("Encoding", len(place), enabled=progress) as advance:
                 text = encode_chunks(workers, chunks(place), parts / "runs", advance)
