@@ -13,8 +13,8 @@ from embeddings_server import serving, vector
 
 from lingualign.cli import main
 from lingualign.embedding import fingerprint
-from lingualign.embedding.encoders import encode_with, open_encoder
-from lingualign.embedding.encoders.endpoint import BATCH_SENTENCES, Endpoint
+from lingualign.embedding.encoders import encode_with, endpoint, open_encoder
+from lingualign.embedding.encoders.endpoint import BATCH_SENTENCES
 from lingualign.errors import InputError
 
 SENTENCES = ["the cat sat", "a dog", "hello there, you", "x", ""]
@@ -139,7 +139,7 @@ def test_a_service_gives_its_vectors_in_the_order_asked(monkeypatch, caplog) -> 
     monkeypatch.setenv("LINGUALIGN_API_PRICE", "2.5")
     sentences = [f"sentence {'a' * row}" for row in range(BATCH_SENTENCES + 5)]
     with serving() as server:
-        encoder = Endpoint(server.address, prompt="query: ")
+        encoder = open_encoder(server.address, prompt="query: ")
         found = encode_with(encoder, sentences)
     np.testing.assert_allclose(found, unit([vector(f"query: {text}") for text in sentences]), atol=1e-6)
     assert [len(request["input"]) for request in server.requests] == [BATCH_SENTENCES, 5]
@@ -151,9 +151,11 @@ def test_a_service_gives_its_vectors_in_the_order_asked(monkeypatch, caplog) -> 
     assert encoder.describe() == {"kind": "endpoint", "prompt_from": "option"}
 
 
-def test_a_service_is_asked_again_after_a_failure_that_passes() -> None:
+def test_a_service_is_asked_again_after_a_failure_that_passes(monkeypatch) -> None:
+    monkeypatch.setattr(endpoint, "PAUSES", [0.01] * 5)
+    monkeypatch.setattr(endpoint, "SILENT_SECONDS", 0.5)
     with serving(429, "hang", 503, "cut", ("wait", 429, 0.3)) as server:
-        encoder = Endpoint(server.address, pauses=[0.01] * 5, silent_seconds=0.5)
+        encoder = open_encoder(server.address)
         found = encode_with(encoder, SENTENCES)
     np.testing.assert_allclose(found, unit([vector(text) for text in SENTENCES]), atol=1e-6)
     assert len(server.requests) == 6
@@ -161,22 +163,23 @@ def test_a_service_is_asked_again_after_a_failure_that_passes() -> None:
     assert encoder.usage.requests == 1
 
 
-def test_a_service_that_stays_away_is_given_up() -> None:
+def test_a_service_that_stays_away_is_given_up(monkeypatch) -> None:
+    monkeypatch.setattr(endpoint, "PAUSES", [0.01] * 2)
     with serving(*[429] * 3) as server, pytest.raises(InputError) as raised:
-        encode_with(Endpoint(server.address, pauses=[0.01] * 2), ["a"])
+        encode_with(open_encoder(server.address), ["a"])
     assert str(raised.value).startswith(
         f"{server.address}: the server answered 429 Too Many Requests, 3 times in a row. Try again later"
     )
     with serving(("wait", 429, 900.0)) as server, pytest.raises(InputError, match="asks to wait 900 seconds"):
-        encode_with(Endpoint(server.address), ["a"])
+        encode_with(open_encoder(server.address), ["a"])
     with (
         serving(401) as server,
         pytest.raises(InputError, match=r"401 Unauthorized \(not now\); set LINGUALIGN_API_KEY"),
     ):
-        encode_with(Endpoint(server.address), ["a"])
+        encode_with(open_encoder(server.address), ["a"])
     assert len(server.requests) == 1
     with pytest.raises(InputError, match="cannot be reached"):
-        encode_with(Endpoint(server.address), ["a"])
+        encode_with(open_encoder(server.address), ["a"])
 
 
 def changed(row, value):
@@ -206,7 +209,7 @@ def changed(row, value):
 )
 def test_an_answer_that_cannot_be_is_refused(mishap, message) -> None:
     with serving(mishap) as server, pytest.raises(InputError, match=message):
-        encode_with(Endpoint(server.address), ["a", "b"])
+        encode_with(open_encoder(server.address), ["a", "b"])
     assert len(server.requests) == 1
 
 
@@ -218,13 +221,13 @@ def test_dimensions_may_not_change_from_request_to_request() -> None:
         serving(lambda answer: answer, shorten) as server,
         pytest.raises(InputError, match="among others of 3 dim"),
     ):
-        encode_with(Endpoint(server.address), [str(row) for row in range(BATCH_SENTENCES + 1)])
+        encode_with(open_encoder(server.address), [str(row) for row in range(BATCH_SENTENCES + 1)])
 
 
 def test_the_rate_is_kept(monkeypatch) -> None:
     monkeypatch.setenv("LINGUALIGN_API_REQUESTS_PER_MINUTE", "240")
     with serving() as server:
-        encode_with(Endpoint(server.address), [str(row) for row in range(2 * BATCH_SENTENCES + 1)])
+        encode_with(open_encoder(server.address), [str(row) for row in range(2 * BATCH_SENTENCES + 1)])
     assert np.diff(server.times).min() > 0.2  # 0.25 s, less what the clocks differ
 
 

@@ -12,9 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from hostile_server import answering, http
-from lingualign.embedding.encoders import endpoint
-from lingualign.embedding.encoders.endpoint import Endpoint, without_key
-from lingualign.embedding.encoders.protocol import encode_with, open_encoder
+from lingualign.embedding.encoders import encode_with, endpoint, open_encoder
+from lingualign.embedding.encoders.endpoint import without_key
 from lingualign.errors import InputError
 
 KEY = "sk-proj-Ab3_dEf/g+hIjKlMnOpQrStUvWx"
@@ -30,11 +29,14 @@ ECHOES = [
 ]
 
 
-def refused(address: str, *, texts: int = 2, **options: object) -> str:
+@pytest.fixture(autouse=True)
+def no_further_attempts(monkeypatch) -> None:
+    monkeypatch.setattr(endpoint, "PAUSES", ())
+
+
+def refused(address: str) -> str:
     with pytest.raises(InputError) as caught:
-        encode_with(
-            Endpoint(f"{address}/v1#m", pauses=(), **options), [f"text {row}" for row in range(texts)]
-        )
+        encode_with(open_encoder(f"{address}/v1#m"), ["text 0", "text 1"])
     return str(caught.value)
 
 
@@ -70,7 +72,7 @@ def test_a_text_without_a_key_stays_as_it_is() -> None:
 def test_a_key_that_is_none_is_refused_and_not_told(monkeypatch, key: str) -> None:
     monkeypatch.setenv(endpoint.KEY, key)
     with pytest.raises(InputError, match=f"{endpoint.KEY} holds characters that no key has") as caught:
-        Endpoint("https://host/v1#m")
+        open_encoder("https://host/v1#m")
     assert key not in str(caught.value)
 
 
@@ -124,7 +126,7 @@ def test_a_count_that_cannot_be_is_not_added() -> None:
     usage = {"total_tokens": 10**400, "cost": 1e400}
     body = numbers({"embedding": [1, 0]}, {"embedding": [0, 1]}, usage=usage)
     with answering(lambda _: http(body)) as address:
-        encoder = Endpoint(f"{address}/v1#m")
+        encoder = open_encoder(f"{address}/v1#m")
         assert encode_with(encoder, ["a", "b"]).shape == (2, 2)
     assert str(encoder.usage) == "1 requests"
 

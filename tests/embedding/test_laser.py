@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from lingualign.cli import main
 from lingualign.embedding.encoders import encode_with, open_encoder
-from lingualign.embedding.encoders.laser.tokenizer import LaserTokenizer
+from lingualign.embedding.encoders.laser import LaserTokenizer
 from lingualign.errors import InputError
 from lingualign.evaluation import load_suites
 from lingualign.samples import EVERYDAY

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lingualign.embedding.encoders.open import find_encoder
 from lingualign.mining.shards import Encoder, Record, write_shard
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encoders.protocol import SentenceEncoder
+    from lingualign.embedding.encoders import SentenceEncoder
     from lingualign.embedding.options import ModelOptions
     from lingualign.mining.engines.engine import Workers
     from lingualign.mining.shards import Shard
@@ -34,8 +35,6 @@ class TextEncoder:
     """
 
     def __init__(self, model: str | SentenceTransformer | SentenceEncoder, options: ModelOptions) -> None:
-        from lingualign.embedding.encoders.protocol import find_encoder
-
         self.model = opened = find_encoder(model, options)
         self.encoder = Encoder(
             opened.name, opened.fingerprint, opened.prompt, opened.dimensions, opened.precision

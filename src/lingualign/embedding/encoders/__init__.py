@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
+    from lingualign.embedding.encoders.encoder import SentenceEncoder, encode_with
     from lingualign.embedding.encoders.kept import encode_kept
-    from lingualign.embedding.encoders.protocol import SentenceEncoder, encode_with, open_encoder
+    from lingualign.embedding.encoders.open import open_encoder
 
 __all__ = ["SentenceEncoder", "encode_kept", "encode_with", "open_encoder"]
 

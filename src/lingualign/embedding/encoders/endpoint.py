@@ -17,7 +17,7 @@ import numpy as np
 
 from lingualign._version import __version__
 from lingualign.answers import AnswerError, open_answer, read_answer
-from lingualign.embedding.encoders.protocol import unit
+from lingualign.embedding.encoders.encoder import unit
 from lingualign.errors import InputError, quoted
 from lingualign.records import read_json
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import httpx2
     from numpy.typing import NDArray
+
+    from lingualign.embedding.options import ModelOptions
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ BATCH_SENTENCES = 64
 BATCH_CHARACTERS = 64_000
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
+"""For which a server may send nothing."""
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Seconds before each further attempt, where the server does not ask for another wait."""
 LONGEST_WAIT = 120.0
@@ -97,12 +100,8 @@ class Endpoint:
     ----------
     address
         Base address of the service, and after ``#`` the model's name.
-    prompt
-        Put before every sentence; none by default.
-    pauses
-        Seconds before each further attempt at a request that failed for a passing reason.
-    silent_seconds
-        How long the server may send nothing.
+    options
+        Prompt; the other options are the service's own affair.
 
     Raises
     ------
@@ -113,21 +112,12 @@ class Endpoint:
     precision = "fp32"
     tokenizer = None
 
-    def __init__(
-        self,
-        address: str,
-        *,
-        prompt: str | None = None,
-        pauses: Sequence[float] = PAUSES,
-        silent_seconds: float = SILENT_SECONDS,
-    ) -> None:
+    def __init__(self, address: str, options: ModelOptions) -> None:
         self.name = address
-        self.prompt = prompt or ""
+        self.prompt = options.prompt or ""
         self.usage = Usage()
-        self._prompt_from = "none" if prompt is None else "option"
+        self._prompt_from = "none" if options.prompt is None else "option"
         self._url, self._model = _parse(address)
-        self._pauses = pauses
-        self._silent_seconds = silent_seconds
         self._interval = 60 / rate if (rate := _setting(RATE)) else 0.0
         self._price = _setting(PRICE)
         self._key = _key()
@@ -161,7 +151,7 @@ class Endpoint:
         headers = {"User-Agent": f"lingualign/{__version__}"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        timeout = httpx2.Timeout(self._silent_seconds, connect=CONNECT_SECONDS)
+        timeout = httpx2.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS)
         try:
             # A redirection is not followed, and a proxy of the environment is not for a server of this machine.
             with httpx2.Client(headers=headers, timeout=timeout, trust_env=not self._is_local) as client:
@@ -173,7 +163,7 @@ class Endpoint:
                 logger.warning("%s: %s", self.name, self.usage)
 
     def _vectors(self, client: httpx2.Client, texts: list[str]) -> NDArray[np.float32]:
-        for attempt, pause in enumerate((*self._pauses, None), start=1):
+        for attempt, pause in enumerate((*PAUSES, None), start=1):
             try:
                 answer = self._ask(client, texts)
                 break
@@ -206,7 +196,7 @@ class Endpoint:
                 raise InputError(f"{self.name}: {error}") from None
             raise _PassingError(str(error)) from None
         except httpx2.TimeoutException:
-            raise _PassingError(f"the server sent nothing for {self._silent_seconds:g} seconds") from None
+            raise _PassingError(f"the server sent nothing for {SILENT_SECONDS:g} seconds") from None
         except httpx2.ConnectError as error:
             raise InputError(f"{self.name} cannot be reached ({self._told(error) or 'no answer'})") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -232,7 +222,7 @@ class Endpoint:
             raise _PassingError(said, wait)
         cure = f"; set {KEY}" if response.status_code == 401 and not self._key else ""
         try:
-            reason = self._told(_reason(read_answer(response, _REASON_BYTES, self._silent_seconds)))
+            reason = self._told(_reason(read_answer(response, _REASON_BYTES, SILENT_SECONDS)))
         except AnswerError:
             reason = ""
         raise InputError(f"{self.name}: {said}{f' ({reason})' if reason else ''}{cure}")

@@ -26,7 +26,8 @@ import numpy as np
 
 from lingualign._version import __version__
 from lingualign.embedding.encode import check_sentences
-from lingualign.embedding.encoders.protocol import check_batch, encode_with
+from lingualign.embedding.encoders.encoder import check_batch, encode_with
+from lingualign.embedding.encoders.open import ENCODERS, deciding_libraries
 from lingualign.embedding.keys import KEY, keys_of
 from lingualign.embedding.progress import progress_bar
 from lingualign.files import taking_turns, write_atomically
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lingualign.embedding.encoders.protocol import SentenceEncoder
+    from lingualign.embedding.encoders.encoder import SentenceEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +48,6 @@ _PLACE = re.compile(r"[0-9a-f]{40}")
 _MOST_BYTES = 4 << 30
 _DIGEST_BYTES = 32
 _ENDING = ".vectors"
-_LIBRARIES = (
-    "torch",
-    "transformers",
-    "sentence-transformers",
-    "tokenizers",
-    "model2vec",
-    "sentencepiece",
-    "sacremoses",
-)
 
 
 def encode_kept(
@@ -87,7 +79,8 @@ def encode_kept(
     InputError
         If the encoder cannot encode one of them.
     """
-    if folder is None or encoder.describe()["kind"] == "vectors" or not sentences:
+    kind = ENCODERS.get(encoder.describe()["kind"])
+    if folder is None or not sentences or (kind is not None and not kind.keeps):
         return encode_with(encoder, sentences, progress=progress)
     check_sentences(sentences)
     place = folder / _name(encoder)
@@ -149,7 +142,7 @@ def _name(encoder: SentenceEncoder) -> str:
     """Name an encoder's vectors by all that may change a bit of them."""
     device = getattr(encoder, "device", None) or getattr(getattr(encoder, "model", None), "device", None)
     versions = {}
-    for name in _LIBRARIES:
+    for name in deciding_libraries():
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     decides = [

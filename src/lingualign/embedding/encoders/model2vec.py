@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.encoders.protocol import MODEL2VEC, unit
+from lingualign.embedding.encoders.encoder import unit
 from lingualign.embedding.limits import check_model_folder
 from lingualign.errors import InputError, first_line
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lingualign.embedding.options import ModelOptions
+
+MODEL2VEC = "model2vec:"
+"""What stands before the folder or hub id."""
 _BATCH = 4_096
 
 
 class Model2VecEncoder:
-    """A model of model2vec, by folder or hub id. Parameters and errors are those of `open_encoder`."""
+    """A model of model2vec: ``model2vec:`` before a folder or hub id. Options and errors as of `open_encoder`."""
 
     precision = "fp32"
 
-    def __init__(self, model: str, *, prompt: str | None = None) -> None:
-        try:
-            from model2vec import StaticModel
-        except ImportError:
-            raise InputError(
-                f"model {MODEL2VEC + model!r} needs the package model2vec: pip install 'lingualign[model2vec]'"
-            ) from None
-        self.name = MODEL2VEC + model
+    def __init__(self, name: str, options: ModelOptions) -> None:
+        from model2vec import StaticModel
+
+        self.name, model = name, name.removeprefix(MODEL2VEC)
         if Path(model).is_dir():
             check_model_folder(Path(model))
         try:
@@ -50,8 +50,8 @@ class Model2VecEncoder:
         self._saved = self._model.embedding
         if self._saved.dtype == np.float16:
             self._model.embedding = self._saved.astype(np.float32)
-        self._prompt_from = "none" if prompt is None else "option"
-        self.prompt = prompt or ""
+        self._prompt_from = "none" if options.prompt is None else "option"
+        self.prompt = options.prompt or ""
 
     @property
     def dimensions(self) -> int:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 from lingualign.embedding.encode import encode, encode_batches, resolve_precision
-from lingualign.embedding.encoders.prompts import hint_at_prompts
+from lingualign.embedding.encoders.encoder import hint_at_prompts
 from lingualign.embedding.models import fingerprint, has_modules, load_model, prompt_of
 from lingualign.embedding.options import Pooling
 from lingualign.errors import InputError
@@ -18,24 +18,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encoders.protocol import PromptFrom
-    from lingualign.embedding.options import Precision
+    from lingualign.embedding.encoders.encoder import PromptFrom
+    from lingualign.embedding.options import ModelOptions, Precision
 
 _POOLING_MODES = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 
 
 class TransformerEncoder:
-    """A model that sentence-transformers runs. Parameters and errors are those of `open_encoder`."""
+    """A model that sentence-transformers runs. Options and errors are those of `open_encoder`."""
 
-    def __init__(
-        self,
-        model: str | SentenceTransformer,
-        *,
-        prompt: str | None = None,
-        pooling: Pooling | None = None,
-        device: str | None = None,
-        precision: Precision = "auto",
-    ) -> None:
+    def __init__(self, model: str | SentenceTransformer, options: ModelOptions) -> None:
+        prompt, pooling, device = options.prompt, options.pooling, options.device
         self.name = (
             model if isinstance(model, str) else model.model_card_data.model_id or type(model).__name__
         )
@@ -55,7 +48,7 @@ class TransformerEncoder:
             self.prompt_from = "model" if self.prompt else "none"
             if not self.prompt:
                 hint_at_prompts(self.name, self.model.prompts)
-        self.precision: Precision = resolve_precision(precision, self.model.device)
+        self.precision: Precision = resolve_precision(options.precision, self.model.device)
         from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
         if isinstance(next(iter(self.model), None), StaticEmbedding):

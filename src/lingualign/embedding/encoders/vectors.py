@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from lingualign.embedding.encoders.protocol import unit
+from lingualign.embedding.encoders.encoder import unit
 from lingualign.errors import InputError, first_line
 from lingualign.files import sha256_of
 from lingualign.pairs.formats.parquet import open_parquet, read_columns
@@ -17,9 +19,10 @@ from lingualign.pairs.formats.tabular import text_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lingualign.embedding.options import ModelOptions
 
 _BATCH = 4_096
 
@@ -29,10 +32,11 @@ class VectorFile:
 
     Parameters
     ----------
-    path
-        The file. Its metadata may hold ``model``, ``fingerprint`` and ``prompt``, as `lingualign encode` writes them.
-    prompt
-        None: the sentences have been encoded already.
+    name
+        Path of the file. Its metadata may hold ``model``, ``fingerprint`` and ``prompt``, as `lingualign encode` writes
+        them.
+    options
+        A prompt must be that of the file: the sentences have been encoded already.
 
     Raises
     ------
@@ -44,14 +48,14 @@ class VectorFile:
     precision = "fp32"
     tokenizer = None
 
-    def __init__(self, path: Path, *, prompt: str | None = None) -> None:
-        self.path = path
+    def __init__(self, name: str, options: ModelOptions) -> None:
+        self.path = path = Path(name)
         self.name = str(path)
         if not path.is_file():
             raise InputError(f"model {self.name!r}: no such file of vectors; `lingualign encode` makes one")
         self._sentences, self._vectors, told = _read(path)
         self.prompt = told.get("prompt", "")
-        if prompt not in (None, self.prompt):
+        if (prompt := options.prompt) not in (None, self.prompt):
             raise InputError(
                 f"prompt {prompt!r} cannot be put before the sentences of {self.name}, which have been encoded with "
                 f"{self.prompt!r}: leave it out, or encode them anew"
@@ -106,6 +110,16 @@ class VectorFile:
                 raise InputError(
                     f"{self.name}, rows {first[row] + 1} and {row + 1}: one sentence with two vectors; keep one"
                 )
+
+
+def is_vector_file(model: str) -> bool:
+    """Whether a name is that of a file of vectors, told by its columns."""
+    if not model.endswith(".parquet") or not Path(model).is_file():
+        return False
+    try:
+        return {"sentence", "vector"} <= set(pq.read_schema(model).names)
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _read(path: Path) -> tuple[pa.Array, NDArray[np.float32], dict[str, str]]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.encoders.laser.tokenizer import END, PADDING, START, UNKNOWN, LaserTokenizer
-from lingualign.embedding.encoders.protocol import LASER, unit
-from lingualign.errors import InputError
+from lingualign.embedding.encoders.encoder import unit
+from lingualign.embedding.models import check_device
+from lingualign.errors import InputError, first_line
 from lingualign.files import sha256_of
 from lingualign.records import read_json
 
@@ -21,9 +22,16 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from lingualign.embedding.encoders.laser.lstm import Laser2
-    from lingualign.embedding.encoders.laser.transformer import Laser3
+    from lingualign.embedding.encoders.laser_networks import Laser2, Laser3
+    from lingualign.embedding.options import ModelOptions
 
+LASER = "laser:"
+"""What stands before the folder."""
+LASER_NAMES = {"laser", "laser2", "laser3"}
+START, PADDING, END, UNKNOWN = 0, 1, 2, 3
+"""Ids that LASER fixes, whatever its dictionary says."""
+_SPECIAL = {"<s>": START, "<pad>": PADDING, "</s>": END, "<unk>": UNKNOWN}
+_SINGLE_QUOTES = ("‘", "‚", "’")
 _CHUNK = 8_192
 _BATCH_TOKENS = 12_000
 """Of a batch, padding included."""
@@ -35,38 +43,39 @@ class LaserEncoder:
 
     Parameters
     ----------
-    folder
-        Holds ``laser2.safetensors`` and ``laser2.spm``, or the same of ``laser3``: the published weights under their
-        names, in the file's metadata the dictionary as JSON under ``dictionary``, and for LASER3 its settings under
-        ``settings`` (see `Laser3`); and the published model of sentencepiece.
-    prompt
-        Put before every sentence; none by default.
-    device
-        As of `open_encoder`.
+    name
+        ``laser:`` before a folder, which holds ``laser2.safetensors`` and ``laser2.spm``, or the same of ``laser3``:
+        the published weights under their names, in the file's metadata the dictionary as JSON under ``dictionary``,
+        and for LASER3 its settings under ``settings`` (see `Laser3`); and the published model of sentencepiece.
+    options
+        Prompt and device.
 
     Raises
     ------
     InputError
-        If a file is missing, damaged or of another form, or a package is not installed.
+        If the name has no folder, or a file is missing, damaged or of another form.
     """
 
     precision = "fp32"
 
-    def __init__(self, folder: str, *, prompt: str | None = None, device: str | None = None) -> None:
+    def __init__(self, name: str, options: ModelOptions) -> None:
         import torch
 
-        from lingualign.embedding.models import check_device
-
-        check_device(device)
-        self.name = LASER + folder
-        self._prompt_from = "none" if prompt is None else "option"
-        self.prompt = prompt or ""
-        self._files = _files(Path(folder).expanduser(), self.name)
+        if not name.startswith(LASER):
+            raise InputError(
+                f"model {name!r}: LASER is no model of the hub. Give {LASER}FOLDER, a folder with laser2.safetensors "
+                "and laser2.spm, or those of laser3: docs/evaluation.md says how to make it"
+            )
+        check_device(options.device)
+        self.name = name
+        self._prompt_from = "none" if options.prompt is None else "option"
+        self.prompt = options.prompt or ""
+        self._files = _files(Path(name.removeprefix(LASER)).expanduser(), name)
         weights, told = _read(self._files[0])
         network = _network(self._files[0], weights, told)
         dictionary = _dictionary(self._files[0], told, network.embed_tokens.num_embeddings)
         self.tokenizer = LaserTokenizer(self._files[1], dictionary)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._network = network.to(self.device)
 
     @property
@@ -142,8 +151,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
 def _network(path: Path, weights: dict[str, torch.Tensor], told: dict[str, str]) -> Laser2 | Laser3:
     """Make the network of the form that the weights have."""
-    from lingualign.embedding.encoders.laser.lstm import Laser2
-    from lingualign.embedding.encoders.laser.transformer import Laser3
+    from lingualign.embedding.encoders.laser_networks import Laser2, Laser3
 
     kind = Laser3 if path.stem == "laser3" else Laser2
     try:
@@ -178,3 +186,55 @@ def _dictionary(path: Path, told: dict[str, str], embeddings: int) -> dict[str, 
             f"{embeddings:,} embeddings"
         )
     return dictionary
+
+
+class LaserTokenizer:
+    """Punctuation in the form of Moses, lower case, pieces of sentencepiece, and their ids in LASER's own dictionary.
+
+    As in the package laser_encoders: characters that are not printed become spaces, punctuation follows the rules for
+    English in every language, and single quotation marks become double ones, as they do in Moses itself.
+
+    Parameters
+    ----------
+    pieces
+        The model of sentencepiece.
+    dictionary
+        The id of each piece.
+
+    Raises
+    ------
+    InputError
+        If the file is no model of sentencepiece.
+    """
+
+    unk_token_id = UNKNOWN
+
+    def __init__(self, pieces: Path, dictionary: dict[str, int]) -> None:
+        from sacremoses import MosesPunctNormalizer
+        from sentencepiece import SentencePieceProcessor
+
+        self._normalizer = MosesPunctNormalizer("en", perl_parity=True)
+        self._normalizer.substitutions = [
+            (mark, '"' if mark in _SINGLE_QUOTES else instead)
+            for mark, instead in self._normalizer.substitutions
+        ]
+        try:
+            self._pieces = SentencePieceProcessor(model_proto=pieces.read_bytes())
+        except (OSError, RuntimeError) as error:
+            raise InputError(
+                f"{pieces} is no model of sentencepiece, or a damaged one ({first_line(error)})"
+            ) from None
+        self._dictionary = dictionary | _SPECIAL
+
+    def __call__(self, texts: Sequence[str], **_: Any) -> dict[str, list[list[int]]]:
+        """Give the ids of each text under ``input_ids``, without the end that the encoder adds.
+
+        Options of other tokenizers have no effect: there is no longest text.
+        """
+        return {"input_ids": [self._ids(text) for text in texts]}
+
+    def _ids(self, text: str) -> list[int]:
+        printed = "".join(" " if unicodedata.category(each)[0] == "C" else each for each in text)
+        pieces = self._pieces.encode(self._normalizer.normalize(printed).lower(), out_type=str)
+        # Joined and split again, as LASER hands them on: a piece that is a space of another kind is gone.
+        return [self._dictionary.get(piece, UNKNOWN) for piece in " ".join(pieces).split()]
