@@ -277,7 +277,7 @@ def use_checkpoints(model: SentenceTransformer, folder: Path) -> Any:
 
 def _config(folder: Path) -> Any:
     from lingualign.pairs.config import PairsConfig
-    from lingualign.training.config import (
+    from lingualign.training import (
         EarlyStoppingConfig,
         RunConfig,
         StudentConfig,

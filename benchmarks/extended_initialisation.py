@@ -46,7 +46,8 @@ def starts(config_file: str, suites: list[Suite]) -> dict[str, dict[str, float]]
     from lingualign.languages import language_code
     from lingualign.student import extend_vocabulary, extended_student, static_start
     from lingualign.student.vocabulary import replace_vocabulary
-    from lingualign.training.assemble import by_language, prepare, teacher_store, teacher_views
+    from lingualign.training.assemble import by_language, prepare, teacher_store
+    from lingualign.training.kinds import teacher_views
     from lingualign.training.static_stage import align_static
 
     config: RunConfig = parse("train", train, ["--config", config_file])["run"]

@@ -39,6 +39,16 @@ class Limit:
         return self.least <= value <= self.most and self.above < value < self.below
 
 
+MOST = 10_000_000
+"""What a slip of the keyboard exceeds and no run does: it would train, or allocate, without end."""
+ABOVE_0 = Limit("above 0", above=0)
+AT_LEAST_1 = Limit("at least 1", least=1)
+AT_MOST = Limit(f"{MOST:,} at most", most=MOST)
+NOT_NEGATIVE = Limit("0 or more", least=0)
+SHARE = Limit("a share, from 0 to below 1", least=0, below=1)
+UP_TO_1 = Limit("from 0 to 1", least=0, most=1)
+
+
 def limited(default: T, *limits: Limit) -> T:
     """Make a field of a dataclass, with its default and its limits; None is within all of them."""
     made: T = field(default=default, metadata={"limits": limits})

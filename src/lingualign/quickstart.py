@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from lingualign.pairs.config import PairsConfig
 from lingualign.samples import EVERYDAY
-from lingualign.training.config import (
-    EarlyStoppingConfig,
-    RunConfig,
-    StudentConfig,
-    TrainingConfig,
-)
+from lingualign.training.config import EarlyStoppingConfig, RunConfig, TrainingConfig
+from lingualign.training.kinds import StudentConfig
 
 
 def quickstart_config(output: str) -> RunConfig:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lingualign.training.batches import PairBatches, ParallelRows
-from lingualign.training.config import LossConfig
+from lingualign.training.kinds import LossConfig
 from lingualign.training.softness import describe_labels
 
 

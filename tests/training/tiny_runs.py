@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from lingualign.samples import EVERYDAY
-from lingualign.training.config import (
+from lingualign.training import (
     EarlyStoppingConfig,
     LossConfig,
     PairsConfig,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lingualign.losses.by_length import cut_by_length
 from lingualign.losses.equations import distillation_loss
 from lingualign.losses.in_batch import embed
-from lingualign.losses.soft_contrastive import teacher_views
+from lingualign.losses.soft_contrastive import views_of_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,7 @@ class DistillationLoss(nn.Module):
     ) -> dict[str, Tensor]:
         """Embed all columns and return the loss."""
         sides = embed(self.model, cut_by_length(list(sentence_features)))
-        teacher = teacher_views(labels, len(sides[0]), 1, "mse")[:, 0]
+        teacher = views_of_labels(labels, len(sides[0]), 1, "mse")[:, 0]
         if teacher.shape[1] != sides[0].shape[1]:
             raise ValueError(
                 "MSE distillation needs a teacher of the student's dimension: the teacher has "

@@ -140,7 +140,7 @@ class SoftContrastiveLoss(InBatchLoss):
         # Where this process has all columns the equations need not be told them.
         everywhere = [None if size == here else gather_columns(side) for side in vectors]
         views = {"hard": 0, "priority": 1, "average": len(vectors)}[self.label]
-        teacher = teacher_views(labels, here, views, self.label) if views else None
+        teacher = views_of_labels(labels, here, views, self.label) if views else None
         teacher_everywhere = None if teacher is None else gather_columns(teacher)
         same = [repeated(side, gather_columns(side), offset) for side in hashes or ()]
 
@@ -213,7 +213,7 @@ class SoftContrastiveLoss(InBatchLoss):
 }"""
 
 
-def teacher_views(labels: Tensor | None, batch: int, views: int, label: str) -> Tensor:
+def views_of_labels(labels: Tensor | None, batch: int, views: int, label: str) -> Tensor:
     """Check the teacher's vectors and give them the shape ``(B, V, D)``.
 
     Raises

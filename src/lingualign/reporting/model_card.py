@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lingualign._version import __version__
-from lingualign.embedding.models import MINILM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ def model_card(
     languages: Sequence[str],
     validation: Mapping[str, float],
     scores: Mapping[str, Any] | None,
+    method: str = "",
 ) -> str:
     """Write a model card as the hub reads it: Markdown after a YAML header.
 
@@ -34,6 +34,8 @@ def model_card(
         Validation accuracies by name, in [0, 1].
     scores
         What `lingualign.evaluation.evaluate` returned, if the model was scored.
+    method
+        Sentence about student, teacher and loss; left out where empty.
     """
     header = {
         "library_name": "sentence-transformers",
@@ -53,7 +55,8 @@ def model_card(
         'vectors = model.encode(["Where is the station?", "Où est la gare ?"])\n'
         "print(model.similarity(vectors[0], vectors[1]))\n```",
         "## Training",
-        f"{_method(configuration)}\n\n{_table(('language pair', 'training pairs'), _counts(pairs))}",
+        *([method] if method else ()),
+        _table(("language pair", "training pairs"), _counts(pairs)),
         f"The whole configuration:\n\n```yaml\n{yaml.safe_dump(dict(configuration), sort_keys=False)}```",
         "## Scores",
         "Two-way retrieval accuracy on held-out pairs of the training corpora:\n\n"
@@ -87,26 +90,6 @@ def model_card(
         "Through Soft Contrastive Learning*, 2024.",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _method(configuration: Mapping[str, Any]) -> str:
-    loss, teacher, student = (configuration[section] for section in ("loss", "teacher", "student"))
-    how = {
-        "soft": f"the soft contrastive loss ({loss['label']} label, temperature {loss['temperature']:g}"
-        + (", monolingual similarities trained as well)" if loss["tcm"] else ")"),
-        "hard": f"the hard contrastive loss (temperature {loss['temperature']:g})",
-        "mse": "MSE distillation",
-        "ranking": (
-            f"translation ranking (temperature {loss['temperature']:g}, "
-            f"{loss['hard_negatives'] or 'no'} hard negatives)"
-        ),
-    }[loss["kind"]]
-    what = {
-        "static": "a new static model (one vector a token)",
-        "extended": f"`{student['model'] or MINILM}`, extended by pieces of the other languages",
-        "encoder": f"`{student['model']}`",
-    }[student["kind"]]
-    return f"The student is {what}, the teacher `{teacher['model']}`, the loss {how}."
 
 
 def _counts(pairs: Mapping[str, int]) -> list[tuple[str, str]]:

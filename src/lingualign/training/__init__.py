@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from lingualign.training.config import (
         EarlyStoppingConfig,
         LoraConfig,
-        LossConfig,
         RunConfig,
-        StudentConfig,
         TeacherConfig,
         TrainingConfig,
     )
+    from lingualign.training.kinds import LossConfig, StudentConfig
     from lingualign.training.train import Trained, train
 
 __all__ = [

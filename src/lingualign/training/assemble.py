@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +16,12 @@ import pyarrow.compute as pc
 from lingualign.errors import InputError
 from lingualign.files import cache_folder
 from lingualign.languages import language_code
+from lingualign.training.config import given
+from lingualign.training.kinds import LAYER_SETTINGS, LOSSES, STUDENTS, needs_teacher
 from lingualign.training.processes import is_first, is_first_here, together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from rich.console import Console
@@ -28,11 +32,9 @@ if TYPE_CHECKING:
     from lingualign.student.trimming import Trimmed
     from lingualign.teacher import TeacherStore
     from lingualign.training.batches import PairBatches
-    from lingualign.training.config import LossConfig, RunConfig, TrainingConfig
+    from lingualign.training.config import RunConfig
+    from lingualign.training.kinds import LossConfig, StudentConfig
     from lingualign.training.n_way import Columns
-
-# More vectors hardly turn the directions of a projection.
-_ANCHOR_SAMPLE = 20_000
 
 
 def prepare(config: RunConfig) -> PreparedPairs:
@@ -84,11 +86,6 @@ def digest(pairs: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def needs_teacher(config: RunConfig) -> bool:
-    """Whether a run takes labels of its teacher, or its vocabulary."""
-    return bool(teacher_views(config.loss)) or config.student.kind == "static"
-
-
 def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, SentenceTransformer | None]:
     """Load the teacher, where the run needs it, and the student, where it exists; refuse two that do not fit."""
     from lingualign.embedding import load_model
@@ -96,50 +93,25 @@ def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, Sentence
     from lingualign.student import encoder_student
 
     teacher = None
-    if needs_teacher(config):
+    if needs_teacher(config.loss, config.student):
         teacher = load_model(config.teacher.model, revision=config.teacher.revision)
-    if config.student.kind == "static":
+    if not STUDENTS[config.student.kind].takes_encoder:
         return teacher, None
     student = encoder_student(config.student.model or MINILM, revision=config.student.revision)
     if student.transformers_model is None:
-        given = layer_options(config.training)
-        if config.loss.mini_batch_size is not None:
-            given["loss.mini_batch_size"] = config.loss.mini_batch_size
-        for name, value in given.items():
+        for name, value in given(config, (*LAYER_SETTINGS, "loss.mini_batch_size")).items():
             raise InputError(
                 f"{name} is {value}, but student.model {config.student.model!r} is no transformer; leave it out"
             )
-    if config.loss.kind == "mse" and teacher is not None:
+    if LOSSES[config.loss.kind].one_dimension and teacher is not None:
         have, want = student.get_embedding_dimension(), teacher.get_embedding_dimension()
         if have != want:
             raise InputError(
-                "loss.kind: mse needs student and teacher of one dimension, but student "
+                f"loss.kind: {config.loss.kind} needs student and teacher of one dimension, but student "
                 f"{config.student.model or MINILM!r} has {have} and teacher {config.teacher.model!r} has {want}. "
                 "Use loss.kind: soft, which compares similarities, or another teacher"
             )
     return teacher, student
-
-
-def layer_options(training: TrainingConfig) -> dict[str, Any]:
-    """Name the options in use that need a student with layers, and their values."""
-    options = (
-        ("training.layer_decay", training.layer_decay, 1),
-        ("training.gradient_checkpointing", training.gradient_checkpointing, False),
-        ("training.lora.rank", training.lora.rank, 0),
-    )
-    return {name: value for name, value, off in options if value != off}
-
-
-def teacher_views(loss: LossConfig) -> Sequence[str]:
-    """Name the columns whose teacher vectors the loss needs, as labels or to mine hard negatives with."""
-    if loss.kind == "soft" and loss.label == "average":
-        return ("sentence1", "sentence2")
-    return ("sentence1",) if loss.kind in ("soft", "mse") or takes_hard_negatives(loss) else ()
-
-
-def takes_hard_negatives(loss: LossConfig) -> bool:
-    """Tell whether the loss has hard negatives."""
-    return loss.kind == "ranking" and loss.hard_negatives > 0
 
 
 def teacher_store(
@@ -176,47 +148,85 @@ def by_language(pairs: pa.Table) -> dict[str, list[str]]:
     return {code: list(dict.fromkeys(found)) for code, found in sentences.items()}
 
 
-def new_static_student(
-    config: RunConfig, teacher: SentenceTransformer, pairs: pa.Table
-) -> SentenceTransformer:
-    """Make the static student from the teacher and each language's distinct sentences."""
-    from lingualign.student import static_student
+@dataclass(frozen=True)
+class Materials:
+    """What a student is made of."""
 
-    return static_student(
-        teacher,
-        by_language(pairs),
-        anchor=language_code(config.teacher.language),
-        vocabulary=config.student.vocabulary,
-        seed=config.training.seed,
-    )
+    student: StudentConfig
+    teacher: SentenceTransformer | None
+    """For a kind with ``takes_teacher``."""
+    encoder: SentenceTransformer | None
+    """For a kind with ``takes_encoder``: the model that ``student.model`` names."""
+    sentences: Callable[[], dict[str, list[str]]]
+    """Gives the distinct training sentences of each language."""
+    anchor: str
+    """Code of the language of ``teacher.language``."""
+    seed: int
+    align: Callable[[SentenceTransformer], None]
+    """Trains a static model on the run's pairs for a few minutes at most, in place."""
+    say: Callable[[str], None]
+    """Prints a line."""
 
 
-def new_extended_student(
+def new_student(
     config: RunConfig,
-    encoder: SentenceTransformer,
+    teacher: SentenceTransformer | None,
+    encoder: SentenceTransformer | None,
     pairs: pa.Table,
     store: TeacherStore | None,
     views: Sequence[str],
     console: Console,
     progress: bool,
 ) -> SentenceTransformer:
-    """Extend the encoder to the languages of the pairs; a static student finds the new pieces their place."""
-    from lingualign.student import extend_vocabulary, extended_student, static_start
+    """Make the student that training begins with."""
     from lingualign.training.static_stage import align_static
 
+    materials = Materials(
+        config.student,
+        teacher,
+        encoder,
+        sentences=lambda: by_language(pairs),
+        anchor=language_code(config.teacher.language),
+        seed=config.training.seed,
+        align=lambda static: align_static(static, config, pairs, store, views, console, progress),
+        say=console.print,
+    )
+    student: SentenceTransformer = resolve_name(STUDENTS[config.student.kind].make)(materials)
+    return student
+
+
+def make_static(of: Materials) -> SentenceTransformer:
+    """Make a static student from the teacher's vocabulary and each language's sentences."""
+    from lingualign.student import static_student
+
+    assert of.teacher is not None
+    with together():
+        return static_student(
+            of.teacher, of.sentences(), anchor=of.anchor, vocabulary=of.student.vocabulary, seed=of.seed
+        )
+
+
+def make_extended(of: Materials) -> SentenceTransformer:
+    """Extend the encoder to the languages of the pairs; a static student finds the new pieces their place."""
+    from lingualign.student import extend_vocabulary, extended_student, static_start
+
+    assert of.encoder is not None
     with together():
         extension = extend_vocabulary(
-            encoder,
-            by_language(pairs),
-            anchor=language_code(config.teacher.language),
-            vocabulary=config.student.vocabulary,
+            of.encoder, of.sentences(), anchor=of.anchor, vocabulary=of.student.vocabulary
         )
-    console.print(
+    of.say(
         f"{extension.tokenizer.get_vocab_size():,} tokens, {len(extension.rows):,} of them the encoder's own"
     )
-    static = static_start(extension, seed=config.training.seed)
-    align_static(static, config, pairs, store, views, console, progress)
-    return extended_student(encoder, extension, static)
+    static = static_start(extension, seed=of.seed)
+    of.align(static)
+    return extended_student(of.encoder, extension, static)
+
+
+def make_encoder(of: Materials) -> SentenceTransformer:
+    """Take the encoder as it is."""
+    assert of.encoder is not None
+    return of.encoder
 
 
 def trim(student: SentenceTransformer, pairs: PreparedPairs, console: Console) -> Trimmed:
@@ -334,31 +344,16 @@ def _labelled(columns: Columns, views: Sequence[str]) -> NDArray[np.int64]:
     return np.stack(columns if len(views) > 1 else columns[:1], axis=1)
 
 
-def make_loss(config: LossConfig, student: SentenceTransformer, batches: PairBatches) -> nn.Module:
+def make_loss(loss: LossConfig, student: SentenceTransformer, batches: PairBatches) -> nn.Module:
     """Make the loss that a configuration names, for these batches."""
-    from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
-    from lingualign.training.anchor import anchor_projection
+    row = LOSSES[loss.kind]
+    arguments = {name: getattr(loss, name) for name in row.settings} | dict(row.fixed)
+    if loss.anchor_weight:
+        from lingualign.training.anchor import anchor_projection
 
-    if config.kind == "mse":
-        return DistillationLoss(student)
-    if config.kind == "ranking":
-        return TranslationRankingLoss(
-            student, temperature=config.temperature, mini_batch_size=config.mini_batch_size
-        )
-    projection = None
-    if config.anchor_weight:
         dimensions = student.get_embedding_dimension()
         assert dimensions is not None
-        projection = anchor_projection(batches.teacher_sample(_ANCHOR_SAMPLE), dimensions)
-    return SoftContrastiveLoss(
-        student,
-        temperature=config.temperature,
-        teacher_temperature=config.teacher_temperature,
-        label="hard" if config.kind == "hard" else config.label,
-        tcm=config.tcm,
-        cross_weight=config.cross_weight,
-        monolingual_diagonal=config.monolingual_diagonal,
-        anchor_weight=config.anchor_weight,
-        anchor_projection=projection,
-        mini_batch_size=config.mini_batch_size,
-    )
+        # More vectors hardly turn the directions of a projection.
+        arguments["anchor_projection"] = anchor_projection(batches.teacher_sample(20_000), dimensions)
+    made: nn.Module = resolve_name(row.loss)(student, **arguments)
+    return made

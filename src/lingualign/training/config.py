@@ -7,29 +7,28 @@ more than the standard library and PyYAML, so that a wrong key is told at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
 
-from lingualign.constraints import Limit, limited
-from lingualign.pairs.config import PairsConfig  # noqa: TC001 - its type is read when a configuration is
+from lingualign.constraints import (
+    ABOVE_0,
+    AT_LEAST_1,
+    AT_MOST,
+    MOST,
+    NOT_NEGATIVE,
+    SHARE,
+    UP_TO_1,
+    Limit,
+    limited,
+)
+from lingualign.pairs.config import PairsConfig
+from lingualign.training.kinds import LOSSES, STUDENTS, LossConfig, StudentConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _BY_STUDENT: Any = None  # until `resolved` fills it in
-
-_TRAINING: dict[str, dict[str, Any]] = {
-    "static": {"epochs": 30, "batch_size": 1024, "learning_rate": 2e-2},
-    "extended": {"epochs": 5, "batch_size": 256, "learning_rate": 2e-4},
-    "encoder": {"epochs": 30, "batch_size": 256, "learning_rate": 3e-5},
-}
-"""Defaults of training by the kind of student: new token vectors learn at rates that would ruin an encoder's layers."""
-
-# What a slip of the keyboard exceeds and no run does: it would train, or allocate, without end.
-_MOST, _MOST_STEPS = 10_000_000, 1_000_000_000
-
-_ABOVE_0 = Limit("above 0", above=0)
-_AT_LEAST_1 = Limit("at least 1", least=1)
-_NOT_NEGATIVE = Limit("0 or more", least=0)
-_AT_MOST = Limit(f"{_MOST:,} at most", most=_MOST)
-_SHARE = Limit("a share, from 0 to below 1", least=0, below=1)
-_0_TO_1 = Limit("from 0 to 1", least=0, most=1)
+_MOST_STEPS = 1_000_000_000
 
 
 @dataclass
@@ -58,85 +57,6 @@ class TeacherConfig:
     language: str = "en"
     multilingual: bool = False
     store: str | None = None
-
-
-@dataclass
-class StudentConfig:
-    """The model to train.
-
-    Parameters
-    ----------
-    kind
-        ``static``: a new static model, one vector a token; ``extended``: an encoder of one language, with pieces of the
-        others added to its vocabulary; ``encoder``: an existing encoder.
-    model
-        For ``encoder``: hub id or folder. For ``extended`` as well; ``minilm`` where absent.
-    revision
-        Branch, tag or commit of a hub model.
-    prompt
-        Text before every sentence, in training, in scores and in the saved model; the model's own default prompt where
-        absent, none where ``""``.
-    vocabulary
-        For ``static`` and ``extended``: pieces to add for each language beside the teacher's own vocabulary, or the
-        encoder's, which are those of ``teacher.language``.
-    embeddings_first
-        For ``extended``: share of the steps in which the token embeddings learn alone, before the layers do.
-    trim
-        For ``encoder``: whether to remove from a large vocabulary the tokens in scripts that the languages of the pairs
-        are not written in.
-    """
-
-    kind: Literal["static", "extended", "encoder"] = "static"
-    model: str | None = None
-    revision: str | None = None
-    prompt: str | None = None
-    vocabulary: int = limited(20_000, _AT_LEAST_1, _AT_MOST)
-    embeddings_first: float = limited(0.0, _SHARE)
-    trim: bool = False
-
-
-@dataclass
-class LossConfig:
-    """What is minimised.
-
-    Parameters
-    ----------
-    kind
-        ``soft``: Eq. 2 with a soft label; ``hard``: Eq. 2 with Eq. 3; ``mse``: distillation of the teacher's vectors;
-        ``ranking``: translation ranking.
-    label
-        Of ``soft``: ``priority`` (Eq. 4) or ``average`` (Eq. 5).
-    temperature
-        tau of the student's softmax.
-    teacher_temperature
-        tau of the label; the same where absent.
-    tcm
-        Train the monolingual similarities as well (Eq. 6 and 7).
-    cross_weight
-        lambda of Eq. 7.
-    anchor_weight
-        Of ``soft``: weight of a further term, the student's similarities to the teacher's own vectors. No part of the
-        paper; 0 leaves it out.
-    monolingual_diagonal
-        Whether a sentence's similarity to itself stays in the monolingual matrices.
-    hard_negatives
-        Of ``ranking``: for each pair so many sentences that look like its translation to the teacher and are none;
-        mined once, before training. 0 leaves them out, and needs no teacher.
-    mini_batch_size
-        Sentences that an encoder embeds at a time, on each device, where a batch does not fit in memory: the same
-        gradients, about a third slower; the whole batch at once where absent. Not for ``mse``, nor a static student.
-    """
-
-    kind: Literal["soft", "hard", "mse", "ranking"] = "soft"
-    label: Literal["priority", "average"] = "priority"
-    temperature: float = limited(0.1, _ABOVE_0)
-    teacher_temperature: float | None = limited(None, _ABOVE_0)
-    tcm: bool = False
-    cross_weight: float = limited(1 / 3, _0_TO_1)
-    monolingual_diagonal: bool = True
-    anchor_weight: float = limited(0.0, _NOT_NEGATIVE)
-    hard_negatives: int = limited(3, _NOT_NEGATIVE)
-    mini_batch_size: int | None = limited(None, _AT_LEAST_1)
 
 
 @dataclass
@@ -172,8 +92,8 @@ class LoraConfig:
         Names of the layers that get one, such as ``[query, value]``; all linear layers where empty.
     """
 
-    rank: int = limited(0, _NOT_NEGATIVE)
-    alpha: int = limited(16, _AT_LEAST_1)
+    rank: int = limited(0, NOT_NEGATIVE)
+    alpha: int = limited(16, AT_LEAST_1)
     dropout: float = limited(0.0, Limit("from 0 to below 1", least=0, below=1))
     target: list[str] = field(default_factory=list)
 
@@ -222,21 +142,21 @@ class TrainingConfig:
         Of sampling, order, and new weights.
     """
 
-    epochs: float = limited(_BY_STUDENT, _ABOVE_0, Limit(f"above 0, and {_MOST:,} at most", most=_MOST))
+    epochs: float = limited(_BY_STUDENT, ABOVE_0, Limit(f"above 0, and {MOST:,} at most", most=MOST))
     max_steps: int | None = limited(
-        None, _AT_LEAST_1, Limit(f"at least 1, and {_MOST_STEPS:,} at most", most=_MOST_STEPS)
+        None, AT_LEAST_1, Limit(f"at least 1, and {_MOST_STEPS:,} at most", most=_MOST_STEPS)
     )
-    batch_size: int = limited(_BY_STUDENT, Limit("at least 2", least=2), _AT_MOST)
+    batch_size: int = limited(_BY_STUDENT, Limit("at least 2", least=2), AT_MOST)
     n_way: bool = False
-    sampling_power: float = limited(1.0, _0_TO_1)
-    learning_rate: float = limited(_BY_STUDENT, _ABOVE_0)
-    warmup: float = limited(0.1, _SHARE)
-    weight_decay: float = limited(0.0, _NOT_NEGATIVE)
+    sampling_power: float = limited(1.0, UP_TO_1)
+    learning_rate: float = limited(_BY_STUDENT, ABOVE_0)
+    warmup: float = limited(0.1, SHARE)
+    weight_decay: float = limited(0.0, NOT_NEGATIVE)
     layer_decay: float = limited(1.0, Limit("above 0, and 1 at most", above=0, most=1))
     gradient_checkpointing: bool = False
     lora: LoraConfig = field(default_factory=LoraConfig)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    evaluate_every: int | None = limited(None, _AT_LEAST_1)
+    evaluate_every: int | None = limited(None, AT_LEAST_1)
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     report_to: list[str] = field(default_factory=list)
     seed: int = limited(7, Limit("from 0 to 2**32 - 1", least=0, below=2**32))
@@ -280,7 +200,21 @@ def resolved(config: RunConfig) -> RunConfig:
     """Fill in the settings of training that depend on the kind of student, where none are given."""
     absent = {
         name: value
-        for name, value in _TRAINING[config.student.kind].items()
+        for name, value in STUDENTS[config.student.kind].training.items()
         if getattr(config.training, name) is None
     }
     return replace(config, training=replace(config.training, **absent))
+
+
+def given(config: RunConfig, settings: Iterable[str]) -> dict[str, Any]:
+    """Find those of some settings that have another value than their default, such as ``{"loss.tcm": True}``."""
+    default = RunConfig(output="", pairs=PairsConfig(sources=[]))
+    values = {name: attrgetter(name)(config) for name in settings}
+    return {name: value for name, value in values.items() if value and value != attrgetter(name)(default)}
+
+
+def method(config: RunConfig) -> str:
+    """Say in a sentence what learns from whom and how, for the model card."""
+    student = STUDENTS[config.student.kind].card(config.student)
+    loss = LOSSES[config.loss.kind].card(config.loss)
+    return f"The student is {student}, the teacher `{config.teacher.model}`, the loss {loss}."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lingualign.training.batches import PairBatches
-    from lingualign.training.config import LossConfig
+    from lingualign.training.kinds import LossConfig
 
 logger = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.training.assemble import make_loss, pair_batches
+from lingualign.training.kinds import LOSSES, LossConfig
 from lingualign.training.processes import process_count, together
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from lingualign.teacher import TeacherStore
-    from lingualign.training.config import LossConfig, RunConfig
+    from lingualign.training.config import RunConfig
 
 # What serves a static student in general. Two passes over the pairs, of a large corpus a part of one.
 _BATCH_SIZE = 1_024
@@ -28,13 +29,11 @@ _PASSES = 2
 _MAX_STEPS = 640
 
 
-def _loss(config: LossConfig, labelled: bool) -> LossConfig:
+def _loss(loss: LossConfig, labelled: bool) -> LossConfig:
     """Take the run's soft loss; for a run with another, the soft one or, without teacher vectors, the hard one."""
-    if config.kind == "soft":
-        return replace(config, mini_batch_size=None)
-    from lingualign.training.config import LossConfig
-
-    return LossConfig(kind="soft" if labelled else "hard", temperature=config.temperature)
+    if LOSSES[loss.kind].soft_labels:
+        return replace(loss, mini_batch_size=None)
+    return LossConfig(kind="soft" if labelled else "hard", temperature=loss.temperature)
 
 
 def align_static(
@@ -61,7 +60,6 @@ def align_static(
     processes = process_count()
     stage = replace(
         config,
-        student=replace(config.student, kind="static"),
         loss=_loss(config.loss, bool(views)),
         training=replace(config.training, batch_size=-(-_BATCH_SIZE // processes) * processes),
     )

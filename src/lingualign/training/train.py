@@ -15,18 +15,16 @@ from lingualign.training.assemble import (
     load_models,
     make_loss,
     mine_negatives,
-    new_extended_student,
-    new_static_student,
+    new_student,
     pair_batches,
     prepare,
-    takes_hard_negatives,
     teacher_store,
-    teacher_views,
     trim,
     validation_pairs,
 )
 from lingualign.training.checks import check_anchors, check_settings, check_sources
-from lingualign.training.config import resolved
+from lingualign.training.config import method, resolved
+from lingualign.training.kinds import LOSSES, STUDENTS, takes_hard_negatives, teacher_views
 from lingualign.training.processes import (
     agreed,
     check_same,
@@ -163,7 +161,7 @@ def _train_alone(
     from lingualign.training.softness import describe_labels
 
     with together():
-        teacher, student = load_models(config)
+        teacher, encoder = load_models(config)
 
     views = teacher_views(config.loss)
     store = None
@@ -180,24 +178,22 @@ def _train_alone(
 
     console.rule("Student")
     start = on_first(folder.start) if resume else None
-    with together():
-        if start is not None:
-            # What a run began with is not made twice, where making it took long.
+    if start is not None:
+        # What a run began with is not made twice, where making it took long.
+        with together():
             student = encoder_student(str(start))
-        elif student is None:
-            assert teacher is not None
-            student = new_static_student(config, teacher, pairs.train)
+    else:
+        student = new_student(config, teacher, encoder, pairs.train, store, views, console, progress)
+    with together():
         # From here on it is the student's own: token ids, scores and the saved model all take it from there.
         set_prompt(student, config.student.prompt)
         if config.student.trim:
             report["vocabulary"] = asdict(trim(student, pairs, console))
-    if config.student.kind == "extended" and start is None:
-        student = new_extended_student(config, student, pairs.train, store, views, console, progress)
     millions = sum(parameter.numel() for parameter in student.parameters()) / 1e6
     console.print(
         f"{config.student.kind}, {millions:,.1f} million parameters, {student.get_embedding_dimension()} dimensions"
     )
-    del teacher  # its vectors are on disk: its memory is the student's from here on
+    del teacher, encoder  # the teacher's vectors are on disk: its memory is the student's from here on
     with together():
         batches = pair_batches(config, pairs.train, student, store, views, progress, negatives)
     check_same(
@@ -222,7 +218,7 @@ def _train_alone(
         joined = [f"{name} ({count:,})" for name, count in rows.items() if name.count("-") > 1]
         console.print(f"one content in several languages: {', '.join(joined) or 'none that fills a batch'}")
     with together():
-        if config.loss.kind == "soft" and is_first():
+        if LOSSES[config.loss.kind].soft_labels and is_first():
             console.print(describe_labels(config.loss, batches))
         evaluator = BitextEvaluator(validation, limit=_VALIDATION_LIMIT, name=metric)
         if is_first():
@@ -231,13 +227,15 @@ def _train_alone(
         folder.save_json(REPORT, report)
         with without_tensor_bars():
             with together():
-                if config.student.kind == "extended" and start is None:
+                if STUDENTS[config.student.kind].takes_long and start is None:
                     folder.save_start(student)
                 if negatives is not None and kept_negatives is None:
                     folder.save_hard_negatives(negatives)
             languages = sorted({code for name in counts for code in name.split("-")})
             trained = _train(config, student, batches, evaluator, suites, languages, folder, resume, console)
-            card = model_card(asdict(config), counts, languages, trained.validation, trained.scores)
+            card = model_card(
+                asdict(config), counts, languages, trained.validation, trained.scores, method(config)
+            )
             folder.save_text("README.md", card)
             folder.save_model(student)
     except BaseException:
@@ -391,10 +389,11 @@ def _fit(
         # What the host would set by itself, with a warning from every process.
         dataloader_drop_last=process_count() > 1,
         # An encoder may come with a pooler that nothing trains; a static student has its embedding alone.
-        ddp_find_unused_parameters=False if config.student.kind == "static" else None,
+        ddp_find_unused_parameters=None if STUDENTS[config.student.kind].idle_weights else False,
         **every,
     )
-    trainer = AlignmentTrainer(student, args, batches, make_loss(config.loss, student, batches), evaluator)
+    loss = make_loss(config.loss, student, batches)
+    trainer = AlignmentTrainer(student, args, batches, loss, evaluator)
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(LogFile(folder.save_log))
