@@ -40,8 +40,8 @@ def starts(config_file: str, suites: list[Suite]) -> dict[str, dict[str, float]]
     import torch
     from rich.console import Console
 
-    from lingualign.arguments import parse
-    from lingualign.commands.train import train
+    from lingualign.cli.arguments import parse
+    from lingualign.cli.train import train
     from lingualign.embedding import load_model
     from lingualign.languages import language_code
     from lingualign.student import extend_vocabulary, extended_student, static_start

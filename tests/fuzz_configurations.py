@@ -13,8 +13,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from lingualign.arguments import parse
 from lingualign.cli import COMMANDS
+from lingualign.cli.arguments import parse
 from lingualign.errors import InputError
 from lingualign.training.config import RunConfig
 

@@ -46,8 +46,6 @@ FLOW = (
     "reporting",
     "training",
     "quickstart",
-    "arguments",
-    "commands",
     "cli",
     "__main__",
 )

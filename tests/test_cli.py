@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lingualign.arguments import CONFIGURATIONS, _keys, parse
 from lingualign.cli import COMMANDS, main
+from lingualign.cli.arguments import parse
+from lingualign.cli.options import CONFIGURATIONS, fields_of
 from lingualign.samples import EVERYDAY
 from lingualign.training.config import RunConfig
 
@@ -62,7 +63,7 @@ def test_help_of_train_has_every_option_of_the_configuration_with_its_text(
     told = capsys.readouterr().out
     assert max(map(len, told.splitlines())) <= int(columns)
     options = told[told.index("options:") :]
-    for key in _keys(RunConfig):
+    for key in (option.key for option in fields_of(RunConfig)):
         section = dataclasses.is_dataclass(_type(key))
         assert (f"  --{key} " in options) != section, key
     flat = " ".join(options.split())
@@ -288,7 +289,7 @@ def test_an_output_that_holds_something_else_is_refused_and_untouched(capsys, tm
 
 
 def test_values_given_on_the_command_line_win_and_lists_take_several(tmp_path) -> None:
-    from lingualign.arguments import parse
+    from lingualign.cli.arguments import parse
 
     arguments = [
         "--config",
@@ -311,7 +312,7 @@ def test_values_given_on_the_command_line_win_and_lists_take_several(tmp_path) -
 
 
 def test_every_configuration_of_the_project_is_one(tmp_path) -> None:
-    from lingualign.arguments import parse
+    from lingualign.cli.arguments import parse
 
     configurations = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
     assert configurations

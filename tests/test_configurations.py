@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fuzz_configurations import fuzz
-from lingualign.arguments import parse
 from lingualign.cli import COMMANDS, main
+from lingualign.cli.arguments import parse
 
 if TYPE_CHECKING:
     from pathlib import Path

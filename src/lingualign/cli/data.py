@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lingualign.pairs.config import DataConfig, PairsConfig
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
 
     from lingualign.embedding import CosineFilter
     from lingualign.pairs import Filter
-    from lingualign.pairs.config import DataConfig, PairsConfig
     from lingualign.pairs.discovery import Skipped
 
 
@@ -164,7 +165,6 @@ def counts(source: str) -> None:
         Folder, file or hub data set of pairs, as train takes them.
     """
     from lingualign.pairs import pair_counts, print_pair_counts
-    from lingualign.pairs.config import PairsConfig
     from lingualign.pairs.report import print_skipped
 
     skipped: list[Skipped] = []

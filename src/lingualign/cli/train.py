@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lingualign.training.config import RunConfig
+from lingualign.training.config import RunConfig  # noqa: TC001 - the command line reads its fields
 
 
 def quickstart(output: str = "lingualign-quickstart") -> None:

@@ -16,10 +16,10 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
 from lingualign._version import __version__
-from lingualign.commands.data import counts, fetch, fetch_suites, inspect_, prepare
-from lingualign.commands.evaluate import compare, evaluate
-from lingualign.commands.mining import align, encode, filter_, mine
-from lingualign.commands.train import quickstart, train
+from lingualign.cli.data import counts, fetch, fetch_suites, inspect_, prepare
+from lingualign.cli.evaluate import compare, evaluate
+from lingualign.cli.mining import align, encode, filter_, mine
+from lingualign.cli.train import quickstart, train
 from lingualign.environment import prepare_environment
 from lingualign.errors import InputError, SharedInputError, environment_failure, is_panic, printable
 
@@ -128,7 +128,7 @@ def _run(arguments: list[str]) -> None:
         print(f"lingualign {__version__}")
         return
     prepare_environment()
-    from lingualign.arguments import parse
+    from lingualign.cli.arguments import parse
     from lingualign.hub import nearest
 
     command = arguments[0]
