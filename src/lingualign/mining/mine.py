@@ -20,7 +20,7 @@ from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_t
 from lingualign.mining.encode import check_engine, check_readable_by_several
 from lingualign.mining.engines import Here, check_workers
 from lingualign.mining.options import MineOptions
-from lingualign.mining.output import check_output, output_files, write_pairs
+from lingualign.mining.output import check_mined_output, output_files, write_mined
 from lingualign.mining.parts import (
     PLANTED,
     SIDES,
@@ -116,7 +116,7 @@ def mine_pairs(
         A text (see `lingualign.mining.sentences.read_sentences`), or a folder that `encode_text` wrote. A sentence
         that stands on several lines is searched once; blank ones are never matched.
     output
-        See `lingualign.mining.output.write_pairs`.
+        See `lingualign.mining.output.write_mined`.
     k
         Neighbours of each sentence, among which the best is chosen and over which the margin is taken.
     margin
@@ -197,7 +197,7 @@ def mine_pairs(
         kept = pairs if threshold is None else pairs[pairs.score >= threshold]
         _check_some(kept, pairs, threshold, retrieval)
         with staged(parts, output_files(output)) as folder:
-            write_pairs(kept, corpora[0], corpora[1], folder / output.name)
+            write_mined(kept, corpora[0], corpora[1], folder / output.name)
         if calibration is not None and plot is not None:
             plot_calibration(calibration, Path(plot))
     counts = [(corpus.lines, int(corpus.in_text.sum()), corpus.blank) for corpus in corpora]
@@ -290,7 +290,7 @@ def check_mining(
     search.check()
     check_retrieval(options.retrieval)
     overwrite = overwrite or was_written(output, output_files(output))
-    check_output(output, overwrite=overwrite)
+    check_mined_output(output, overwrite=overwrite)
     if options.threshold is not None and options.calibrate is not None:
         raise InputError(
             "threshold and calibrate are both given, but calibration chooses the threshold: leave out one"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lingualign.embedding.options import ModelOptions
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.alignment.coarse_to_fine import SKIP, align_vectors, check_skip
-from lingualign.mining.alignment.documents import read_documents
-from lingualign.mining.alignment.output import check_links_output, write_links
+from lingualign.mining.alignment.documents import joined, read_documents
 from lingualign.mining.corpus import encode_chunks
 from lingualign.mining.encoded import StackedRows
 from lingualign.mining.engines import Here
@@ -22,16 +22,18 @@ from lingualign.mining.parts import hold_parts, staged, was_written
 from lingualign.mining.sentences import chunks
 from lingualign.mining.text_encoder import EncodeJob, describe
 from lingualign.pairs.characters import columns, each_run
+from lingualign.pairs.formats.writers import check_output, format_of, write_pairs
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.options import Pooling, Precision
     from lingualign.mining.alignment.coarse_to_fine import Links
-    from lingualign.mining.alignment.documents import Document
+    from lingualign.mining.alignment.documents import Document, DocumentPair
 
 MOST = 2
 _LARGEST_MOST = 8
@@ -84,7 +86,7 @@ def align_documents(
         Two files, or two folders of files with the same names: see
         `lingualign.mining.alignment.documents.read_documents`. Blank lines are counted and take no part.
     output
-        See `lingualign.mining.alignment.output.write_links`.
+        See `write_links`.
     most
         Sentences that may be linked on each side.
     skip
@@ -108,7 +110,7 @@ def align_documents(
         raise InputError(f"most is {most}; it must be a number of sentences from 1 to {_LARGEST_MOST}")
     check_skip(skip)
     output = Path(output)
-    check_links_output(output, overwrite=overwrite or was_written(output, [output]))
+    check_output(output, overwrite=overwrite or was_written(output, [output]), languages=False)
     documents = read_documents(source, target, column)
 
     place: dict[str, int] = {}
@@ -171,3 +173,45 @@ def _cost_of_sentences(links: Links, paired: npt.NDArray[np.bool_]) -> float:
 def _lengths(document: Document, most: int) -> list[npt.NDArray[np.int64]]:
     runs = (pa.array(document.runs(sentences), pa.large_string()) for sentences in range(1, most + 1))
     return [each_run(each, columns) for each in runs]
+
+
+def write_links(documents: Sequence[DocumentPair], links: Sequence[Links], output: Path) -> None:
+    """Write the links of all documents in their order, by the output's ending.
+
+    - ``.tsv``, ``.jsonl`` (also ``.gz``, ``.xz``, ``.zst``), ``.parquet``: ``document``, if they have names;
+      ``source_lines`` and ``target_lines``, numbers from 1, none on a side that has no partner; ``cost``; and the
+      texts joined, ``sentence1`` and ``sentence2``, the names by which the project's readers know pairs.
+    - ``NAME.en-fr.tmx``: translation memory exchange 1.4, links with both sides alone.
+    """
+    table = pa.concat_tables([_table(pair, of) for pair, of in zip(documents, links, strict=True)])
+    found = format_of(output)
+    if found is not None and found.by_name:
+        filled = pc.and_(*(pc.not_equal(table[side], "") for side in ("sentence1", "sentence2")))
+        table = table.filter(filled).select(["cost", "sentence1", "sentence2"])
+    elif not documents[0].name:
+        table = table.drop_columns("document")
+    write_pairs(table, output)
+
+
+def _table(pair: DocumentPair, links: Links) -> pa.Table:
+    sides = [
+        _side(pair.source, links.source.tolist(), links.source_count.tolist()),
+        _side(pair.target, links.target.tolist(), links.target_count.tolist()),
+    ]
+    lines, texts = zip(*sides, strict=True)
+    return pa.table(
+        {
+            "document": pa.array([pair.name] * len(links), pa.large_string()),
+            "source_lines": lines[0],
+            "target_lines": lines[1],
+            "cost": pa.array(links.cost),
+            "sentence1": texts[0],
+            "sentence2": texts[1],
+        }
+    )
+
+
+def _side(document: Document, starts: list[int], counts: list[int]) -> tuple[pa.Array, pa.Array]:
+    spans = [slice(start, start + count) for start, count in zip(starts, counts, strict=True)]
+    lines = pa.array([document.numbers[span] for span in spans], pa.list_(pa.int64()))
+    return lines, pa.array([joined(document.sentences[span]) for span in spans], pa.large_string())

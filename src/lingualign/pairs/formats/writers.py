@@ -1,4 +1,4 @@
-"""Pairs as files that the project's own readers take, and other tools too: parquet, TSV, JSON lines and TMX."""
+"""Formats of files of pairs, that the project's own readers take and other tools too: one table, and its writers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import json
 import lzma
 import re
 import zipfile
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,29 +23,169 @@ import pyarrow.parquet as pq
 from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
+from lingualign.languages import are_languages
 from lingualign.pairs.formats.archives import ARCHIVE
 from lingualign.pairs.formats.compression import without_compression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-_KINDS = (".parquet", ".tsv", ".jsonl", ".tmx")
 _SIDES = (("sentence1", "lang1"), ("sentence2", "lang2"))
 _NOT_IN_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPES = {"\r": "&#13;"}
 
 
-def check_output(output: Path, *, overwrite: bool) -> None:
-    """Refuse an output that `write_pairs` could not write, before any work.
+def write_parquet(table: pa.Table | Iterable[pa.Table], path: Path) -> tuple[int, str]:
+    """Write a table, or pieces of one, compressed; gives the file's size in bytes and its SHA-256 in hexadecimal."""
+    pieces = iter([table] if isinstance(table, pa.Table) else table)
+    first = next(pieces)
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+        for piece in chain([first], pieces):
+            writer.write_table(piece)
+    return write_atomically(path, memoryview(sink.getvalue()))
 
-    Raises
-    ------
-    InputError
-        If its kind is unknown, it exists, or its folder does not.
+
+def write_tsv(table: pa.Table, output: Path, *, header: bool = True) -> None:
+    """Write a table as lines of cells with tabs between; numbers with a fraction have six digits of it."""
+    rows = zip(*map(_cells, table.columns), strict=True)
+    lines = ("\t".join(row) + "\n" for row in rows)
+    head = "\t".join(table.column_names) + "\n" if header else ""
+    _write_text(head + "".join(lines), output)
+
+
+def write_jsonl(table: pa.Table, output: Path) -> None:
+    """Write an object a row."""
+    rows = (json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
+    _write_text("".join(rows), output)
+
+
+def write_tmx(table: pa.Table, output: Path) -> None:
+    """Write pairs as a TMX document; of a table without languages, in those that the file's name tells."""
+    if (languages := languages_of(output)) and "lang1" not in table.column_names:
+        for column, language in zip(("lang1", "lang2"), languages, strict=True):
+            table = table.append_column(column, pa.array([language] * table.num_rows, pa.string()))
+    languages = pc.unique(table["lang1"].cast(pa.string())).to_pylist()
+    source = languages[0] if len(languages) == 1 else "*all*"
+    header = (
+        f'<header creationtool="lingualign" creationtoolversion="{__version__}" segtype="sentence" '
+        f'o-tmf="plain" adminlang="en" srclang={quoteattr(source)} datatype="plaintext"/>'
+    )
+    start = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n<tmx version="1.4">\n'
+    _write_text(f"{start}{header}\n<body>\n{''.join(_units(table))}</body>\n</tmx>\n", output)
+
+
+def write_moses(table: pa.Table, output: Path) -> None:
+    """Write the two sides to a file each, a sentence a line; ``OUTPUT.en-fr`` names ``OUTPUT.en-fr.en`` and ``.fr``."""
+    for file, (side, _) in zip(moses_files(output), _SIDES, strict=True):
+        _write_text("".join(f"{line}\n" for line in one_line(table[side]).to_pylist()), file)
+
+
+def moses_files(output: Path) -> list[Path]:
+    """Name the two files of Moses text."""
+    return [output.with_name(f"{output.name}.{language}") for language in languages_of(output) or ()]
+
+
+def languages_of(output: Path) -> list[str] | None:
+    """Read two languages off a file's name, such as ``mined.en-fr.tmx`` and ``mined.en-fr``; None without them."""
+    name = Path(without_compression(output.name))
+    languages = (name.stem if name.suffix.lower() == ".tmx" else name.name).rpartition(".")[2].split("-")
+    return languages if len(languages) == 2 and are_languages(languages) else None
+
+
+def _write_text(content: str, output: Path) -> None:
+    write_atomically(output, compressed(content.encode(), output))
+
+
+def _ends_in(ending: str) -> Callable[[Path], bool]:
+    return lambda output: Path(without_compression(output.name)).suffix.lower() == ending
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """A format of files that pairs are written to.
+
+    Parameters
+    ----------
+    recognises
+        Test of the file's name.
+    write
+        Writer of a table: whole or not at all.
+    form
+        Form of the file's name where all columns of a table are written, in messages and help. None for a format that
+        holds none beside the sentences.
+    mined
+        The same where mined pairs are written; None for a format that they are not written in.
+    by_name
+        Whether the file's name must tell the languages that a table lacks.
+    write_mined
+        Writer of mined pairs, where it is another.
+    files
+        Names of the files that are written.
+    typed
+        Whether columns keep their types, also lists: mined pairs then come with all that is known of them, in pieces.
     """
-    if _kind(output) not in _KINDS:
-        raise InputError(f"output {str(output)!r}: not a known kind of file; give {', '.join(_KINDS)}")
+
+    recognises: Callable[[Path], bool]
+    write: Callable[[pa.Table, Path], object]
+    form: str | None = None
+    mined: str | None = None
+    by_name: bool = False
+    write_mined: Callable[[pa.Table, Path], object] | None = None
+    files: Callable[[Path], list[Path]] = lambda output: [output]
+    typed: bool = False
+
+
+OUTPUTS = {
+    "parquet": OutputFormat(
+        lambda output: output.suffix.lower() == ".parquet",
+        write_parquet,
+        form=".parquet",
+        mined=".parquet",
+        typed=True,
+    ),
+    "tsv": OutputFormat(
+        _ends_in(".tsv"), write_tsv, form=".tsv", mined=".tsv", write_mined=partial(write_tsv, header=False)
+    ),
+    "jsonl": OutputFormat(_ends_in(".jsonl"), write_jsonl, form=".jsonl"),
+    "tmx": OutputFormat(
+        _ends_in(".tmx"), write_tmx, form=".tmx", mined=".tmx named as in mined.en-fr.tmx", by_name=True
+    ),
+    "moses": OutputFormat(
+        lambda output: bool(output.suffix) and languages_of(Path(output.suffix[1:])) is not None,
+        write_moses,
+        mined="or Moses text named as in mined.en-fr",
+        by_name=True,
+        files=moses_files,
+    ),
+}
+"""Text is compressed by the ending of the file's name, ``.gz``, ``.xz``, ``.bz2``, ``.zst`` or ``.zip``."""
+
+
+def check_output(output: Path, *, overwrite: bool, languages: bool = True) -> None:
+    """Raise InputError for an output that `write_pairs` could not write.
+
+    Parameters
+    ----------
+    output
+        The file. An unknown ending is an error, a folder that does not exist, and a file that does.
+    overwrite
+        Whether the file may exist.
+    languages
+        Whether the table tells its languages; if not, the name of a TMX file must tell them.
+    """
+    found = format_of(output)
+    if found is None or found.form is None:
+        forms = ", ".join(each.form for each in OUTPUTS.values() if each.form)
+        raise InputError(f"output {str(output)!r}: not a known kind of file; give {forms}")
+    if found.by_name and not languages and languages_of(output) is None:
+        raise InputError(f"output {str(output)!r}: its name must tell the languages, as in aligned.en-fr.tmx")
     check_place(output, overwrite=overwrite)
+
+
+def format_of(output: Path) -> OutputFormat | None:
+    """Find the format that a file's name asks for."""
+    return next((each for each in OUTPUTS.values() if each.recognises(output)), None)
 
 
 def check_place(*files: Path, overwrite: bool) -> None:
@@ -76,47 +218,9 @@ def write_pairs(table: pa.Table, output: Path) -> None:
     OSError
         If it cannot be written.
     """
-    kind = _kind(output)
-    if kind == ".parquet":
-        write_parquet(table, output)
-    elif kind == ".tmx":
-        write_atomically(output, compressed(tmx(table), output))
-    elif kind == ".tsv":
-        write_atomically(output, compressed(tsv(table), output))
-    else:
-        rows = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
-        write_atomically(output, compressed(rows.encode(), output))
-
-
-def write_parquet(table: pa.Table | Iterable[pa.Table], path: Path) -> tuple[int, str]:
-    """Write a table, or pieces of one, compressed; gives the file's size in bytes and its SHA-256 in hexadecimal."""
-    pieces = iter([table] if isinstance(table, pa.Table) else table)
-    first = next(pieces)
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
-        for piece in chain([first], pieces):
-            writer.write_table(piece)
-    return write_atomically(path, memoryview(sink.getvalue()))
-
-
-def tsv(table: pa.Table, *, header: bool = True) -> bytes:
-    """Give a table as lines of cells with tabs between; numbers with a fraction have six digits of it."""
-    rows = zip(*map(_cells, table.columns), strict=True)
-    lines = ("\t".join(row) + "\n" for row in rows)
-    head = "\t".join(table.column_names) + "\n" if header else ""
-    return (head + "".join(lines)).encode()
-
-
-def tmx(table: pa.Table) -> bytes:
-    """Give pairs as a TMX document: see `write_pairs`."""
-    languages = pc.unique(table["lang1"].cast(pa.string())).to_pylist()
-    source = languages[0] if len(languages) == 1 else "*all*"
-    header = (
-        f'<header creationtool="lingualign" creationtoolversion="{__version__}" segtype="sentence" '
-        f'o-tmf="plain" adminlang="en" srclang={quoteattr(source)} datatype="plaintext"/>'
-    )
-    start = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n<tmx version="1.4">\n'
-    return f"{start}{header}\n<body>\n{''.join(_units(table))}</body>\n</tmx>\n".encode()
+    found = format_of(output)
+    assert found is not None  # as check_output has seen
+    found.write(table, output)
 
 
 def one_line(sentences: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -144,11 +248,6 @@ def compressed(content: bytes, output: Path) -> bytes:
             archive.writestr(member, content, zipfile.ZIP_DEFLATED)
         return packed.getvalue()
     return content
-
-
-def _kind(output: Path) -> str:
-    name = output.name if output.suffix == ".parquet" else without_compression(output.name)
-    return Path(name).suffix.lower()
 
 
 def _cells(column: pa.ChunkedArray) -> list[str]:
