@@ -133,7 +133,7 @@ def test_sentences_without_a_pair_are_left_out_too():
         for way, before, after in zip(ways, whole, without, strict=True):
             for margin, one, two in zip(("absolute", "distance", "ratio"), before, after, strict=True):
                 others = np.delete(np.arange(rows), number) if pair else np.arange(rows)
-                row, by = way.turned_by(margin).T
+                row, by = way.turns(margin).T
                 assert sorted(row[by == number]) == others[one[others] != two].tolist()
 
 

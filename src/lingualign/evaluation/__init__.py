@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
     from lingualign.evaluation.compare import compare
     from lingualign.evaluation.comparison_table import print_comparison
-    from lingualign.evaluation.evaluate import evaluate, save_scores
     from lingualign.evaluation.evaluator import BitextEvaluator
     from lingualign.evaluation.measure import measure
     from lingualign.evaluation.narrowing import in_languages
     from lingualign.evaluation.outcomes import Outcomes, load_outcomes, save_outcomes
-    from lingualign.evaluation.scores import score
+    from lingualign.evaluation.scores import evaluate, save_scores, score
     from lingualign.evaluation.sts import sts_pearson, sts_spearman
     from lingualign.evaluation.suites import Suite, load_suites
     from lingualign.evaluation.table import print_scores

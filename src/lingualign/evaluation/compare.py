@@ -11,26 +11,12 @@ import numpy as np
 
 from lingualign._version import __version__
 from lingualign.errors import InputError
-from lingualign.evaluation.scores import (
-    CORRELATIONS,
-    LOWER_IS_BETTER,
-    Figure,
-    SuiteScores,
-    mean_figure,
-    score_suite,
-)
+from lingualign.evaluation.metrics import METRICS, Figure, compared_on
+from lingualign.evaluation.scores import SuiteScores, mean_figure, score_suite
 from lingualign.evaluation.statistics import (
     Influence,
-    cohens_g,
-    cohens_h,
-    cohens_q,
     combine_sets,
     error_of_sets,
-    mcnemar,
-    odds_ratio,
-    permutation_p,
-    permuted_f1_differences,
-    permuted_spearman_differences,
     pooled_freedom,
     seed_error,
     t_p,
@@ -42,22 +28,12 @@ from lingualign.evaluation.verdicts import summary, verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy.typing as npt
-
     from lingualign.evaluation.outcomes import Outcomes, SuiteOutcomes
-    from lingualign.neighbours import Margin
 
 LEVEL = 0.05
 """Expected share of false findings among all differences that are called one."""
 
-_METRICS = {
-    "bitext": ("accuracy",),
-    "mining": ("accuracy", "mined_f1"),
-    "nway": ("accuracy", "xsim_margin"),
-    "sts": ("spearman",),
-}
 _ROUNDING = 1e-12
-_MARGINS: dict[str, Margin] = {"accuracy": "absolute", "xsim_margin": "ratio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,18 +211,23 @@ def _places(outcomes: Outcomes) -> list[Place]:
     places = []
     for group, suites in groups.items():
         for suite in suites:
-            places += [Place(metric, group, (suite.name,)) for metric in _METRICS[suite.kind]]
+            places += [Place(metric, group, (suite.name,)) for metric in compared_on(suite.kind)]
             if suite.kind == "nway":
-                places += [Place("accuracy", group, (suite.name,), pair) for pair in suite.retrieval]
-        for metric in dict.fromkeys(metric for suite in suites for metric in _METRICS[suite.kind]):
-            having = tuple(suite.name for suite in suites if metric in _METRICS[suite.kind])
+                places += [
+                    Place(metric, group, (suite.name,), pair)
+                    for metric in compared_on("nway")
+                    if METRICS[metric].compared_by_pair
+                    for pair in suite.retrieval
+                ]
+        for metric in dict.fromkeys(metric for suite in suites for metric in compared_on(suite.kind)):
+            having = tuple(suite.name for suite in suites if metric in compared_on(suite.kind))
             if len(having) > 1:
                 places.append(Place(metric, group, having))
     return places
 
 
 def _entry(place: Place, models: dict[str, _Measured]) -> dict[str, Any]:
-    lower = place.metric in LOWER_IS_BETTER
+    lower = METRICS[place.metric].lower_is_better
     values = {label: model.value for label, model in models.items() if not math.isnan(model.value)}
     best = min(values, key=lambda label: values[label] * (1 if lower else -1)) if values else None
     return {
@@ -281,82 +262,12 @@ def _comparison(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
     found["ci95"] = [max(bounds[0], low), min(bounds[1], high)]
     p = t_p(found["difference"] / error, freedom) if error > _ROUNDING else float(found["difference"] == 0)
     found |= {"test": "jackknife", "p": p}
+    metric = METRICS[place.metric]
     if len(a.seeds) > 1 or len(b.seeds) > 1:
-        effect = cohens_q if place.metric in CORRELATIONS else cohens_h
-        found["effect"] = {effect.__name__: effect(a.value, b.value)}
-        return found
-    return found | _single(place, a, b)
-
-
-def _single(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
-    """Look at two models of one seed each sentence by sentence; of correlations and mined pairs that is their test."""
+        return found | {"effect": {metric.effect.__name__: metric.effect(a.value, b.value)}}
     ((one,), (two,)) = (a.seeds, b.seeds)
-    pairs = [(one.suites[name], two.suites[name]) for name in place.suites]
-    difference = a.value - b.value
-    if place.metric in CORRELATIONS:
-        null = np.mean([_spearman_null(*suites) for suites in pairs], axis=0)
-        p = permutation_p(difference, null)
-        return {"test": "permutation", "p": p, "effect": {"cohens_q": cohens_q(a.value, b.value)}}
-    if place.metric == "mined_f1":
-        return _mined(pairs, a.value, b.value)
-    margin = _MARGINS[place.metric]
-    right = [[_right(suite, place.pair, margin) for suite in suites] for suites in pairs]
-    effect = {"cohens_h": cohens_h(a.value, b.value)} | _only(right)
-    found: dict[str, Any] = {"effect": effect}
-    if len(right) == 1 and len(right[0][0]) == 2:
-        ((x, y),) = right
-        ways = {"forward": mcnemar(x[0], y[0]), "backward": mcnemar(x[1], y[1])}
-        found["mcnemar"] = {
-            way: {"only_a": test.only_a, "only_b": test.only_b, "p": test.p} for way, test in ways.items()
-        }
-    return found
-
-
-def _only(right: Sequence[Sequence[npt.NDArray[np.bool_]]]) -> dict[str, float | None]:
-    """Weigh what only the first, or only the second, of each two has right."""
-    only_a = int(sum((x & ~y).sum() for x, y in right))
-    only_b = int(sum((~x & y).sum() for x, y in right))
-    return {
-        "cohens_g": cohens_g(only_a, only_b),
-        "odds_ratio": odds_ratio(only_a, only_b),
-        "only_a": only_a,
-        "only_b": only_b,
-    }
-
-
-def _mined(
-    pairs: list[tuple[SuiteOutcomes, SuiteOutcomes]], value_a: float, value_b: float
-) -> dict[str, Any]:
-    """Test what two models mined: for each source sentence the two may change places."""
-    right, nulls = [], []
-    for suites in pairs:
-        both = [suite.mined for suite in suites if suite.mined is not None]
-        sentences = np.union1d(*(mined.source for mined in both))
-        counts = []
-        for mined in both:
-            of_sentence = np.zeros((len(sentences), 3))
-            of_sentence[np.searchsorted(sentences, mined.source)] = mined.counts
-            counts.append(of_sentence)
-        one, two = counts
-        right.append([of_sentence[:, 0] > 0 for of_sentence in counts])
-        nulls.append(permuted_f1_differences(one[:, :2], two[:, :2], one[:, 2]))
-    p = permutation_p(value_a - value_b, np.mean(nulls, axis=0))
-    effect = {"cohens_h": cohens_h(value_a, value_b)} | _only(right)
-    return {"test": "permutation", "p": p, "effect": effect}
-
-
-def _spearman_null(one: SuiteOutcomes, two: SuiteOutcomes) -> npt.NDArray[np.float64]:
-    assert one.predicted is not None
-    assert two.predicted is not None
-    assert one.gold is not None
-    return permuted_spearman_differences(one.predicted, two.predicted, one.gold)
-
-
-def _right(suite: SuiteOutcomes, pair: str | None, margin: Margin) -> npt.NDArray[np.bool_]:
-    """Tell what is right of a suite or a language pair of it: (outcomes a row, rows)."""
-    found = [suite.retrieval[pair]] if pair else suite.retrieval.values()
-    hits = [retrieval.hits(margin) for retrieval in found]
-    return np.stack([way for each in hits for way in (each.forward, each.backward)])
+    suites = [(one.suites[name], two.suites[name]) for name in place.suites]
+    return found | metric.compare(a.value, b.value, suites, place.pair)
 
 
 def _judge(figure: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lingualign.evaluation.verdicts import METRIC_NAMES
+from lingualign.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +56,7 @@ def print_comparison(comparison: dict[str, Any], console: Console | None = None)
 def row_name(figure: dict[str, Any]) -> str:
     """Name a row: the place, its metric, and an arrow where less is better."""
     lower = " ↓" if figure["lower_is_better"] else ""
-    return f"{figure['place']}, {METRIC_NAMES[figure['metric']]}{lower}"
+    return f"{figure['place']}, {METRICS[figure['metric']].words}{lower}"
 
 
 def cell(figure: dict[str, Any], label: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from lingualign.evaluation.outcomes import Retrieval, Way
+from lingualign.evaluation.outcomes import Retrieved, Way
 from lingualign.evaluation.statistics import Influence
 from lingualign.evaluation.xsim import margin_retrieved
 from lingualign.neighbours import NEIGHBOURHOOD, Margin, Neighbours, margin_scores
@@ -26,7 +26,7 @@ _BLOCK = 2_048
 """Rows whose neighbourhoods are held at once."""
 
 
-def find_retrieval(there: Neighbours, back: Neighbours, rows: int) -> Retrieval:
+def find_retrieval(there: Neighbours, back: Neighbours, rows: int) -> Retrieved:
     """Find what the sentences of two languages retrieve, and what else they would without each sentence.
 
     Parameters
@@ -39,7 +39,7 @@ def find_retrieval(there: Neighbours, back: Neighbours, rows: int) -> Retrieval:
     firsts, seconds = len(there.index), len(back.index)
     of_second = np.arange(seconds)
     of_first = np.arange(firsts) + np.where(np.arange(firsts) < rows, 0, seconds - rows)
-    return Retrieval(
+    return Retrieved(
         _way(there, back, rows, of_second, of_first), _way(back, there, rows, of_first, of_second)
     )
 
@@ -63,14 +63,14 @@ def _way(
         {margin: np.where(retrieved < rows, retrieved, -1) for margin, retrieved in found.items()},
         candidates[own.index[:rows, :2]],
         {
-            margin: turned_by(own, others, margin, rows, candidates, queries)
+            margin: find_turned(own, others, margin, rows, candidates, queries)
             for margin in margins
             if margin != "absolute"
         },
     )
 
 
-def turned_by(
+def find_turned(
     own: Neighbours,
     others: Neighbours,
     margin: Margin,
@@ -160,7 +160,7 @@ def hit_influence(right: npt.NDArray[np.bool_], turned: npt.NDArray[np.int64]) -
     right
         (n,).
     turned
-        As `turned_by` gives it.
+        As `find_turned` gives it.
     """
     rows = len(right)
     row, by = turned.T

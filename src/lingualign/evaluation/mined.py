@@ -13,7 +13,7 @@ from lingualign.neighbours import NEIGHBOURHOOD, judge, nearest_neighbours, retr
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lingualign.evaluation.outcomes import Retrieval
+    from lingualign.evaluation.outcomes import Retrieved
     from lingualign.evaluation.suites import Suite
     from lingualign.neighbours import Neighbours, Pairs
 
@@ -22,7 +22,7 @@ def measure_mining(
     suite: Suite,
     vectors: dict[str, npt.NDArray[np.float32]],
     training: dict[str, npt.NDArray[np.float32]] | None,
-) -> tuple[Retrieval, Mined, tuple[Neighbours, Neighbours], list[str]]:
+) -> tuple[Retrieved, Mined, tuple[Neighbours, Neighbours], list[str]]:
     """Find the translation of each pair's sentences among all, and mine pairs from all with all.
 
     Parameters
@@ -36,7 +36,7 @@ def measure_mining(
 
     Returns
     -------
-    retrieval : Retrieval
+    retrieval : Retrieved
         Of the pairs' sentences among all of the other side, as MTEB's first BUCC has it; -1 where a sentence without
         a pair is retrieved.
     mined : Mined

@@ -37,6 +37,8 @@ from lingualign.neighbours import Margin
 from lingualign.records import read_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy.typing as npt
     import pyarrow as pa
 
@@ -61,13 +63,13 @@ class Way:
     nearest: npt.NDArray[np.int64]
     """(n, 2), numbers of the two nearest by cosine"""
     turned: dict[Margin, npt.NDArray[np.int64]]
-    """By each margin but ``absolute``: as of `turned_by`"""
+    """By each margin but ``absolute``: as of `turns`"""
 
     def right(self, margin: Margin = "absolute") -> npt.NDArray[np.bool_]:
         """Whether each sentence's translation is what it retrieves: (n,)."""
         return np.asarray(self.retrieved[margin] == np.arange(len(self.nearest)))
 
-    def turned_by(self, margin: Margin = "absolute") -> npt.NDArray[np.int64]:
+    def turns(self, margin: Margin = "absolute") -> npt.NDArray[np.int64]:
         """Which outcome would turn, from right to wrong or back, without which sentence: (m, 2) rows and numbers."""
         if margin != "absolute":
             return self.turned[margin]
@@ -77,7 +79,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Retrieval:
+class Retrieved:
     """What the sentences of two languages retrieve from each other."""
 
     forward: Way
@@ -137,7 +139,7 @@ class SuiteOutcomes:
     group: str
     kind: Kind
     sentences: list[str]
-    retrieval: dict[str, Retrieval] = field(default_factory=dict)
+    retrieval: dict[str, Retrieved] = field(default_factory=dict)
     predicted: npt.NDArray[np.float64] | None = None
     gold: npt.NDArray[np.float64] | None = None
     mined: Mined | None = None
@@ -304,28 +306,19 @@ def _schema() -> pa.Schema:
     import pyarrow as pa
 
     named = pa.dictionary(pa.int32(), pa.string())
+    types = {
+        "float64": pa.float64(),
+        "int64": pa.int64(),
+        "bool": pa.bool_(),
+        "numbers": pa.list_(pa.int64()),
+    }
     return pa.schema(
         [
             ("suite", named),
             ("pair", named),
             ("row", pa.int64()),
             ("sentence", pa.string()),
-            *(
-                (_column(direction, margin), pa.int64())
-                for direction in _DIRECTIONS
-                for margin in get_args(Margin)
-            ),
-            *((_beside(direction, None), pa.list_(pa.int64())) for direction in _DIRECTIONS),
-            *(
-                (_beside(direction, margin), pa.list_(pa.int64()))
-                for direction in _DIRECTIONS
-                for margin in _OVER_NEIGHBOURS
-            ),
-            ("predicted", pa.float64()),
-            ("gold", pa.float64()),
-            ("mined", pa.int64()),
-            ("mined_right", pa.bool_()),
-            ("wanted", pa.int64()),
+            *((name, types[kind]) for part in PARTS for name, kind in part.columns.items()),
         ]
     )
 
@@ -340,17 +333,30 @@ def _beside(direction: str, margin: str | None) -> str:
 
 
 def _columns(suite: SuiteOutcomes) -> list[tuple[str, dict[str, Any]]]:
-    """Give a suite's figures by language pair, and in each by column, null where it has none."""
+    """Give a suite's outcomes by language pair, and in each by column, null where it has none."""
     nothing = dict.fromkeys(_schema().names[4:], [None] * suite.rows)
-    if suite.kind == "sts":
-        return [("sentence1-sentence2", {**nothing, "predicted": suite.predicted, "gold": suite.gold})]
-    of_mined = {}
-    if (mined := suite.mined) is not None:
-        of_mined = {"mined": mined.target, "mined_right": mined.right, "wanted": mined.wanted}
-    return [
-        (pair, nothing | _way("forward", found.forward) | _way("backward", found.backward) | of_mined)
-        for pair, found in suite.retrieval.items()
-    ]
+    parts = [part for part in PARTS if suite.kind in part.kinds]
+    by_pair = []
+    for pair in suite.retrieval or ["sentence1-sentence2"]:
+        columns = dict(nothing)
+        for part in parts:
+            columns |= part.write(suite, pair)
+        by_pair.append((pair, columns))
+    return by_pair
+
+
+def _write_retrieval(suite: SuiteOutcomes, pair: str) -> dict[str, Any]:
+    found = suite.retrieval[pair]
+    return _way("forward", found.forward) | _way("backward", found.backward)
+
+
+def _write_similarity(suite: SuiteOutcomes, pair: str) -> dict[str, Any]:
+    return {"predicted": suite.predicted, "gold": suite.gold}
+
+
+def _write_mined(suite: SuiteOutcomes, pair: str) -> dict[str, Any]:
+    assert suite.mined is not None
+    return {"mined": suite.mined.target, "mined_right": suite.mined.right, "wanted": suite.mined.wanted}
 
 
 def _way(direction: str, way: Way) -> dict[str, Any]:
@@ -375,33 +381,34 @@ def _suite(name: str, about: dict[str, Any], table: pa.Table) -> SuiteOutcomes:
     }
     if not parts:
         raise ValueError(f"{name} has no rows")
-    known: dict[str, Any] = {"space": dict(about["space"]), "warnings": list(about["warnings"])}
-    if about["kind"] == "mining":
-        ((pair, part),) = parts.items()
-        known["mined"] = _mined(name, about, part)
-        parts = {pair: part.slice(0, len(part) - part["sentence"].null_count)}
-    sentences = next(iter(parts.values()))["sentence"].to_pylist()
+    sentences = next(iter(parts.values()))["sentence"].drop_null().to_pylist()
     rows = len(sentences)
+    # Rows beyond the sentences' are of sentences without a pair, which only a mining suite has.
+    beyond = about["kind"] == "mining"
     for pair, part in parts.items():
-        if (
-            None in sentences
-            or part["sentence"].to_pylist() != sentences
-            or part["row"].to_pylist() != list(range(rows))
-        ):
+        of_rows = part.slice(0, rows) if beyond else part
+        if of_rows["sentence"].to_pylist() != sentences or of_rows["row"].to_pylist() != list(range(rows)):
             raise ValueError(f"the rows of {name}, {pair}, are incomplete or out of order")
-    if about["kind"] == "sts":
-        (part,) = parts.values()
-        for column in ("predicted", "gold"):
-            known[column] = part[column].to_numpy().astype(np.float64)
-            if not np.isfinite(known[column]).all():
-                raise ValueError(f"{name}: {column!r} is not a number in every row")
-    else:
-        least = -1 if about["kind"] == "mining" else 0
-        known["retrieval"] = {pair: _retrieval(name, part, rows, least) for pair, part in parts.items()}
+    known: dict[str, Any] = {"space": dict(about["space"]), "warnings": list(about["warnings"])}
+    for each in PARTS:
+        if about["kind"] in each.kinds:
+            known |= each.read(name, about, parts, rows)
     return SuiteOutcomes(name, str(about["group"]), about["kind"], sentences, **known)
 
 
-def _mined(name: str, about: dict[str, Any], part: pa.Table) -> Mined:
+def _read_similarity(
+    name: str, about: dict[str, Any], parts: dict[str, pa.Table], rows: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    (part,) = parts.values()
+    known = {column: part[column].to_numpy().astype(np.float64) for column in ("predicted", "gold")}
+    for column, values in known.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}: {column!r} is not a number in every row")
+    return known
+
+
+def _read_mined(name: str, about: dict[str, Any], parts: dict[str, pa.Table], rows: int) -> dict[str, Mined]:
+    (part,) = parts.values()
     columns = [part[column] for column in ("row", "mined", "mined_right", "wanted")]
     if any(column.null_count for column in columns):
         raise ValueError(f"{name}: what was mined for some sentence is missing")
@@ -409,18 +416,28 @@ def _mined(name: str, about: dict[str, Any], part: pa.Table) -> Mined:
     if (np.diff(source) <= 0).any() or target.min() < -1 or wanted.min() < 0 or not wanted.any():
         raise ValueError(f"{name}: its sentences are out of order, or none has a pair")
     threshold = about["threshold"]
-    return Mined(
-        source,
-        target,
-        right.astype(bool),
-        wanted,
-        None if threshold is None else float(threshold),
-        str(about["threshold_from"]),
-    )
+    return {
+        "mined": Mined(
+            source,
+            target,
+            right.astype(bool),
+            wanted,
+            None if threshold is None else float(threshold),
+            str(about["threshold_from"]),
+        )
+    }
 
 
-def _retrieval(name: str, part: pa.Table, rows: int, least: int) -> Retrieval:
-    return Retrieval(*(_read_way(name, part, direction, rows, least) for direction in _DIRECTIONS))
+def _read_retrieval(
+    name: str, about: dict[str, Any], parts: dict[str, pa.Table], rows: int
+) -> dict[str, dict[str, Retrieved]]:
+    least = -1 if about["kind"] == "mining" else 0
+    return {
+        "retrieval": {
+            pair: Retrieved(*(_read_way(name, part.slice(0, rows), way, rows, least) for way in _DIRECTIONS))
+            for pair, part in parts.items()
+        }
+    }
 
 
 def _read_way(name: str, part: pa.Table, direction: str, rows: int, least: int) -> Way:
@@ -460,3 +477,43 @@ def _read_numbers(
     if len(found) and (found.min() < 0 or (most is not None and found.max() >= most)):
         raise ValueError(f"{name}: {column!r} names sentences that are not there")
     return pc.list_parent_indices(lists).to_numpy().astype(np.int64), found
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A row of `PARTS`.
+
+    Attributes
+    ----------
+    kinds
+        Kinds of suites that have it.
+    columns
+        Its columns in the file, with their types: ``float64``, ``int64``, ``bool``, or ``numbers``, a list of them.
+    write
+        Gives the columns' values for a language pair of a suite.
+    read
+        Gives the fields of `SuiteOutcomes` from the suite's name, what the metadata say of it, its rows by language
+        pair, and the number of rows that are scored; raises ValueError for what cannot be outcomes.
+    """
+
+    kinds: tuple[Kind, ...]
+    columns: dict[str, str]
+    write: Callable[[SuiteOutcomes, str], dict[str, Any]]
+    read: Callable[[str, dict[str, Any], dict[str, pa.Table], int], Mapping[str, Any]]
+
+
+PARTS = (
+    Part(
+        ("bitext", "nway", "mining"),
+        {_column(way, margin): "int64" for way in _DIRECTIONS for margin in get_args(Margin)}
+        | {_beside(way, None): "numbers" for way in _DIRECTIONS}
+        | {_beside(way, margin): "numbers" for way in _DIRECTIONS for margin in _OVER_NEIGHBOURS},
+        _write_retrieval,
+        _read_retrieval,
+    ),
+    Part(("sts",), {"predicted": "float64", "gold": "float64"}, _write_similarity, _read_similarity),
+    Part(
+        ("mining",), {"mined": "int64", "mined_right": "bool", "wanted": "int64"}, _write_mined, _read_mined
+    ),
+)
+"""What is kept of each sentence, in the order of the columns; a metric that needs more is a row more."""

@@ -1,67 +1,30 @@
-"""Figures from outcomes: the entries of ``scores.json``, each figure with what the rows contribute to it."""
+"""Figures from outcomes, in the form of ``scores.json``."""
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.evaluation.bitext import f1_shares
-from lingualign.evaluation.left_out import f1_influence, hit_influence
-from lingualign.evaluation.statistics import (
-    Influence,
-    combine,
-    combine_sets,
-    correlation_interval,
-    error_of_sets,
-    rate_interval,
-    wilson,
-)
-from lingualign.evaluation.sts import pearson, pearson_influence, spearman, spearman_influence
+from lingualign.errors import InputError
+from lingualign.evaluation.measure import measure
+from lingualign.evaluation.metrics import METRICS, Evidence, Figure, metrics_of
+from lingualign.evaluation.statistics import combine_sets
+from lingualign.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    import numpy.typing as npt
+    from sentence_transformers import SentenceTransformer
 
-    from lingualign.evaluation.outcomes import Outcomes, Retrieval, SuiteOutcomes
-
-CORRELATIONS = ("spearman", "pearson")
-LOWER_IS_BETTER = ("xsim", "xsim_distance", "xsim_margin")
-MEANS = ("accuracy", "f1", "mined_f1", "xsim", "xsim_distance", "xsim_margin", *CORRELATIONS)
-"""The figures that are averaged over the suites of a group."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Figure:
-    """A figure, and what the rows contribute to it."""
-
-    value: float
-    """NaN where it is undefined."""
-    influences: dict[int, Influence]
-    """By number of rows: see `statistics.combine_sets`. Empty where it is undefined."""
-    rows: int
-    rate: bool = True
-    """Whether it lies in [0, 1]; else it is a correlation."""
-
-    @property
-    def ci95(self) -> list[float] | None:
-        """Its 95% interval; None where it is undefined."""
-        if math.isnan(self.value):
-            return None
-        error = error_of_sets(self.influences)
-        return list(
-            rate_interval(self.value, error, self.rows * len(self.influences))
-            if self.rate
-            else correlation_interval(self.value, error)
-        )
-
-    @property
-    def told(self) -> float | None:
-        """The value as JSON has it."""
-        return None if math.isnan(self.value) else self.value
+    from lingualign.embedding.encoders import SentenceEncoder
+    from lingualign.embedding.options import Pooling
+    from lingualign.evaluation.outcomes import Outcomes, SuiteOutcomes
+    from lingualign.evaluation.suites import Suite
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +36,77 @@ class SuiteScores:
     """By metric; of an n-way set the means over its language pairs."""
     pairs: dict[str, dict[str, Figure]] = field(default_factory=dict)
     """Of an n-way set: by language pair and metric."""
+
+
+def evaluate(
+    model: str | SentenceTransformer | SentenceEncoder,
+    suites: Sequence[Suite],
+    *,
+    prompt: str | None = None,
+    pooling: Pooling | None = None,
+    device: str | None = None,
+    kept: Path | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Encode each distinct sentence of all suites once, and score every suite.
+
+    Parameters
+    ----------
+    model
+        What `lingualign.embedding.encoders.open_encoder` takes: a hub id, a folder, ``minilm``, a loaded model, a file
+        of vectors, an embeddings service.
+    suites
+        As `load_suites` reads them.
+    prompt
+        Put before every sentence, on both sides: ``"query: "`` for E5. None takes the model's own default prompt,
+        which most models have not; ``""`` takes none.
+    pooling
+        ``mean``, ``cls`` or ``last``, of a transformer without sentence-transformers modules; the mean by default.
+    device
+        Where the model runs, such as ``cpu`` or ``cuda:1``; by default where it is, or on the best there is.
+    kept
+        Folder of vectors by which a second evaluation encodes nothing that an earlier one has encoded by the same
+        weights and prompt; the command keeps them in the user's cache. None keeps nothing.
+    progress
+        Whether to show a progress bar while encoding.
+
+    Returns
+    -------
+    dict
+        Ready for JSON, rates in [0, 1]:
+
+        - ``model``: ``name``, ``fingerprint``, ``dimensions``, ``prompt``, ``prompt_from`` (``option``, ``model``: its
+          own configuration, or ``none``), ``kind`` of encoder, and ``pooling`` where it has one; ``lingualign``: the
+          version.
+        - ``suites`` by name, each with ``kind``, ``rows`` and, if a sanity check finds fault, ``warnings``:
+
+          - bitext: ``accuracy`` (the mean of both directions), ``forward`` (sentence1 to sentence2) and
+            ``backward``; ``f1`` in the same three forms, ``f1_forward`` being the main score of MTEB; both
+            directions averaged, the error rates ``xsim`` (absolute, 1 - accuracy), ``xsim_distance`` and
+            ``xsim_margin`` (ratio; 4 neighbours).
+          - nway: ``pairs``, one entry ``eng_Latn-fra_Latn`` for each unordered pair of languages in the
+            order of the columns, with the same figures; and ``mean``, over all pairs.
+          - mining: the figures of bitext, of the pairs' sentences among all, and ``mining``: ``f1``, ``precision`` and
+            ``recall`` of the pairs ``mined`` (their number) by ratio margin from ``threshold`` on, which was chosen on
+            ``threshold_from``.
+          - sts: ``spearman`` and ``pearson``, null where all cosines are equal.
+
+          Their 95% intervals are ``ci95``, of ``accuracy`` or ``spearman``, and ``forward_ci95``,
+          ``xsim_ci95`` and so on. bitext, nway and mining have ``space`` beside, of `lingualign.evaluation.space`:
+          ``alignment``, ``uniformity``, ``isotropy``, ``language_identifiability`` and ``hubness``, with their
+          intervals; of mining suites it is of the pairs, but for ``hubness``, which is of all sentences.
+        - ``means`` by group (`Suite.group`): each metric's plain mean over the group's suites that have it, null where
+          it is undefined for one, and its interval in ``ci95`` by metric; ``mined_f1`` is of the pairs mined.
+
+    Raises
+    ------
+    InputError
+        If there are no suites or two of the same name, a suite's columns differ in length, the model cannot be
+        loaded, or it gives NaN or infinite values.
+    """
+    return score(
+        measure(model, suites, prompt=prompt, pooling=pooling, device=device, kept=kept, progress=progress)
+    )
 
 
 def score(outcomes: Outcomes) -> dict[str, Any]:
@@ -90,13 +124,28 @@ def score(outcomes: Outcomes) -> dict[str, Any]:
 
 
 def score_suite(outcomes: SuiteOutcomes) -> SuiteScores:
-    """Compute the figures of one suite."""
-    scores = {"bitext": _bitext, "mining": _mining, "nway": _nway, "sts": _sts}[outcomes.kind](outcomes)
+    """Compute the figures of one suite; of an n-way set of every unordered pair of languages, and their means."""
+    entry: dict[str, Any] = {"kind": outcomes.kind, "rows": outcomes.rows}
+    if outcomes.kind == "nway":
+        evidence = {pair: Evidence(outcomes, retrieved) for pair, retrieved in outcomes.retrieval.items()}
+        of_pair = {pair: _figures(each) for pair, each in evidence.items()}
+        figures = {
+            name: mean_figure(each[name] for each in of_pair.values())
+            for name, metric in metrics_of("nway").items()
+            if metric.averaged
+        }
+        entry["pairs"] = {pair: _entry(evidence[pair], each) for pair, each in of_pair.items()}
+        entry["mean"] = _with_intervals(figures)
+    else:
+        of_pair = {}
+        whole = Evidence(outcomes, next(iter(outcomes.retrieval.values()), None))
+        figures = _figures(whole)
+        entry |= _entry(whole, figures)
     if outcomes.space:
-        scores.entry["space"] = outcomes.space
+        entry["space"] = outcomes.space
     if outcomes.warnings:
-        scores.entry["warnings"] = outcomes.warnings
-    return scores
+        entry["warnings"] = outcomes.warnings
+    return SuiteScores(entry, figures, of_pair)
 
 
 def mean_figure(figures: Iterable[Figure]) -> Figure:
@@ -118,8 +167,8 @@ def group_figures(members: Iterable[SuiteScores]) -> dict[str, Figure]:
     members = list(members)
     return {
         metric: mean_figure(member.figures[metric] for member in members if metric in member.figures)
-        for metric in MEANS
-        if any(metric in member.figures for member in members)
+        for metric in METRICS
+        if METRICS[metric].averaged and any(metric in member.figures for member in members)
     }
 
 
@@ -131,136 +180,40 @@ def _means(members: list[SuiteScores]) -> dict[str, Any]:
     }
 
 
-def _bitext(outcomes: SuiteOutcomes) -> SuiteScores:
-    (retrieval,) = outcomes.retrieval.values()
-    figures = _figures(retrieval)
-    entry = {"kind": outcomes.kind, "rows": outcomes.rows, **_entry(figures)}
-    return SuiteScores(entry, figures)
+def _figures(evidence: Evidence) -> dict[str, Figure]:
+    return {name: metric.figure(evidence) for name, metric in metrics_of(evidence.suite.kind).items()}
 
 
-def _mining(outcomes: SuiteOutcomes) -> SuiteScores:
-    """Score the retrieval of the pairs, and the pairs mined."""
-    mined = outcomes.mined
-    assert mined is not None
-    scores = _bitext(outcomes)
-    counts = mined.counts
-    right, taken, wanted = counts.sum(axis=0)
-    value = float(2 * right / (taken + wanted))
-    # To first order, by the place of the sentence, so that the same sentence of two models is one.
-    contributions = np.zeros(mined.source.max() + 1)
-    contributions[mined.source] = (2 * counts[:, 0] - value * (counts[:, 1] + counts[:, 2])) / (
-        taken + wanted
-    )
-    f1 = Figure(value, {outcomes.rows: Influence(contributions)}, len(mined.source))
-    scores.entry["mining"] = {
-        "f1": f1.value,
-        "ci95": f1.ci95,
-        "precision": float(right / taken) if taken else 0.0,
-        "precision_ci95": list(wilson(right, taken)) if taken else None,
-        "recall": float(right / wanted),
-        "recall_ci95": list(wilson(right, wanted)),
-        "mined": int(taken),
-        "threshold": mined.threshold,
-        "threshold_from": mined.threshold_from,
-    }
-    return SuiteScores(scores.entry, {**scores.figures, "mined_f1": f1})
-
-
-def _nway(outcomes: SuiteOutcomes) -> SuiteScores:
-    """Score every unordered pair of languages, each figure the mean of the two directions."""
-    of_pair = {pair: _figures(retrieval) for pair, retrieval in outcomes.retrieval.items()}
-    metrics = [metric for metric in MEANS if metric in next(iter(of_pair.values()))]
-    mean = {metric: mean_figure(figures[metric] for figures in of_pair.values()) for metric in metrics}
-    entry = {
-        "kind": outcomes.kind,
-        "rows": outcomes.rows,
-        "pairs": {pair: _entry(figures) for pair, figures in of_pair.items()},
-        "mean": _with_intervals(mean),
-    }
-    return SuiteScores(entry, mean, of_pair)
-
-
-def _sts(outcomes: SuiteOutcomes) -> SuiteScores:
-    predicted, gold = outcomes.predicted, outcomes.gold
-    assert predicted is not None
-    assert gold is not None
-    figures = {}
-    for metric, function, influence in (
-        ("spearman", spearman, spearman_influence),
-        ("pearson", pearson, pearson_influence),
-    ):
-        value = function(predicted, gold)
-        of_rows = {} if math.isnan(value) else {outcomes.rows: influence(predicted, gold)}
-        figures[metric] = Figure(value, of_rows, outcomes.rows, rate=False)
-    entry = {"kind": outcomes.kind, "rows": outcomes.rows, **_with_intervals(figures)}
-    return SuiteScores(entry, figures)
-
-
-def _figures(retrieval: Retrieval) -> dict[str, Figure]:
-    """Compute the figures of a language pair."""
-    influences = _influences(retrieval)
-    figures = {
-        metric: Figure(float(of_rows.mean()), {len(of_rows): influences[metric]}, len(of_rows))
-        for metric, of_rows in _by_row(retrieval).items()
-    }
-    right = figures["accuracy"]
-    figures["xsim"] = Figure(1 - right.value, combine_sets([right.influences], [-1]), right.rows)
-    return figures
-
-
-def _by_row(retrieval: Retrieval) -> dict[str, npt.NDArray[np.float64]]:
-    forward, backward = (
-        f1_shares(way.retrieved["absolute"]) for way in (retrieval.forward, retrieval.backward)
-    )
-    hits, ratio = retrieval.hits(), retrieval.hits("ratio")
-    return {
-        "accuracy": hits.both,
-        "forward": hits.forward.astype(np.float64),
-        "backward": hits.backward.astype(np.float64),
-        "f1": (forward + backward) / 2,
-        "f1_forward": forward,
-        "f1_backward": backward,
-        "xsim_distance": 1 - retrieval.hits("distance").both,
-        "xsim_margin": 1 - ratio.both,
-        "xsim_margin_forward": 1 - ratio.forward.astype(np.float64),
-        "xsim_margin_backward": 1 - ratio.backward.astype(np.float64),
-    }
-
-
-def _influences(retrieval: Retrieval) -> dict[str, Influence]:
-    """Give what the rows contribute to each figure of `_by_row`."""
-    ways = (retrieval.forward, retrieval.backward)
-    hits, distance, ratio = (
-        [hit_influence(way.right(margin), way.turned_by(margin)) for way in ways]
-        for margin in ("absolute", "distance", "ratio")
-    )
-    f1 = [f1_influence(way.nearest) for way in ways]
-    return {
-        "accuracy": combine(hits, [0.5, 0.5]),
-        "forward": hits[0],
-        "backward": hits[1],
-        "f1": combine(f1, [0.5, 0.5]),
-        "f1_forward": f1[0],
-        "f1_backward": f1[1],
-        "xsim_distance": combine(distance, [-0.5, -0.5]),
-        "xsim_margin": combine(ratio, [-0.5, -0.5]),
-        "xsim_margin_forward": combine(ratio[:1], [-1]),
-        "xsim_margin_backward": combine(ratio[1:], [-1]),
-    }
-
-
-def _entry(figures: dict[str, Figure]) -> dict[str, Any]:
-    order = (
-        *("accuracy", "forward", "backward", "f1", "f1_forward", "f1_backward"),
-        *("xsim", "xsim_distance", "xsim_margin", "xsim_margin_forward", "xsim_margin_backward"),
-    )
-    return _with_intervals({metric: figures[metric] for metric in order})
+def _entry(evidence: Evidence, figures: dict[str, Figure]) -> dict[str, Any]:
+    entry = _with_intervals({name: figure for name, figure in figures.items() if METRICS[name].entry is None})
+    for name, figure in figures.items():
+        if lay_out := METRICS[name].entry:
+            entry |= lay_out(evidence, figure)
+    return entry
 
 
 def _with_intervals(figures: dict[str, Figure]) -> dict[str, Any]:
-    """Give each figure with its interval; that of the first, which the suite is known by, is plain ``ci95``."""
     entry: dict[str, Any] = {}
-    for metric, figure in figures.items():
-        entry[metric] = figure.told
-        entry["ci95" if metric in ("accuracy", "spearman") else f"{metric}_ci95"] = figure.ci95
+    for name, figure in figures.items():
+        entry[name] = figure.told
+        entry["ci95" if METRICS[name].known_by else f"{name}_ci95"] = figure.ci95
     return entry
+
+
+def save_scores(scores: dict[str, Any], path: str | Path) -> None:
+    """Write scores as JSON; a file that is there already is replaced whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    text = json.dumps(scores, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+    except OSError as error:
+        raise InputError(
+            f"scores cannot be written to {path}: {error.strerror}; give another file"
+        ) from error

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lingualign.evaluation.metrics import METRICS, known_by
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
     from rich.table import Table
 
-_BITEXT = {"accuracy": "accuracy", "95%": "ci95", "forward": "forward", "backward": "backward", "F1": "f1"}
-_NWAY = {"accuracy": "accuracy", "95%": "ci95", "xSIM": "xsim", "xSIM margin": "xsim_margin"}
-_STS = {"Spearman": "spearman", "95%": "ci95", "Pearson": "pearson"}
+    from lingualign.evaluation.suites import Kind
+
 _MINING = {"F1": "f1", "95%": "ci95", "precision": "precision", "recall": "recall"}
 SPACE_FIGURES = {
     "alignment": "alignment",
@@ -68,7 +69,7 @@ def print_gain(before: dict[str, Any], after: dict[str, Any], console: Console) 
         earlier = before["suites"][name]
         if entry["kind"] == "nway":
             entry, earlier = entry["mean"], earlier["mean"]
-        metric = "spearman" if "spearman" in entry else "accuracy"
+        metric = known_by(entry)
         table.add_row(
             Text(name),
             metric,
@@ -88,11 +89,13 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
     of_kind: dict[str, dict[str, Any]] = {"bitext": {}, "mining": {}, "nway": {}, "sts": {}}
     for name, entry in scores["suites"].items():
         of_kind[entry["kind"]][name] = entry
-    for title, kind, columns in (
-        ("Bitext retrieval, % right", "bitext", _BITEXT),
-        ("Pairs among sentences without one, % of the pairs' sentences right", "mining", _BITEXT),
-        ("Semantic similarity, x 100", "sts", _STS),
-    ):
+    titles: dict[Kind, str] = {
+        "bitext": "Bitext retrieval, % right",
+        "mining": "Pairs among sentences without one, % of the pairs' sentences right",
+        "sts": "Semantic similarity, x 100",
+    }
+    for kind, title in titles.items():
+        columns = _columns(kind)
         table = _empty(title, "suite", ["rows", *columns])
         for name, entry in of_kind[kind].items():
             table.add_row(Text(name), f"{entry['rows']:,}", *_cells(entry, columns))
@@ -104,12 +107,13 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
         threshold = "undefined" if mined["threshold"] is None else f"{mined['threshold']:.4f}"
         table.add_row(Text(name), *counts, *_cells(mined, _MINING), threshold)
     yield table
+    columns = _columns("nway")
     for name, entry in of_kind["nway"].items():
-        table = _empty(f"{name}, n-way retrieval of {entry['rows']:,} rows, %", "pair", list(_NWAY))
+        table = _empty(f"{name}, n-way retrieval of {entry['rows']:,} rows, %", "pair", list(columns))
         for pair, figures in entry["pairs"].items():
-            table.add_row(Text(pair), *_cells(figures, _NWAY))
+            table.add_row(Text(pair), *_cells(figures, columns))
         table.add_section()
-        table.add_row("mean", *_cells(entry["mean"], _NWAY), style="bold")
+        table.add_row("mean", *_cells(entry["mean"], columns), style="bold")
         yield table
     table = _empty("The space of vectors", "suite", ["figure", "value", "95%"])
     for name, entry in scores["suites"].items():
@@ -124,6 +128,17 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
         for metric, interval in means["ci95"].items():
             table.add_row(Text(group), metric, _percent(means[metric]), _percent(interval))
     yield table
+
+
+def _columns(kind: Kind) -> dict[str, str]:
+    """Give the headings of a kind's table and the keys of their figures, an interval after what suites are known by."""
+    columns = {}
+    for name, metric in METRICS.items():
+        if kind in metric.shown:
+            columns[metric.column or metric.words] = name
+            if metric.known_by:
+                columns["95%"] = "ci95"
+    return columns
 
 
 def _empty(title: str, label: str, columns: list[str]) -> Table:

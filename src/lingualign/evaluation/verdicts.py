@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-METRIC_NAMES = {
-    "accuracy": "accuracy",
-    "mined_f1": "F1 of mined pairs",
-    "xsim_margin": "xSIM by margin",
-    "spearman": "Spearman",
-}
+from lingualign.evaluation.metrics import METRICS
 
 
 def verdict(figure: dict[str, Any], found: dict[str, Any]) -> str:
@@ -76,8 +71,8 @@ def summary(a: str, b: str, figures: list[dict[str, Any]]) -> str:
 def place_name(figure: dict[str, Any]) -> str:
     """Name a place, and the metric where it is not the one that a suite is known by."""
     place: str = figure["place"]
-    metric: str = figure["metric"]
-    return place if metric in ("accuracy", "spearman") else f"{place} ({METRIC_NAMES[metric]})"
+    metric = METRICS[figure["metric"]]
+    return place if metric.known_by else f"{place} ({metric.words})"
 
 
 def _by(found: dict[str, Any]) -> str:

@@ -1,0 +1,437 @@
+"""The metrics, a row each: how a metric is computed, what the rows contribute to it, and how models are compared by it.
+
+`METRICS` is read by the scores, the comparison, its verdicts, and all tables and pages. Adding a metric is a function
+and a row of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lingualign.evaluation.bitext import f1_shares
+from lingualign.evaluation.left_out import f1_influence, hit_influence
+from lingualign.evaluation.statistics import (
+    Influence,
+    cohens_g,
+    cohens_h,
+    cohens_q,
+    combine,
+    combine_sets,
+    correlation_interval,
+    error_of_sets,
+    mcnemar,
+    odds_ratio,
+    permutation_p,
+    permuted_f1_differences,
+    permuted_spearman_differences,
+    rate_interval,
+    wilson,
+)
+from lingualign.evaluation.sts import pearson, pearson_influence, spearman, spearman_influence
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from lingualign.evaluation.outcomes import Mined, Retrieved, SuiteOutcomes
+    from lingualign.evaluation.suites import Kind
+    from lingualign.neighbours import Margin
+
+Shares = tuple["npt.NDArray[np.float64]", Influence]
+"""What each row of one direction has of a figure, (n,), and the influence on its mean."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figure:
+    """A figure, and what the rows contribute to it."""
+
+    value: float
+    """NaN where it is undefined."""
+    influences: dict[int, Influence]
+    """By number of rows: see `statistics.combine_sets`. Empty where it is undefined."""
+    rows: int
+    rate: bool = True
+    """Whether it lies in [0, 1]; else it is a correlation."""
+
+    @property
+    def ci95(self) -> list[float] | None:
+        """Its 95% interval; None where it is undefined."""
+        if math.isnan(self.value):
+            return None
+        error = error_of_sets(self.influences)
+        return list(
+            rate_interval(self.value, error, self.rows * len(self.influences))
+            if self.rate
+            else correlation_interval(self.value, error)
+        )
+
+    @property
+    def told(self) -> float | None:
+        """The value as JSON has it."""
+        return None if math.isnan(self.value) else self.value
+
+
+class Evidence:
+    """The outcomes that figures are computed from; what several figures need is computed once.
+
+    Parameters
+    ----------
+    suite
+        Outcomes of the suite.
+    retrieved
+        Those of one language pair of it; None for suites without retrieval.
+    """
+
+    def __init__(self, suite: SuiteOutcomes, retrieved: Retrieved | None) -> None:
+        self.suite = suite
+        self._retrieved = retrieved
+        self._hits: dict[Margin, tuple[Shares, Shares]] = {}
+
+    @property
+    def retrieved(self) -> Retrieved:
+        """What the sentences of the language pair retrieve."""
+        assert self._retrieved is not None
+        return self._retrieved
+
+    @property
+    def mined(self) -> Mined:
+        """What was mined in the suite."""
+        assert self.suite.mined is not None
+        return self.suite.mined
+
+    @property
+    def similarity(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Cosines and people's scores, (n,) each."""
+        assert self.suite.predicted is not None
+        assert self.suite.gold is not None
+        return self.suite.predicted, self.suite.gold
+
+    def hits(self, margin: Margin) -> tuple[Shares, Shares]:
+        """Rows that retrieve their translation, forward and backward."""
+        if margin not in self._hits:
+            forward, backward = (
+                (right.astype(np.float64), hit_influence(right, way.turns(margin)))
+                for way in (self.retrieved.forward, self.retrieved.backward)
+                for right in (way.right(margin),)
+            )
+            self._hits[margin] = forward, backward
+        return self._hits[margin]
+
+    @cached_property
+    def f1(self) -> tuple[Shares, Shares]:
+        """Shares of the rows in F1, forward and backward."""
+        forward, backward = (
+            (f1_shares(way.retrieved["absolute"]), f1_influence(way.nearest))
+            for way in (self.retrieved.forward, self.retrieved.backward)
+        )
+        return forward, backward
+
+    @cached_property
+    def accuracy(self) -> Figure:
+        """Share of right rows, the mean of both directions."""
+        return _both(self.hits("absolute"))
+
+
+def _one(of_way: Shares) -> Figure:
+    shares, influence = of_way
+    return Figure(float(shares.mean()), {len(shares): influence}, len(shares))
+
+
+def _both(of_ways: tuple[Shares, Shares]) -> Figure:
+    (forward, one), (backward, two) = of_ways
+    rows = len(forward)
+    return Figure(float(((forward + backward) / 2).mean()), {rows: combine([one, two], [0.5, 0.5])}, rows)
+
+
+def _one_wrong(of_way: Shares) -> Figure:
+    shares, influence = of_way
+    return Figure(float((1 - shares).mean()), {len(shares): combine([influence], [-1])}, len(shares))
+
+
+def _both_wrong(of_ways: tuple[Shares, Shares]) -> Figure:
+    (forward, one), (backward, two) = of_ways
+    wrong = 1 - (forward + backward) / 2
+    return Figure(float(wrong.mean()), {len(wrong): combine([one, two], [-0.5, -0.5])}, len(wrong))
+
+
+def _xsim(evidence: Evidence) -> Figure:
+    right = evidence.accuracy
+    return Figure(1 - right.value, combine_sets([right.influences], [-1]), right.rows)
+
+
+def _mined_f1(evidence: Evidence) -> Figure:
+    mined = evidence.mined
+    counts = mined.counts
+    right, taken, wanted = counts.sum(axis=0)
+    value = float(2 * right / (taken + wanted))
+    # To first order, by the place of the sentence, so that the same sentence of two models is one.
+    contributions = np.zeros(mined.source.max() + 1)
+    contributions[mined.source] = (2 * counts[:, 0] - value * (counts[:, 1] + counts[:, 2])) / (
+        taken + wanted
+    )
+    return Figure(value, {evidence.suite.rows: Influence(contributions)}, len(mined.source))
+
+
+def _mining_entry(evidence: Evidence, f1: Figure) -> dict[str, Any]:
+    """Lay out F1 of mined pairs with what it is made of."""
+    mined = evidence.mined
+    right, taken, wanted = mined.counts.sum(axis=0)
+    return {
+        "mining": {
+            "f1": f1.value,
+            "ci95": f1.ci95,
+            "precision": float(right / taken) if taken else 0.0,
+            "precision_ci95": list(wilson(right, taken)) if taken else None,
+            "recall": float(right / wanted),
+            "recall_ci95": list(wilson(right, wanted)),
+            "mined": int(taken),
+            "threshold": mined.threshold,
+            "threshold_from": mined.threshold_from,
+        }
+    }
+
+
+def _correlation(
+    evidence: Evidence,
+    function: Callable[..., float],
+    influence: Callable[..., Influence],
+) -> Figure:
+    value = function(*evidence.similarity)
+    rows = evidence.suite.rows
+    influences = {} if math.isnan(value) else {rows: influence(*evidence.similarity)}
+    return Figure(value, influences, rows, rate=False)
+
+
+SuitePairs = Sequence[tuple["SuiteOutcomes", "SuiteOutcomes"]]
+"""For each suite the outcomes of two models, of one seed each."""
+
+
+def _compare_figures(a: float, b: float, suites: SuitePairs, pair: str | None) -> dict[str, Any]:
+    return {"effect": {"cohens_h": cohens_h(a, b)}}
+
+
+def _compare_hits(margin: Margin) -> Callable[[float, float, SuitePairs, str | None], dict[str, Any]]:
+    """Weigh what only one of two models retrieves by a margin."""
+
+    def compared(a: float, b: float, suites: SuitePairs, pair: str | None) -> dict[str, Any]:
+        right = [[_right(suite, pair, margin) for suite in two] for two in suites]
+        found: dict[str, Any] = {"effect": {"cohens_h": cohens_h(a, b)} | _only(right)}
+        if len(right) == 1 and len(right[0][0]) == 2:
+            ((x, y),) = right
+            ways = {"forward": mcnemar(x[0], y[0]), "backward": mcnemar(x[1], y[1])}
+            found["mcnemar"] = {
+                way: {"only_a": test.only_a, "only_b": test.only_b, "p": test.p} for way, test in ways.items()
+            }
+        return found
+
+    return compared
+
+
+def _right(suite: SuiteOutcomes, pair: str | None, margin: Margin) -> npt.NDArray[np.bool_]:
+    """Find what is right of a suite or a language pair of it: (outcomes a row, rows)."""
+    found = [suite.retrieval[pair]] if pair else suite.retrieval.values()
+    hits = [retrieved.hits(margin) for retrieved in found]
+    return np.stack([way for each in hits for way in (each.forward, each.backward)])
+
+
+def _only(right: Sequence[Sequence[npt.NDArray[np.bool_]]]) -> dict[str, float | None]:
+    """Weigh what only the first, or only the second, of each two has right."""
+    only_a = int(sum((x & ~y).sum() for x, y in right))
+    only_b = int(sum((~x & y).sum() for x, y in right))
+    return {
+        "cohens_g": cohens_g(only_a, only_b),
+        "odds_ratio": odds_ratio(only_a, only_b),
+        "only_a": only_a,
+        "only_b": only_b,
+    }
+
+
+def _compare_mined(a: float, b: float, suites: SuitePairs, pair: str | None) -> dict[str, Any]:
+    """Test what two models mined: for each source sentence the two may change places."""
+    right, nulls = [], []
+    for two in suites:
+        both = [suite.mined for suite in two if suite.mined is not None]
+        sentences = np.union1d(*(mined.source for mined in both))
+        counts = []
+        for mined in both:
+            of_sentence = np.zeros((len(sentences), 3))
+            of_sentence[np.searchsorted(sentences, mined.source)] = mined.counts
+            counts.append(of_sentence)
+        one, other = counts
+        right.append([of_sentence[:, 0] > 0 for of_sentence in counts])
+        nulls.append(permuted_f1_differences(one[:, :2], other[:, :2], one[:, 2]))
+    p = permutation_p(a - b, np.mean(nulls, axis=0))
+    return {"test": "permutation", "p": p, "effect": {"cohens_h": cohens_h(a, b)} | _only(right)}
+
+
+def _compare_spearman(a: float, b: float, suites: SuitePairs, pair: str | None) -> dict[str, Any]:
+    nulls = []
+    for one, two in suites:
+        predicted, gold = Evidence(one, None).similarity
+        nulls.append(permuted_spearman_differences(predicted, Evidence(two, None).similarity[0], gold))
+    p = permutation_p(a - b, np.mean(nulls, axis=0))
+    return {"test": "permutation", "p": p, "effect": {"cohens_q": cohens_q(a, b)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A row of `METRICS`.
+
+    Attributes
+    ----------
+    words
+        Its name in tables, pages and verdicts of comparisons.
+    kinds
+        Kinds of suites that have it.
+    figure
+        Computes it, and its influences, for a suite or a language pair.
+    known_by
+        Whether suites are known by it: its interval is plain ``ci95``, and verdicts leave its name out.
+    lower_is_better
+        Whether the lower of two values is the better one.
+    averaged
+        Whether it is averaged over suites, and over the language pairs of an n-way set.
+    entry
+        Lays it out in a suite's entry of ``scores.json``; by default under its name, with its interval.
+    column, shown
+        Its heading in tables of scores, and the kinds of suites whose tables have it.
+    compared
+        Kinds of suites on which models are compared by it.
+    compared_by_pair
+        Whether they are compared on each language pair of an n-way set too.
+    effect
+        Effect size of two values of it.
+    compare
+        Compares two models of one seed each sentence by sentence, given both values, their outcomes and the language
+        pair: ``effect``, with more than one size, and ``test`` and ``p`` where the jackknife's are not to stand.
+    """
+
+    words: str
+    kinds: tuple[Kind, ...]
+    figure: Callable[[Evidence], Figure]
+    known_by: bool = False
+    lower_is_better: bool = False
+    averaged: bool = True
+    entry: Callable[[Evidence, Figure], dict[str, Any]] | None = None
+    column: str = ""
+    shown: tuple[Kind, ...] = ()
+    compared: tuple[Kind, ...] = ()
+    compared_by_pair: bool = False
+    effect: Callable[[float, float], float | None] = cohens_h
+    compare: Callable[[float, float, SuitePairs, str | None], dict[str, Any]] = _compare_figures
+
+
+_RETRIEVAL: tuple[Kind, ...] = ("bitext", "nway", "mining")
+_TWO_SIDES: tuple[Kind, ...] = ("bitext", "mining")
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(
+        "accuracy",
+        _RETRIEVAL,
+        lambda evidence: evidence.accuracy,
+        known_by=True,
+        column="accuracy",
+        shown=_RETRIEVAL,
+        compared=_RETRIEVAL,
+        compared_by_pair=True,
+        compare=_compare_hits("absolute"),
+    ),
+    "forward": Metric(
+        "accuracy forward",
+        _RETRIEVAL,
+        lambda evidence: _one(evidence.hits("absolute")[0]),
+        averaged=False,
+        column="forward",
+        shown=_TWO_SIDES,
+    ),
+    "backward": Metric(
+        "accuracy backward",
+        _RETRIEVAL,
+        lambda evidence: _one(evidence.hits("absolute")[1]),
+        averaged=False,
+        column="backward",
+        shown=_TWO_SIDES,
+    ),
+    "f1": Metric("F1", _RETRIEVAL, lambda evidence: _both(evidence.f1), column="F1", shown=_TWO_SIDES),
+    "f1_forward": Metric("F1 forward", _RETRIEVAL, lambda evidence: _one(evidence.f1[0]), averaged=False),
+    "f1_backward": Metric("F1 backward", _RETRIEVAL, lambda evidence: _one(evidence.f1[1]), averaged=False),
+    "mined_f1": Metric(
+        "F1 of mined pairs",
+        ("mining",),
+        _mined_f1,
+        entry=_mining_entry,
+        compared=("mining",),
+        compare=_compare_mined,
+    ),
+    "xsim": Metric("xSIM", _RETRIEVAL, _xsim, lower_is_better=True, column="xSIM", shown=("nway",)),
+    "xsim_distance": Metric(
+        "xSIM by distance",
+        _RETRIEVAL,
+        lambda evidence: _both_wrong(evidence.hits("distance")),
+        lower_is_better=True,
+    ),
+    "xsim_margin": Metric(
+        "xSIM by margin",
+        _RETRIEVAL,
+        lambda evidence: _both_wrong(evidence.hits("ratio")),
+        lower_is_better=True,
+        column="xSIM margin",
+        shown=("nway",),
+        compared=("nway",),
+        compare=_compare_hits("ratio"),
+    ),
+    "xsim_margin_forward": Metric(
+        "xSIM by margin forward",
+        _RETRIEVAL,
+        lambda evidence: _one_wrong(evidence.hits("ratio")[0]),
+        lower_is_better=True,
+        averaged=False,
+    ),
+    "xsim_margin_backward": Metric(
+        "xSIM by margin backward",
+        _RETRIEVAL,
+        lambda evidence: _one_wrong(evidence.hits("ratio")[1]),
+        lower_is_better=True,
+        averaged=False,
+    ),
+    "spearman": Metric(
+        "Spearman",
+        ("sts",),
+        lambda evidence: _correlation(evidence, spearman, spearman_influence),
+        known_by=True,
+        column="Spearman",
+        shown=("sts",),
+        compared=("sts",),
+        effect=cohens_q,
+        compare=_compare_spearman,
+    ),
+    "pearson": Metric(
+        "Pearson",
+        ("sts",),
+        lambda evidence: _correlation(evidence, pearson, pearson_influence),
+        column="Pearson",
+        shown=("sts",),
+        effect=cohens_q,
+    ),
+}
+"""By their names, which are keys of ``scores.json``, in the order in which they stand there."""
+
+
+def metrics_of(kind: Kind) -> dict[str, Metric]:
+    """Take the metrics of a kind of suite."""
+    return {name: metric for name, metric in METRICS.items() if kind in metric.kinds}
+
+
+def compared_on(kind: Kind) -> list[str]:
+    """Name the metrics by which models are compared on a kind of suite."""
+    return [name for name, metric in METRICS.items() if kind in metric.compared]
+
+
+def known_by(figures: Mapping[str, Any]) -> str:
+    """Name the metric that a suite with these figures is known by."""
+    return next(name for name, metric in METRICS.items() if metric.known_by and name in figures)
