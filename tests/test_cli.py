@@ -7,6 +7,7 @@ import gzip
 import json
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import yaml
 
 from lingualign.cli import COMMANDS, main
 from lingualign.cli.arguments import parse
-from lingualign.cli.options import CONFIGURATIONS, fields_of
+from lingualign.cli.options import CONFIGURATIONS, fields_of, options_of
 from lingualign.samples import EVERYDAY
 from lingualign.training.config import RunConfig
 
@@ -89,10 +90,53 @@ def test_help_of_each_command_describes_each_of_its_parameters(capsys, command) 
     with pytest.raises(SystemExit):
         main([command, "--help"])
     told = capsys.readouterr().out
-    for name, parameter in inspect.signature(COMMANDS[command]).parameters.items():
-        configured = parameter.annotation in {kind.__name__ for kind in CONFIGURATIONS}
-        shown = "--config" if configured else f"--{name.replace('_', '-')}"
-        assert shown in told or name.upper() in told
+    hints = typing.get_type_hints(COMMANDS[command])
+    for name in inspect.signature(COMMANDS[command]).parameters:
+        configured = hints[name] in CONFIGURATIONS
+        together = dataclasses.is_dataclass(hints[name]) and not configured
+        for each in (field.name for field in dataclasses.fields(hints[name])) if together else [name]:
+            shown = "--config" if configured else f"--{each.replace('_', '-')}"
+            assert shown in told or each.upper() in told
+
+
+def test_an_options_object_stands_for_its_fields_where_the_docstring_names_them() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Lens:
+        """How to look.
+
+        Parameters
+        ----------
+        width
+            Of the glass.
+        tint
+            Colour of the glass.
+        """
+
+        width: int = 3
+        tint: str | None = None
+
+    def look(thing: str, lens: Lens, far: bool = False) -> None:
+        """Look.
+
+        Parameters
+        ----------
+        thing
+            What to look at.
+        lens
+            How.
+        far
+            From far.
+        width
+            Of this glass.
+        """
+
+    look.__annotations__["lens"] = Lens
+    assert [(option.flag, option.help) for option in options_of(look)][1:] == [
+        ("--tint", "Colour of the glass."),
+        ("--far", "From far."),
+        ("--width", "Of this glass."),
+    ]
+    assert parse("look", look, ["moon", "--width", "4"]) == {"thing": "moon", "lens": Lens(4), "far": False}
 
 
 @pytest.mark.parametrize(

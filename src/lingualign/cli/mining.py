@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from lingualign.cli.options import options_of
+from lingualign.embedding.options import ModelOptions  # noqa: TC001 - its fields are read, as of those below
+from lingualign.mining.options import EngineOptions, MineOptions  # noqa: TC001
+from lingualign.neighbours.options import SearchOptions  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,14 +21,9 @@ def encode(
     model: str,
     input: str,  # noqa: A002 - it is the name on the command line
     output: str,
+    encoding: ModelOptions,
+    where: EngineOptions,
     column: str | None = None,
-    prompt: str | None = None,
-    pooling: Literal["mean", "cls", "last"] | None = None,
-    device: str | None = None,
-    precision: Literal["auto", "bf16", "fp32"] = "auto",
-    engine: Literal["here", "processes", "ray", "slurm"] = "here",
-    workers: int | None = None,
-    address: str | None = None,
     part: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -40,20 +40,10 @@ def encode(
         A folder for shards with a manifest; or a file, .npy, .parquet or .faiss (an index of FAISS).
     column
         Of an input with columns, the one to encode; sentence, text or the only one by default.
-    prompt
-        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
-    pooling
-        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
-    device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
-    precision
-        Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
-    engine
-        Where it runs: in this process, in several, on a Ray cluster; slurm prints a script to submit instead.
-    workers
-        How many, on Slurm the tasks of an array; by default one for each GPU or four processors, and 8 on Slurm.
-    address
-        Of the Ray cluster, head:6379; without it $RAY_ADDRESS, and without that Ray is started on this machine.
+    encoding
+        How the model encodes.
+    where
+        Where it runs.
     part
         Encode only what falls to one of several calls, such as 3/8; one without it then completes the output.
     overwrite
@@ -64,19 +54,16 @@ def encode(
     from lingualign.mining.engines import open_engine
     from lingualign.mining.engines.part import parse_part
 
-    if engine == "slurm":
+    if where.engine == "slurm":
         print(_encode_script(given), end="")
         return
     report = encode_text(
         model,
         input,
         output,
+        **vars(encoding),
         column=column,
-        prompt=prompt,
-        pooling=pooling,
-        device=device,
-        precision=precision,
-        engine=open_engine(engine, workers, address),
+        engine=open_engine(where.engine, where.workers, where.address),
         part=parse_part(part) if part else None,
         overwrite=overwrite,
         progress=True,
@@ -91,23 +78,11 @@ def mine(
     source: str,
     target: str,
     output: str,
-    k: int = 4,
-    margin: Literal["ratio", "distance", "absolute"] = "ratio",
-    retrieval: Literal["max", "intersect", "forward", "backward"] = "max",
-    threshold: float | None = None,
-    calibrate: str | None = None,
-    plot: str | None = None,
-    candidates: bool = False,
+    search: SearchOptions,
+    options: MineOptions,
+    encoding: ModelOptions,
+    where: EngineOptions,
     column: str | None = None,
-    prompt: str | None = None,
-    pooling: Literal["mean", "cls", "last"] | None = None,
-    device: str | None = None,
-    precision: Literal["auto", "bf16", "fp32"] = "auto",
-    memory: str = "4GiB",
-    approximate: bool = False,
-    engine: Literal["here", "processes", "ray", "slurm"] = "here",
-    workers: int | None = None,
-    address: str | None = None,
     part: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -124,43 +99,20 @@ def mine(
     output
         File for the pairs, the best first: .tsv (score, source, target; compressed too), .parquet,
         mined.en-fr.tmx, or mined.en-fr for Moses text.
-    k
-        Neighbours of each sentence, among which its best is chosen and over which the margin is taken.
-    margin
-        Score of a pair: its cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
-    retrieval
-        Each sentence in one pair at most (max), only pairs that are best for both (intersect), each source
-        sentence's best (forward), or each target sentence's (backward).
-    threshold
-        Least score of a pair; all pairs where absent.
-    calibrate
-        Known pairs to plant in the texts, sentence1 in the source's language: the threshold that finds them with
-        the best F1 is taken.
-    plot
-        File for precision and recall by threshold, .svg, .png or .pdf, with --calibrate.
-    candidates
-        Write every neighbour, not only the best.
+    search
+        How neighbours are searched.
+    options
+        Which of them become pairs.
     column
         Of an input with columns, the one to take; sentence, text or the only one by default.
-    prompt
-        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
-    pooling
-        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
-    device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
+    encoding
+        How the model encodes.
     precision
         Of the arithmetic; auto is bf16 where the processor has instructions for it.
     memory
-        What the search may take, in each worker, beside sentences and vectors.
     approximate
-        Search by inverted lists of FAISS, which miss some pairs: for a million sentences a side
-        and more, where the processor is not fast at bf16.
-    engine
-        Where it runs: in this process, in several, on a Ray cluster; slurm prints a script to submit instead.
-    workers
-        How many, on Slurm the tasks of an array; by default one for each GPU or four processors, and 8 on Slurm.
-    address
-        Of the Ray cluster, head:6379; without it $RAY_ADDRESS, and without that Ray is started on this machine.
+    where
+        Where it runs.
     part
         Do one step of several: plan, which encodes and cuts the search into tiles, or such as 3/8, which searches those
         that fall to one of eight calls; a call without it then ends the work.
@@ -171,32 +123,24 @@ def mine(
     from lingualign.mining import mine_pairs
     from lingualign.mining.engines import open_engine
 
-    if engine == "slurm":
+    if where.engine == "slurm":
         print(_mine_script(given), end="")
         return
     if part is not None:
         print(_mine_part(given))
         return
+    chosen = dict(vars(options))
     report = mine_pairs(
         model,
         source,
         target,
         output,
-        k=k,
-        margin=margin,
-        retrieval=retrieval,
-        threshold=threshold,
-        calibrate_on=calibrate,
-        plot=plot,
-        candidates=candidates,
+        **vars(encoding),
+        **vars(search),
+        calibrate_on=chosen.pop("calibrate"),
+        **chosen,
         column=column,
-        prompt=prompt,
-        pooling=pooling,
-        device=device,
-        precision=precision,
-        memory=memory,
-        approximate=approximate,
-        engine=open_engine(engine, workers, address),
+        engine=open_engine(where.engine, where.workers, where.address),
         overwrite=overwrite,
         progress=True,
     )
@@ -215,16 +159,11 @@ def filter_(
     model: str,
     pairs: str,
     output: str,
+    search: SearchOptions,
+    encoding: ModelOptions,
     by: Literal["score", "margin", "cosine"] = "score",
     threshold: float | None = None,
     best: int | None = None,
-    k: int = 4,
-    margin: Literal["ratio", "distance", "absolute"] = "ratio",
-    prompt: str | None = None,
-    pooling: Literal["mean", "cls", "last"] | None = None,
-    device: str | None = None,
-    precision: Literal["auto", "bf16", "fp32"] = "auto",
-    memory: str = "4GiB",
     overwrite: bool = False,
 ) -> None:
     """Score translation pairs that exist already, and keep the best.
@@ -248,12 +187,8 @@ def filter_(
         Neighbours within the corpus that the margin is taken over.
     margin
         A pair's cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
-    prompt
-        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
-    pooling
-        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
-    device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
+    encoding
+        How the model encodes.
     precision
         Of the arithmetic; auto is bf16 where the processor has instructions for it.
     memory
@@ -267,16 +202,11 @@ def filter_(
         model,
         pairs,
         output,
+        **vars(encoding),
+        **vars(search),
         by=by,
         threshold=threshold,
         best=best,
-        k=k,
-        margin=margin,
-        prompt=prompt,
-        pooling=pooling,
-        device=device,
-        precision=precision,
-        memory=memory,
         overwrite=overwrite,
         progress=True,
     )
@@ -293,13 +223,10 @@ def align(
     source: str,
     target: str,
     output: str,
+    encoding: ModelOptions,
     most: int = 2,
     skip: float = 0.5,
     column: str | None = None,
-    prompt: str | None = None,
-    pooling: Literal["mean", "cls", "last"] | None = None,
-    device: str | None = None,
-    precision: Literal["auto", "bf16", "fp32"] = "auto",
     overwrite: bool = False,
 ) -> None:
     """Align the sentences of documents that follow the same order in two languages.
@@ -321,14 +248,8 @@ def align(
         costs 1; lower leaves out more.
     column
         Of an input with columns, the one to take; sentence, text or the only one by default.
-    prompt
-        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
-    pooling
-        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
-    device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
-    precision
-        Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
+    encoding
+        How the model encodes.
     overwrite
         Replace the output.
     """
@@ -339,13 +260,10 @@ def align(
         source,
         target,
         output,
+        **vars(encoding),
         most=most,
         skip=skip,
         column=column,
-        prompt=prompt,
-        pooling=pooling,
-        device=device,
-        precision=precision,
         overwrite=overwrite,
         progress=True,
     )
@@ -372,8 +290,10 @@ def _encode_script(given: dict[str, Any]) -> str:
 
     _check_script(given)
     check_shared(given["input"], given["output"], overwrite=given["overwrite"])
-    command = ["encode", given["model"], given["input"], given["output"], *_options(encode, given)]
-    return submission([Step("encode", [command], given["workers"] or PARTS), Step("encoded", [command])])
+    command = ["encode", given["model"], given["input"], given["output"], *_written(encode, given)]
+    return submission(
+        [Step("encode", [command], given["where"].workers or PARTS), Step("encoded", [command])]
+    )
 
 
 def _mine_script(given: dict[str, Any]) -> str:
@@ -381,34 +301,23 @@ def _mine_script(given: dict[str, Any]) -> str:
 
     from lingualign.mining.engines.slurm import PARTS, Step, submission
     from lingualign.mining.mine import check_mining, check_shared_mining
-    from lingualign.mining.options import MineOptions
     from lingualign.mining.parts import SIDES, parts_of
-    from lingualign.neighbours import SearchOptions
 
+    model, source, target, output = (given[name] for name in ("model", "source", "target", "output"))
     _check_script(given)
-    _check_exact(given)
-    search = SearchOptions(given["k"], given["margin"], given["memory"])
-    chosen = ("retrieval", "threshold", "calibrate", "plot")
-    options = MineOptions(**{name: given[name] for name in chosen})
+    _check_exact(given["options"])
     check_mining(
-        given["source"],
-        given["target"],
-        Path(given["output"]),
-        search,
-        options,
-        overwrite=given["overwrite"],
+        source, target, Path(output), given["search"], given["options"], overwrite=given["overwrite"]
     )
-    check_shared_mining(given["source"], given["target"], given["calibrate"])
-    parts = given["workers"] or PARTS
-    folder = parts_of(given["output"])
-    shared = {name: given[name] for name in ("column", "prompt", "pooling", "device", "precision")}
+    check_shared_mining(source, target, given["options"].calibrate)
+    parts = given["where"].workers or PARTS
+    shared = _written(encode, {"column": given["column"], "encoding": given["encoding"]})
     encodings = [
-        ["encode", given["model"], given[name], str(folder / name), *_options(encode, shared)]
+        ["encode", model, given[name], str(parts_of(output) / name), *shared]
         for name in SIDES
         if not Path(given[name]).is_dir()
     ]
-    command = ["mine", given["model"], given["source"], given["target"], given["output"]]
-    command += _options(mine, given)
+    command = ["mine", model, source, target, output, *_written(mine, given)]
     return submission(
         [
             *([Step("encode", encodings, parts)] if encodings else []),
@@ -423,58 +332,53 @@ def _check_script(given: dict[str, Any]) -> None:
     from lingualign.errors import InputError
     from lingualign.mining.engines import check_workers
 
-    check_workers(given["workers"])
-    for name in ("address", "part"):
-        if given[name] is not None:
+    check_workers(given["where"].workers)
+    for name, value in (("address", given["where"].address), ("part", given["part"])):
+        if value is not None:
             raise InputError(
-                f"{name} is {given[name]!r}, but engine 'slurm' prints a script that has its own; leave it out"
+                f"{name} is {value!r}, but engine 'slurm' prints a script that has its own; leave it out"
             )
 
 
 def _mine_part(given: dict[str, Any]) -> str:
-    from lingualign.embedding.options import ModelOptions
     from lingualign.errors import InputError
     from lingualign.mining.engines.part import parse_part
     from lingualign.mining.engines.slurm import PARTS
     from lingualign.mining.mine import plan_mining, search_part
-    from lingualign.neighbours import SearchOptions
 
-    if given["engine"] != "here":
-        raise InputError(
-            f"part is {given['part']!r}, which is done here; leave out engine {given['engine']!r}"
-        )
-    _check_exact(given)
-    if given["part"] != "plan":
-        tiles = search_part(given["output"], parse_part(given["part"]), device=given["device"], progress=True)
-        return f"{tiles:,} tiles of part {given['part']} searched"
+    part, where, encoding = given["part"], given["where"], given["encoding"]
+    if where.engine != "here":
+        raise InputError(f"part is {part!r}, which is done here; leave out engine {where.engine!r}")
+    _check_exact(given["options"])
+    if part != "plan":
+        tiles = search_part(given["output"], parse_part(part), device=encoding.device, progress=True)
+        return f"{tiles:,} tiles of part {part} searched"
     tiles = plan_mining(
-        given["model"],
-        given["source"],
-        given["target"],
-        given["output"],
-        ModelOptions(*(given[name] for name in ("prompt", "pooling", "device", "precision"))),
-        SearchOptions(given["k"], given["margin"], given["memory"]),
-        calibrate_on=given["calibrate"],
+        *(given[name] for name in ("model", "source", "target", "output", "encoding", "search")),
+        calibrate_on=given["options"].calibrate,
         column=given["column"],
-        workers=given["workers"] or PARTS,
+        workers=where.workers or PARTS,
         progress=True,
     )
     return f"{tiles:,} tiles planned"
 
 
-def _check_exact(given: dict[str, Any]) -> None:
+def _check_exact(options: MineOptions) -> None:
     from lingualign.errors import InputError
 
-    if given["approximate"]:
+    if options.approximate:
         raise InputError("approximate search is not cut into parts: leave it out, or --engine and --part")
 
 
-def _options(command: Callable[..., None], given: dict[str, Any]) -> list[str]:
+def _written(command: Callable[..., None], given: dict[str, Any]) -> list[str]:
     """Write the options of a command that differ from their defaults, those apart that say where it runs."""
-    options = []
-    for name, parameter in inspect.signature(command).parameters.items():
-        if parameter.default is inspect.Parameter.empty or name in ("engine", "workers", "address", "part"):
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        values |= vars(value) if is_dataclass(value) else {name: value}
+    written = []
+    for option in options_of(command):
+        if option.by_place or option.key in ("engine", "workers", "address", "part"):
             continue
-        if (value := given.get(name, parameter.default)) != parameter.default:
-            options.append(f"--{name}" if value is True else f"--{name}={value}")
-    return options
+        if (value := values.get(option.key, option.default)) != option.default:
+            written.append(option.flag if value is True else f"{option.flag}={value}")
+    return written

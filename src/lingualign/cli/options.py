@@ -94,19 +94,30 @@ def configuration_of(function: Callable[..., None]) -> Any:
 
 
 def options_of(function: Callable[..., None]) -> Iterator[Option]:
-    """List the options of a command, in the order of its parameters."""
+    """List the options of a command in the order of its docstring.
+
+    A parameter whose type is a dataclass stands for its fields. A field that the docstring names as well has its place
+    there, and its text if there is one.
+    """
     hints = typing.get_type_hints(function)
     said = texts(function)
+    options: dict[str, list[Option]] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         hint = hints[name]
         if hint in CONFIGURATIONS:
-            yield from fields_of(hint)
+            options[name] = list(fields_of(hint))
         elif dataclasses.is_dataclass(hint):
-            yield from (dataclasses.replace(option, configured=False) for option in fields_of(hint))
+            fields = {option.key: dataclasses.replace(option, configured=False) for option in fields_of(hint)}
+            for key in fields.keys() & said.keys():
+                field = fields.pop(key)
+                options[key] = [dataclasses.replace(field, help=said[key] or field.help)]
+            options[name] = list(fields.values())
         else:
             default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
             by_place = default is MISSING and parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-            yield Option(name, hint, default, said[name], by_place=by_place)
+            options[name] = [Option(name, hint, default, said[name], by_place=by_place)]
+    for name in said:
+        yield from options[name]
 
 
 def texts(of: Any) -> dict[str, str]:

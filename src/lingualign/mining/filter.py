@@ -117,7 +117,7 @@ def filter_pairs(
     """
     if by not in get_args(By):
         raise InputError(f"by {by!r} is unknown: expected one of {', '.join(get_args(By))}")
-    encoding, search = ModelOptions(prompt, pooling, device, precision), SearchOptions(k, margin, memory)
+    encoding, search = ModelOptions(prompt, pooling, device, precision), SearchOptions(k, margin, str(memory))
     search.check()
     if threshold is not None and best is not None:
         raise InputError("threshold and best are both given: leave out one")

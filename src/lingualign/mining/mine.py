@@ -156,7 +156,7 @@ def mine_pairs(
         If anything given cannot be used, both ``threshold`` and ``calibrate_on`` are given, or no pair reaches the
         threshold; then it says the range of the scores.
     """
-    encoding, search = ModelOptions(prompt, pooling, device, precision), SearchOptions(k, margin, memory)
+    encoding, search = ModelOptions(prompt, pooling, device, precision), SearchOptions(k, margin, str(memory))
     plotted = None if plot is None else os.fspath(plot)
     options = MineOptions(retrieval, threshold, calibrate_on, plotted, candidates, approximate)
     engine = engine or Here()

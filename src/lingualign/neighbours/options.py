@@ -33,8 +33,8 @@ class SearchOptions:
     """
 
     k: int = NEIGHBOURHOOD
-    margin: Margin = "ratio"
-    memory: str | int = "4GiB"
+    margin: Literal["ratio", "distance", "absolute"] = "ratio"  # in the order of its text
+    memory: str = "4GiB"
 
     @property
     def memory_bytes(self) -> int:
@@ -45,7 +45,7 @@ class SearchOptions:
         InputError
             If it is no amount of memory.
         """
-        return self.memory if isinstance(self.memory, int) else parse_memory(self.memory)
+        return parse_memory(self.memory)
 
     def check(self) -> None:
         """Raise InputError for a value that is not allowed."""
