@@ -184,7 +184,7 @@ def make_encoded(model: SentenceTransformer, folder: Path) -> None:
 
 
 def use_encoded(model: SentenceTransformer, folder: Path) -> Any:
-    from lingualign.mining.encoded import EncodedText
+    from lingualign.mining.encoded_text import EncodedText
 
     text = EncodedText(folder / "encoded")
     return text.sentences().to_pylist(), [array.tobytes() for array in text.vectors]
@@ -222,7 +222,7 @@ def _search(folder: Path, advance: Callable[[int], None], seconds: float) -> Any
 
 def make_tiles(model: SentenceTransformer, folder: Path) -> None:
     from lingualign.embedding import ModelOptions
-    from lingualign.mining.engines.part import Part
+    from lingualign.mining.engines.engine import Part
     from lingualign.mining.mine import plan_mining, search_part
     from lingualign.neighbours import SearchOptions
 

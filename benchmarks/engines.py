@@ -55,9 +55,8 @@ def digest(paths: list[Path]) -> str:
 
 def timed_encoding(model: str, chunks: list[list[str]], folder: Path, workers: int) -> tuple[float, str]:
     from lingualign.embedding import ModelOptions
-    from lingualign.mining.encode_folder import encode_to_folder
+    from lingualign.mining.encode_folder import EncodeJob, encode_to_folder
     from lingualign.mining.engines import open_engine
-    from lingualign.mining.text_encoder import EncodeJob
 
     with open_engine("ray", workers).start(EncodeJob(model, ModelOptions(device="cpu"))) as running:
         encode_to_folder(running, [[f"warm {number}"] for number in range(4 * workers)], folder / "warm")
@@ -71,7 +70,7 @@ def random_texts(rows: int, width: int, folder: Path) -> list[str]:
     """Write encoded texts of vectors around shared centres."""
     import numpy as np
 
-    from lingualign.mining.shards import Encoder, Manifest, write_shard
+    from lingualign.mining.encoded_text import Encoder, Manifest, write_shard
     from mining import clustered
 
     for seed in (1, 2):
@@ -87,7 +86,7 @@ def timed_tiles(texts: list[str], rows: int, folder: Path, workers: int) -> tupl
     import numpy as np
 
     from lingualign.mining.engines import open_engine
-    from lingualign.mining.tiles import TileJob, TilePlan, run_tiles
+    from lingualign.mining.tiled_search import TileJob, TilePlan, run_tiles
     from lingualign.teacher.files import write_array
 
     searched = [write_array(folder / f"{side}.npy", np.arange(rows)) for side in ("source", "target")]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lingualign.cli import main
 from lingualign.errors import InputError
 from lingualign.mining import align_documents, align_vectors, encode_text
-from lingualign.mining.alignment.documents import joined
+from lingualign.mining.alignment.align_documents import joined
 from lingualign.pairs import read_source
 
 SKIP = 0.5

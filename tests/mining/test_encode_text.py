@@ -21,7 +21,7 @@ import zstandard
 from lingualign.embedding import encode
 from lingualign.errors import InputError
 from lingualign.mining import EncodedText, EncodeReport, encode_text, sentences
-from lingualign.mining.encoded import StackedRows
+from lingualign.mining.encoded_text import StackedRows
 from lingualign.mining.sentences import read_sentences
 
 TEXT = ["The dog sleeps.", "", "Le chien dort.", "  ", "The dog sleeps.", "개가 잔다.", "a\u2028b", "x" * 300]
@@ -124,15 +124,15 @@ def test_a_killed_process_is_gone_on_from_to_the_same_bytes(static, tmp_path, mo
     out = tmp_path / "killed"
     code = f"""
 import os
-from lingualign.mining import encode_text, sentences, text_encoder
+from lingualign.mining import encode_folder, encode_text, sentences
 sentences.CHUNK_ROWS = 4
-whole = text_encoder.write_shard
+whole = encode_folder.write_shard
 def killed(folder, number, *rest):
     written = whole(folder, number, *rest)
     if number == 2:
         os._exit(9)
     return written
-text_encoder.write_shard = killed
+encode_folder.write_shard = killed
 encode_text({str(tmp_path / "model")!r}, {source!r}, {str(out)!r}, precision="fp32")
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9

@@ -23,14 +23,13 @@ from lingualign.cli import main
 from lingualign.embedding import ModelOptions
 from lingualign.errors import InputError
 from lingualign.mining import EncodeReport, encode_folder, encode_text, mine, mine_pairs, sentences
+from lingualign.mining.encode_folder import Chunk
+from lingualign.mining.encoded_text import Record
 from lingualign.mining.engines import Here, open_engine
 from lingualign.mining.engines import ray as ray_engine
-from lingualign.mining.engines.dispatch import MOST_DEATHS
-from lingualign.mining.engines.part import Part, parse_part
+from lingualign.mining.engines.engine import MOST_DEATHS, Part, parse_part
 from lingualign.mining.mine import plan_mining, search_part
-from lingualign.mining.shards import Record
-from lingualign.mining.text_encoder import Chunk
-from lingualign.mining.tiles import TileJob
+from lingualign.mining.tiled_search import TileJob
 from lingualign.neighbours import SearchOptions, nearest_neighbours
 from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
 

@@ -14,7 +14,7 @@ import pytest
 from kill_steps import killed_before_each_step
 from lingualign.errors import InputError
 from lingualign.mining import align_documents, encode_text, filter_pairs, mine_pairs
-from lingualign.mining.shards import remove_text
+from lingualign.mining.encoded_text import remove_text
 
 LINES = [f"sentence number {number} of a text" for number in range(40)]
 

@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from lingualign.mining import filter_pairs
-from lingualign.mining.quality.coverage import PARTS, cut, evenness
-from lingualign.mining.quality.evidence import Contrast, log_probability
-from lingualign.mining.quality.measures import Copies, Measures, log_probabilities
+from lingualign.mining.pair_measures import (
+    PARTS,
+    Contrast,
+    Copies,
+    Measures,
+    cut,
+    evenness,
+    log_probabilities,
+    log_probability,
+)
 from lingualign.neighbours import unit_rows
 from lingualign.pairs.cleaning.language import language_log_odds
 

@@ -52,7 +52,7 @@ def encode(
     given = dict(locals())
     from lingualign.mining import encode_text
     from lingualign.mining.engines import open_engine
-    from lingualign.mining.engines.part import parse_part
+    from lingualign.mining.engines.engine import parse_part
 
     if where.engine == "slurm":
         print(_encode_script(given), end="")
@@ -285,7 +285,7 @@ def _print_skipped(skipped: tuple[Skipped, ...]) -> None:
 
 
 def _encode_script(given: dict[str, Any]) -> str:
-    from lingualign.mining.encode import check_shared
+    from lingualign.mining.encode_text import check_shared
     from lingualign.mining.engines.slurm import PARTS, Step, submission
 
     _check_script(given)
@@ -342,7 +342,7 @@ def _check_script(given: dict[str, Any]) -> None:
 
 def _mine_part(given: dict[str, Any]) -> str:
     from lingualign.errors import InputError
-    from lingualign.mining.engines.part import parse_part
+    from lingualign.mining.engines.engine import parse_part
     from lingualign.mining.engines.slurm import PARTS
     from lingualign.mining.mine import plan_mining, search_part
 

@@ -13,10 +13,10 @@ from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
     from lingualign.mining.alignment import AlignReport, Links, align_documents, align_vectors
-    from lingualign.mining.encode import encode_text
     from lingualign.mining.encode_folder import EncodeReport
-    from lingualign.mining.encoded import EncodedText
-    from lingualign.mining.filter import FilterReport, filter_pairs
+    from lingualign.mining.encode_text import encode_text
+    from lingualign.mining.encoded_text import EncodedText
+    from lingualign.mining.filter_pairs import FilterReport, filter_pairs
     from lingualign.mining.mine import MineReport, mine_pairs
     from lingualign.neighbours.options import Retrieval
     from lingualign.neighbours.retrieval import retrieve

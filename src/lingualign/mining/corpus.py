@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
-from lingualign.mining.encode_folder import encode_to_folder
-from lingualign.mining.encoded import EncodedText, StackedRows
+from lingualign.mining.encode_folder import describe, encode_to_folder
+from lingualign.mining.encoded_text import EncodedText, StackedRows
 from lingualign.mining.sentences import read_sentences
-from lingualign.mining.text_encoder import describe
 from lingualign.pairs.decontamination import blank
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from lingualign.mining.encode_folder import Chunk, Describe
     from lingualign.mining.engines import Workers
-    from lingualign.mining.text_encoder import Chunk, Describe
 
 
 class Corpus:

@@ -17,7 +17,9 @@ from lingualign.hub import nearest_path
 from lingualign.mining.calibration import calibrate, print_calibration
 from lingualign.mining.calibration_plot import check_plot, plot_calibration
 from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_text
-from lingualign.mining.encode import check_engine, check_readable_by_several
+from lingualign.mining.encode_folder import EncodeJob, describe
+from lingualign.mining.encode_text import check_engine, check_readable_by_several
+from lingualign.mining.encoded_text import text_digest
 from lingualign.mining.engines import Here, check_workers
 from lingualign.mining.options import MineOptions
 from lingualign.mining.output import check_mined_output, output_files, write_mined
@@ -32,9 +34,7 @@ from lingualign.mining.parts import (
     was_written,
 )
 from lingualign.mining.sentences import STANDARD_INPUT, chunks
-from lingualign.mining.shards import text_digest
-from lingualign.mining.text_encoder import EncodeJob, describe
-from lingualign.mining.tiles import TileJob, TilePlan, merge_tiles, plan_tiles, run_tiles
+from lingualign.mining.tiled_search import TileJob, TilePlan, merge_tiles, plan_tiles, run_tiles
 from lingualign.neighbours import (
     SearchCheckpoint,
     SearchOptions,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from lingualign.embedding.options import Pooling, Precision
     from lingualign.mining.engines import Engine
-    from lingualign.mining.engines.part import Part
+    from lingualign.mining.engines.engine import Part
     from lingualign.neighbours import Margin, Neighbours
     from lingualign.neighbours.options import Retrieval
     from lingualign.neighbours.retrieval import Pairs

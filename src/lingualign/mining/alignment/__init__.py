@@ -1,8 +1,7 @@
 """Sentence alignment of documents that follow the same order (Thompson and Koehn, 2019, "Vecalign").
 
 `align_documents` goes from two files, or two folders of files, to one file of links; `align_vectors` is the search
-alone. `costs.py` says what a link costs, `path.py` finds the cheapest path through a band, `coarse_to_fine.py` where
-the band lies.
+alone: the cheapest path through a band. `costs.py` says what a link costs.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING
 from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
-    from lingualign.mining.alignment.align import AlignReport, align_documents
-    from lingualign.mining.alignment.coarse_to_fine import Links, align_vectors
+    from lingualign.mining.alignment.align_documents import AlignReport, align_documents
+    from lingualign.mining.alignment.align_vectors import Links, align_vectors
 
 __all__ = ["AlignReport", "Links", "align_documents", "align_vectors"]
 

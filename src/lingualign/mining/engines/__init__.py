@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
+    from lingualign.mining.engines.choose import open_engine
     from lingualign.mining.engines.engine import (
         Engine,
         EngineName,
+        Here,
         Job,
         Task,
         Workers,
         check_workers,
-        open_engine,
     )
-    from lingualign.mining.engines.here import Here
 
 __all__ = ["Engine", "EngineName", "Here", "Job", "Task", "Workers", "check_workers", "open_engine"]
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from lingualign.errors import InputError
@@ -9,6 +13,7 @@ from lingualign.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
     from contextlib import AbstractContextManager
+
 
 EngineName = Literal["here", "processes", "ray"]
 
@@ -82,45 +87,6 @@ class Engine(Protocol):
         """
 
 
-def open_engine(name: EngineName, workers: int | None = None, address: str | None = None) -> Engine:
-    """Find the engine of a name.
-
-    Parameters
-    ----------
-    name
-        ``here`` for this process, ``processes`` for several on this machine, or ``ray``.
-    workers
-        How many; by default one for each GPU, or one for every four processors, two at least.
-    address
-        Of a Ray cluster, ``host:port`` or ``ray://host:port``; Ray is started on this machine without.
-
-    Raises
-    ------
-    InputError
-        If they do not go together, Ray is not installed, or no cluster answers at the address.
-    """
-    check_workers(workers)
-    if address is not None and name != "ray":
-        raise InputError(f"address is {address!r}, but engine {name!r} has none; give --engine ray with it")
-    if name == "here":
-        from lingualign.mining.engines.here import Here
-
-        if workers not in (None, 1):
-            raise InputError(
-                f"workers is {workers}, but engine 'here' is this one process; give --engine processes or ray with it"
-            )
-        return Here()
-    if name == "processes":
-        from lingualign.mining.engines.processes import Processes
-
-        return Processes(workers)
-    if name == "ray":
-        from lingualign.mining.engines.ray import Ray
-
-        return Ray(workers, address)
-    raise InputError(f"engine {name!r} is unknown: expected one of here, processes, ray")
-
-
 def check_workers(workers: int | None) -> None:
     """Refuse a number of workers that is none."""
     if workers is not None and workers < 1:
@@ -130,3 +96,162 @@ def check_workers(workers: int | None) -> None:
 def default_workers(processors: int, gpus: int) -> int:
     """Choose how many workers share some processors and GPUs."""
     return gpus or max(min(2, processors), processors // 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Number ``number`` of ``of``, from 1, calls that share the tasks of a job without knowing of each other."""
+
+    number: int
+    of: int
+
+    def takes(self, task: int) -> bool:
+        """Whether a task, numbered from 0, falls to it."""
+        return task % self.of == self.number - 1
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+def parse_part(part: str) -> Part:
+    """Read ``3/8``.
+
+    Raises
+    ------
+    InputError
+        If it is no such part.
+    """
+    if (found := re.fullmatch(r"(\d{1,9})/(\d{1,9})", part)) and 1 <= int(found[1]) <= int(found[2]):
+        return Part(int(found[1]), int(found[2]))
+    raise InputError(f"part is {part!r}; it must be such as 3/8, the third of eight")
+
+
+MOST_DEATHS = 3
+"""Processes that may die of one task until it is given up: one for chance, and two that show it was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a task gave."""
+
+    outcome: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The worker is gone, and how, in words."""
+
+    how: str
+
+
+class Fleet(Protocol):
+    """Workers by number, 0 to ``count`` - 1; one that is not there is started when it is needed."""
+
+    count: int
+
+    def ready(self, worker: int) -> None:
+        """Start a worker unless it is there, without waiting for it."""
+
+    def begin(self, worker: int, task: Any) -> None:
+        """Give a task to an idle worker."""
+
+    def next(self) -> tuple[int, Done | Died]:
+        """Wait for any of the busy workers. What its task raised is raised here."""
+
+
+def dispatch(fleet: Fleet, tasks: Iterable[Any], advance: Callable[[int], None]) -> Iterator[Any]:
+    """Run tasks on a fleet, and those again whose worker died; gives outcomes as they come.
+
+    Raises
+    ------
+    InputError
+        If `MOST_DEATHS` processes died of the same task.
+    """
+    waiting = _Waiting(tasks, fleet.count)
+    running: dict[int, Any] = {}
+    held: dict[int, Hashable] = {}
+    deaths: Counter[str] = Counter()
+    while True:
+        begun = []
+        for worker in range(fleet.count):
+            if worker in running:
+                continue
+            others = {held.get(other) for other in running}
+            if (task := waiting.take(held.get(worker), others)) is None:
+                break
+            running[worker], held[worker] = task, task.holds
+            begun.append(worker)
+        # All are started before the first is given its task, which waits until that one is up.
+        for worker in begun:
+            fleet.ready(worker)
+        for worker in begun:
+            fleet.begin(worker, running[worker])
+        if not running:
+            return
+        waiting.read_ahead()
+        worker, ended = fleet.next()
+        task = running.pop(worker)
+        if isinstance(ended, Done):
+            advance(task.size)
+            yield ended.outcome
+            continue
+        held.pop(worker)
+        deaths[str(task)] += 1
+        if deaths[str(task)] == MOST_DEATHS:
+            raise InputError(
+                f"{task}: {MOST_DEATHS} processes that worked on it have died, the last one {ended.how}; if memory is "
+                "short, give fewer workers. What is done is kept: the same command goes on from there"
+            )
+        waiting.give_back(task)
+
+
+class _Waiting:
+    """Tasks that nobody works on, of which no more than ``ahead`` are read ahead of need, unless all are there."""
+
+    def __init__(self, tasks: Iterable[Any], ahead: int) -> None:
+        self._tasks: list[Any] = list(tasks) if isinstance(tasks, list) else []
+        self._source = iter(()) if isinstance(tasks, list) else iter(tasks)
+        self._ahead = ahead
+
+    def read_ahead(self) -> None:
+        while len(self._tasks) < self._ahead and (task := next(self._source, None)) is not None:
+            self._tasks.append(task)
+
+    def take(self, held: Hashable, others: set[Hashable]) -> Any | None:
+        """Take the best for a worker: one that wants what it holds, else one that wants what no other holds."""
+        if not self._tasks:
+            self._tasks.extend(task for task in (next(self._source, None),) if task is not None)
+        if not self._tasks:
+            return None
+        wanted = [task.holds for task in self._tasks]
+        if held is not None and held in wanted:
+            return self._tasks.pop(wanted.index(held))
+        return self._tasks.pop(next((place for place, want in enumerate(wanted) if want not in others), 0))
+
+    def give_back(self, task: Any) -> None:
+        self._tasks.insert(0, task)
+
+
+class Here:
+    """Runs one task after the other, in their order."""
+
+    name: EngineName = "here"
+
+    @contextmanager
+    def start(self, job: Job[TaskT]) -> Iterator[Workers[TaskT]]:
+        """Give this process as the only worker."""
+        yield _ThisProcess(job)
+
+
+class _ThisProcess:
+    count = 1
+
+    def __init__(self, job: Job[Any]) -> None:
+        self._job = job
+        self._opened: Any = None
+
+    def run(self, tasks: Iterable[Any], advance: Callable[[int], None]) -> Iterator[Any]:
+        for task in tasks:
+            if self._opened is None:
+                self._opened = self._job.open(None)
+            yield self._job.work(self._opened, task, advance)

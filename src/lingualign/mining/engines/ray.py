@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lingualign.errors import InputError, first_line
-from lingualign.mining.engines.dispatch import Died, Done, dispatch
-from lingualign.mining.engines.engine import default_workers
-from lingualign.mining.engines.processes import portable, processors
+from lingualign.mining.engines.engine import Died, Done, default_workers, dispatch
+from lingualign.mining.engines.pool import portable, processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -15,11 +15,16 @@ from lingualign.embedding.options import ModelOptions
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.files import whole_file
-from lingualign.mining.encode_folder import EncodeReport, encode_part, encode_to_folder
+from lingualign.mining.encode_folder import (
+    EncodeJob,
+    EncodeReport,
+    TextEncoder,
+    encode_part,
+    encode_to_folder,
+)
+from lingualign.mining.encoded_text import Manifest
 from lingualign.mining.engines import Here
 from lingualign.mining.sentences import STANDARD_INPUT, check_source, read_sentences
-from lingualign.mining.shards import Manifest
-from lingualign.mining.text_encoder import EncodeJob, TextEncoder
 from lingualign.neighbours.approximate import import_faiss
 
 if TYPE_CHECKING:
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
 
     from lingualign.embedding.options import Pooling, Precision
     from lingualign.mining.engines import Engine
-    from lingualign.mining.engines.part import Part
+    from lingualign.mining.engines.engine import Part
 
 
 def encode_text(

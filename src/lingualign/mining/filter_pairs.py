@@ -14,11 +14,11 @@ from lingualign.embedding.options import ModelOptions
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
+from lingualign.mining.encode_folder import EncodeJob, TextEncoder
 from lingualign.mining.engines import Here
 from lingualign.mining.parts import SIDES, hold_parts, staged, was_written
 from lingualign.mining.quality import FEWEST, Side, score_pairs
 from lingualign.mining.sentences import chunks
-from lingualign.mining.text_encoder import EncodeJob, TextEncoder
 from lingualign.neighbours import (
     SearchCheckpoint,
     SearchOptions,

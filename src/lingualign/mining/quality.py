@@ -1,4 +1,10 @@
-"""Score the pairs of a corpus by damaged copies of some of them."""
+"""How likely a given pair is a whole translation in the right languages, told from the corpus alone.
+
+Three things may be wrong with a pair: the sides mean something else, one of them lost a part, or one is in another
+language. The corpus itself shows what each looks like: its own pairs are taken apart and put together wrongly, and what
+is measured of a pair is compared with both. `pair_measures.py` and `lingualign.pairs.cleaning.language` measure and
+weigh it; here the pairs of a corpus are scored.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.files import read_checked, write_checked
-from lingualign.mining.quality.coverage import cut, encode_parts, evenness
-from lingualign.mining.quality.measures import Copies, Measures, log_probabilities
+from lingualign.mining.pair_measures import Copies, Measures, cut, encode_parts, evenness, log_probabilities
 from lingualign.neighbours import cosines, margin_scores, unit_rows
 from lingualign.pairs.characters import columns, each_run
 from lingualign.pairs.cleaning.filter import SIDES, one_array, rows_of_languages
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lingualign.mining.corpus import Corpus
-    from lingualign.mining.quality.coverage import Encode
+    from lingualign.mining.pair_measures import Encode
     from lingualign.neighbours import Margin
 
     Numbers = npt.NDArray[np.float64]
@@ -47,7 +52,7 @@ class Side:
 
     corpus: Corpus
     identity: str
-    """Differs for other sentences or vectors: `lingualign.mining.encoded.EncodedText.identity`"""
+    """Differs for other sentences or vectors: `lingualign.mining.encoded_text.EncodedText.identity`"""
     place: Places
     """(pairs,), which of the corpus's sentences each pair has"""
     neighbours: Numbers

@@ -16,9 +16,8 @@ import numpy as np
 from lingualign.embedding.options import Precision
 from lingualign.errors import InputError
 from lingualign.files import discard, file_damage, read_checked, write_checked
-from lingualign.mining.encoded import StackedRows, map_vectors
+from lingualign.mining.encoded_text import Manifest, StackedRows, map_vectors
 from lingualign.mining.parts import SIDES
-from lingualign.mining.shards import Manifest
 from lingualign.neighbours import Neighbours, nearest_neighbours
 from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
 from lingualign.neighbours.search import least_memory

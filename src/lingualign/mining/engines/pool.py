@@ -13,8 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from lingualign.errors import first_line, is_out_of_memory
-from lingualign.mining.engines.dispatch import Died, Done, dispatch
-from lingualign.mining.engines.engine import default_workers
+from lingualign.mining.engines.engine import Died, Done, default_workers, dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
