@@ -15,16 +15,21 @@ import pytest
 
 from hub_server import serving
 from lingualign.errors import InputError
+from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.discovery import HubDataset, find_pairs
-from lingualign.pairs.readers import read_pairs
+from lingualign.pairs.readers import stream_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_ids_are_told_from_paths() -> None:
-    assert find_pairs("owner/some-pairs").files == [HubDataset("owner/some-pairs", "owner/some-pairs", None)]
-    assert find_pairs("owner/pairs:en-fr").files == [HubDataset("owner/pairs:en-fr", "owner/pairs", "en-fr")]
+    assert find_pairs("owner/some-pairs", PairsConfig([])).files == [
+        HubDataset("owner/some-pairs", "owner/some-pairs", None)
+    ]
+    assert find_pairs("owner/pairs:en-fr", PairsConfig([])).files == [
+        HubDataset("owner/pairs:en-fr", "owner/pairs", "en-fr")
+    ]
 
 
 def test_nested_columns_are_mapped(
@@ -34,14 +39,15 @@ def test_nested_columns_are_mapped(
     row = {"translation": {"en": "hello", "fr": "bonjour"}, "lang1": "en", "lang2": "fr"}
     (tmp_path / "train.jsonl").write_text(json.dumps(row) + "\n")
     local = HubDataset(str(tmp_path), str(tmp_path), None)  # `datasets` loads a folder just as it loads an id
-    table = read_pairs(local, columns={"sentence1": "translation.en", "sentence2": "translation.fr"})
+    nested: dict[str, int | str] = {"sentence1": "translation.en", "sentence2": "translation.fr"}
+    table = pa.concat_tables(stream_pairs(local, PairsConfig([], columns=nested), []))
     assert table.to_pylist() == [
         {"sentence1": "hello", "sentence2": "bonjour", "lang1": "en", "lang2": "fr", "corpus": tmp_path.name}
     ]
     with pytest.raises(
         InputError, match=r"no column 'sentence1'.*found 'translation.en', 'translation.fr', 'lang1'"
     ):
-        read_pairs(local)
+        list(stream_pairs(local, PairsConfig([]), []))
 
 
 def test_offline_says_so_and_names_the_way_out() -> None:
@@ -82,6 +88,7 @@ def script() -> str:
 import json
 from lingualign.errors import InputError
 from lingualign.pairs import prepare_pairs
+from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.discovery import find_pairs
 from lingualign.pairs.readers import stream_pairs
 
@@ -97,7 +104,7 @@ def told(source, **options):
     return counted
 
 opus, talks = "wecover/OPUS", "sentence-transformers/parallel-sentences-talks"
-[large] = find_pairs("wecover/OPUS:WikiMatrix/en-ru").files
+[large] = find_pairs("wecover/OPUS:WikiMatrix/en-ru", PairsConfig([])).files
 print(json.dumps([
     told(opus, languages=["en", "fr", "ko"], select="en-xx"),
     told(talks, languages=["en", "ko", "fr"]),
@@ -106,7 +113,7 @@ print(json.dumps([
     told(talks, languages=["en", "ru"]),
     told("nobody/nothing", languages=["en", "ru"]),
     told("someone/columns"),
-    next(stream_pairs(large)).num_rows,
+    next(stream_pairs(large, PairsConfig([]), [])).num_rows,
 ]))
 """
 

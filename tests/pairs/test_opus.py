@@ -25,6 +25,7 @@ from lingualign.cli import main
 from lingualign.errors import InputError
 from lingualign.files import taking_turns
 from lingualign.pairs import prepare_pairs, read_source
+from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.discovery import find_pairs
 from lingualign.pairs.opus import archive as archives
 from lingualign.pairs.opus import connection
@@ -247,7 +248,7 @@ def test_a_source_that_cannot_be_had_is_explained(
     for pair in ("en-fr", "en-ko", "fr-ko"):
         add(opus, "Tatoeba", pair, 5)
     with pytest.raises(InputError, match=message):
-        find_pairs(source, languages=languages)
+        find_pairs(source, PairsConfig([], languages=languages))
 
 
 # --- servers that do not behave ---

@@ -193,14 +193,16 @@ def _cosine_filter(data: DataConfig) -> CosineFilter | None:
 
 def _tables(pairs: PairsConfig, skipped: list[Skipped]) -> Iterator[pa.Table]:
     """Read the sources, each file once, in the order of the files' names; what is not read joins ``skipped``."""
-    from lingualign.pairs.readers import stream_pairs
-    from lingualign.pairs.recipe import find_all, language_codes
+    from dataclasses import replace
 
-    languages = None if pairs.languages is None else language_codes(pairs.languages)
-    listing, _ = find_all(pairs.sources, None, languages, pairs.select)
+    from lingualign.pairs.readers import stream_pairs
+    from lingualign.pairs.recipe import asked_languages, find_all
+
+    asked_languages(pairs)
+    listing, _ = find_all(replace(pairs, validation=0))
     skipped += listing.skipped
     for file in listing.files:
-        yield from stream_pairs(file, columns=pairs.columns, encoding=pairs.encoding, left_out=skipped)
+        yield from stream_pairs(file, pairs, skipped)
 
 
 def _check_page(output: str) -> None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lingualign.constraints import Limit, limited
+
+_SHARE = Limit("above 0 and at most 1, or null for off", above=0, most=1)
+
 
 @dataclass
 class PairsConfig:
@@ -89,14 +93,14 @@ class CleaningConfig:
     max_characters: int = 1000
     min_words: int = 1
     max_words: int = 500
-    length_ratio: float | None = 3.0
-    script: float | None = 0.2
-    language: float | None = 0.8
-    repetition: int | None = 16
-    letters: float | None = 0.3
+    length_ratio: float | None = limited(3.0, Limit("1 or more, or null for off", least=1))
+    script: float | None = limited(0.2, _SHARE)
+    language: float | None = limited(0.8, _SHARE)
+    repetition: int | None = limited(16, Limit("4 or more, or null for off", least=4))
+    letters: float | None = limited(0.3, _SHARE)
     mojibake: bool = True
     markup: bool = True
-    near_duplicates: float | None = None
+    near_duplicates: float | None = limited(None, _SHARE)
     model: str | None = None
     cosine: float | None = None
 

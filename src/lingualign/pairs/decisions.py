@@ -120,12 +120,12 @@ def decide(
     count = _look_at(chunks, recipe, ingredients, accounts, looked_at, swapped)
 
     volumes = accounts.left(*reasons[: BEFORE_FILTERS + len(filters)])
-    priority = resolve_priority(volumes, recipe.priority, recipe.prefer)
+    priority = resolve_priority(volumes, recipe.pairs.priority, recipe.prefer)
     candidates = Partitions(_CANDIDATE, scratch, "candidates")
     sizes = _first_of_each(looked_at, priority, recipe.seed, accounts, candidates)
     roles = np.full(count, DROPPED, np.uint8)
-    if isinstance(recipe.validation, int):
-        _sample_and_hold_out(candidates, sizes, recipe, recipe.validation, accounts, roles)
+    if isinstance(recipe.pairs.validation, int):
+        _sample_and_hold_out(candidates, sizes, recipe, recipe.pairs.validation, accounts, roles)
     else:
         _sample_beside_given(candidates, recipe, accounts, roles)
     return Decisions(roles, priority, accounts, swapped.found())
@@ -141,7 +141,7 @@ def _look_at(
 ) -> int:
     """Drop what can be told from a row alone, and record the keys of the others; gives the number of rows read."""
     asked = ingredients.languages
-    patterns = parse_patterns(recipe.select)
+    patterns = parse_patterns(recipe.pairs.select)
     there = accounts.files[: len(accounts.files) - ingredients.given]
     selected: set[LanguagePair] | None = None
 
@@ -154,7 +154,9 @@ def _look_at(
     for number, chunk in chunks:
         if number >= len(there) and selected is None:
             # Only now is it known which language pairs there are to validate.
-            selected = select_language_pairs(accounts.left(*REASONS[: BEFORE_FILTERS - 1]), recipe.select)
+            selected = select_language_pairs(
+                accounts.left(*REASONS[: BEFORE_FILTERS - 1]), recipe.pairs.select
+            )
         rows = _Rows(number, chunk, read, accounts)
         read += chunk.num_rows
         rows.drop(_either(blank(chunk["sentence1"]), blank(chunk["sentence2"])), "empty side")
@@ -168,7 +170,7 @@ def _look_at(
         records = rows.records(ingredients.suites.keys)
         looked_at.add(records, records["head"])
     if selected is None:
-        select_language_pairs(accounts.left(*REASONS[: BEFORE_FILTERS - 1]), recipe.select)
+        select_language_pairs(accounts.left(*REASONS[: BEFORE_FILTERS - 1]), recipe.pairs.select)
     return read
 
 
@@ -249,8 +251,8 @@ def _sample_and_hold_out(
     roles: npt.NDArray[np.uint8],
 ) -> None:
     """Draw the sample, hold out some of it, and drop the others that share a sentence with those."""
-    if recipe.per_corpus is not None:
-        sizes = np.minimum(sizes, recipe.per_corpus)
+    if recipe.pairs.per_corpus is not None:
+        sizes = np.minimum(sizes, recipe.pairs.per_corpus)
     seen: list[Keys] = []
     for part, group, ranks in _ranked(candidates, recipe.seed, accounts):
         sampled = ranks < sizes[group]
@@ -292,7 +294,7 @@ def _sample_beside_given(
         return kept
 
     for part, _, ranks in _ranked(map(apart, candidates.consume()), recipe.seed, accounts):
-        sampled = ranks < (len(roles) if recipe.per_corpus is None else recipe.per_corpus)
+        sampled = ranks < (len(roles) if recipe.pairs.per_corpus is None else recipe.pairs.per_corpus)
         accounts.count("not sampled", part["origin"][~sampled])
         accounts.count("train", part["origin"][sampled])
         roles[part["row"][sampled]] = TRAIN
@@ -342,7 +344,7 @@ def check_something_is_left(report: DataReport, recipe: Recipe, ingredients: Ing
         raise InputError(f"no training pair is left {_what_became(report, list(report.files))}")
     if ingredients.given and not report.total.validation:
         raise InputError(
-            f"validation: no pair of {str(recipe.validation)!r} is left "
+            f"validation: no pair of {str(recipe.pairs.validation)!r} is left "
             f"{_what_became(report, ingredients.given_files)}"
         )
 

@@ -25,6 +25,8 @@ from lingualign.pairs.table import SHARD_SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from lingualign.pairs.config import PairsConfig
+
 KINDS = (
     ".parquet, .csv, .tsv, .jsonl, .tmx, .xlf, .xliff, .po, Moses pairs NAME.en-fr.en + NAME.en-fr.fr (text also "
     ".gz, .zst, .xz, .bz2, .zip), or a folder that save_to_disk of datasets has written"
@@ -109,12 +111,7 @@ class Listing:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def find_pairs(
-    source: str | os.PathLike[str],
-    *,
-    languages: Collection[str] | None = None,
-    select: str | Sequence[str] = "all",
-) -> Listing:
+def find_pairs(source: str | os.PathLike[str], asked: PairsConfig) -> Listing:
     """List what a source holds, without reading it.
 
     Parameters
@@ -125,10 +122,9 @@ def find_pairs(
         ``owner/name:folder``, or ``opus:CORPUS``: see `find_bitexts`. What exists on the disk is never taken for a hub
         id. Of a Moses pair either file may be named. A zip archive that is no compressed file (``en-fr.txt.zip``) is a
         folder that holds one file of pairs, or the two of a Moses pair.
-    languages, select
-        The languages and the patterns of the language pairs wanted, so that of a corpus of OPUS, or a hub
-        data set with a configuration or folder for each pair, nothing else is downloaded. Files and folders are
-        listed whole.
+    asked
+        Its ``languages`` and ``select`` name the language pairs wanted, so that of a corpus of OPUS, or a hub data set
+        with a configuration or folder for each pair, nothing else is downloaded. Files and folders are listed whole.
 
     Raises
     ------
@@ -146,11 +142,11 @@ def find_pairs(
     if text.startswith("opus:"):
         from lingualign.pairs.opus.source import find_bitexts
 
-        return Listing(files=[*find_bitexts(text, languages, select)])
+        return Listing(files=[*find_bitexts(text, asked)])
     if isinstance(source, str) and (dataset := hub_dataset(source)) is not None:
-        if dataset.config or languages is None:
+        if dataset.config or asked.languages is None:
             return Listing(files=[dataset])
-        return _find_in_hub(dataset.id, languages, select)
+        return _find_in_hub(dataset.id, asked.languages, asked.select)
     raise InputError(
         f"source {text!r}: no such file or folder{nearest_path(text)}; give a folder, a file ({KINDS}), a hub data set "
         "id, or opus:CORPUS"
@@ -306,7 +302,7 @@ def _find_file(path: Path) -> Listing:
     return Listing(files=[_moses_files(name, lang1, lang2, {side: path, other: partner})])
 
 
-def _find_in_hub(hub_id: str, languages: Collection[str], select: str | Sequence[str]) -> Listing:
+def _find_in_hub(hub_id: str, languages: Collection[str], select: str) -> Listing:
     """Of a data set with a configuration or a folder for each language pair, list those that are wanted."""
     from lingualign.pairs.hub import hub_parts, part_pair
     from lingualign.pairs.selection import matches, parse_patterns

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
-from lingualign.pairs.recipe import Recipe, Source, gather
+from lingualign.pairs.recipe import Recipe, gather
 from lingualign.pairs.table import PAIR_SCHEMA
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from lingualign.pairs.cleaning.filter import Filter
     from lingualign.pairs.report import DataReport
+
+Source = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -84,20 +87,23 @@ def prepare_pairs(
         If an argument or a file cannot be used, or no training pair is left, or none of those given to
         validate on.
     """
-    recipe = Recipe(
-        sources=_as_list(sources),
-        languages=languages,
-        select=select,
-        priority=priority,
-        prefer=prefer,
-        per_corpus=per_corpus,
-        validation=validation,
-        decontaminate=_as_list(decontaminate),
-        columns=columns,
-        encoding=encoding,
-        seed=seed,
-        filters=filters,
-    )
+    # A configuration holds text and lists. Paths stay paths here, which are never taken for ids of hub data sets.
+    given: dict[str, Any] = {
+        "sources": _as_list(sources),
+        "languages": languages,
+        "select": select,
+        "priority": priority,
+        "per_corpus": per_corpus,
+        "validation": validation,
+        "columns": columns,
+        "encoding": encoding,
+    }
+    suites: list[Any] = _as_list(decontaminate)
+    return prepare_in_memory(Recipe(PairsConfig(**given), suites, prefer, seed, filters))
+
+
+def prepare_in_memory(recipe: Recipe) -> PreparedPairs:
+    """Follow a recipe in memory; see `prepare_pairs`."""
     ingredients = gather(recipe)
     chunks = list(ingredients.chunks(recipe))
     decisions = decide(chunks, recipe, ingredients)

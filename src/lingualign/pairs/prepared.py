@@ -18,7 +18,7 @@ from lingualign.pairs.formats.parquet import batches, open_parquet, written_out
 from lingualign.pairs.manifest import Manifest
 from lingualign.pairs.normalisation import Keys, sentence_keys
 from lingualign.pairs.prepare import PreparedPairs, joined
-from lingualign.pairs.recipe import language_codes
+from lingualign.pairs.recipe import asked_languages
 from lingualign.pairs.report import Count, Tally, account
 from lingualign.pairs.selection import LanguagePair, resolve_priority, select_language_pairs
 from lingualign.pairs.table import PAIR_SCHEMA
@@ -87,7 +87,7 @@ def prepared_pairs(config: PairsConfig, decontaminate: Sequence[str] = ()) -> Pr
 
 def _selected(config: PairsConfig, manifest: Manifest) -> set[LanguagePair]:
     """Find the language pairs that are asked for."""
-    asked = None if config.languages is None else language_codes(config.languages)
+    asked = asked_languages(config)
     there: Counter[LanguagePair] = Counter()
     for count in manifest.counts:
         if asked is None or asked >= set(count.languages):
@@ -168,7 +168,8 @@ def _narrowed(count: Count, config: PairsConfig, selected: set[LanguagePair]) ->
     """Tell what is not selected as dropped."""
     if count.languages in selected:
         return count
-    other = config.languages is not None and not language_codes(config.languages) >= set(count.languages)
+    asked = asked_languages(config)
+    other = asked is not None and not asked >= set(count.languages)
     rows = Tally(count.rows.read, dropped=dict(count.rows.dropped))
     left = count.rows.train + count.rows.validation
     rows.add(Tally(dropped={"other language" if other else "not selected": left} if left else {}))

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from lingualign.errors import InputError
 from lingualign.languages import are_languages, is_language, language_code, language_columns
+from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.discovery import (
     HubDataset,
     MosesFiles,
@@ -92,48 +93,45 @@ def read_source(
     InputError
         If the source is missing or a file cannot be used; the message names the file, the row and the cure.
     """
-    check_columns(columns)
-    check_encoding(encoding)
-    listing = find_pairs(source)
+    asked = PairsConfig([], columns=dict(columns or {}), encoding=encoding)
+    check_columns(asked.columns)
+    check_encoding(asked.encoding)
+    listing = find_pairs(source, asked)
     return [
-        PairsRead(file.name, read_pairs(file, columns=columns, encoding=encoding, left_out=listing.skipped))
+        PairsRead(
+            file.name, pa.concat_tables(stream_pairs(file, asked, listing.skipped)).unify_dictionaries()
+        )
         for file in listing.files
     ], listing.skipped
 
 
-def read_pairs(
-    file: PairFile,
-    *,
-    columns: Mapping[str, str | int] | None = None,
-    encoding: str | None = None,
-    left_out: list[Skipped] | None = None,
-) -> pa.Table:
-    """Read the pairs of one entry of a `Listing` to a table of `PAIR_SCHEMA`. See `stream_pairs`."""
-    tables = stream_pairs(file, columns=columns, encoding=encoding, left_out=left_out)
-    return pa.concat_tables(tables).unify_dictionaries()
+def stream_pairs(file: PairFile, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
+    """Read the pairs of one entry of a `Listing` as tables of `PAIR_SCHEMA` of some megabytes, at least one.
 
+    Memory does not grow with the file. Where the tables are cut depends on the file alone.
 
-def stream_pairs(
-    file: PairFile,
-    *,
-    columns: Mapping[str, str | int] | None = None,
-    encoding: str | None = None,
-    left_out: list[Skipped] | None = None,
-) -> Iterator[pa.Table]:
-    """Read what `read_pairs` gives in memory that does not grow with the file: tables of some megabytes, at least one.
+    Parameters
+    ----------
+    file
+        The entry.
+    asked
+        Its ``columns`` and ``encoding`` tell how files are read.
+    left_out
+        Gets what the file holds beside pairs, such as units in one language, once all of it is read.
 
-    Where the tables are cut depends on the file alone. Raises what `read_source` raises, once it gets there. At its end
-    what the file holds beside pairs, such as units in one language, is added to ``left_out``.
+    Raises
+    ------
+    InputError
+        As `read_source` does, once it gets there.
     """
-    columns = columns or {}
+    columns, encoding = asked.columns or {}, asked.encoding
     if isinstance(file, MosesFiles):
         yield from _stream_moses(file, encoding)
         return
     if isinstance(file, UnitFile):
         counts: Counter[str] = Counter()
         yield from stream_units(file.path, language_pair(file.path.name), encoding=encoding, left_out=counts)
-        if left_out is not None:
-            left_out += [Skipped(file.name, f"{reason}: {count:,}") for reason, count in counts.items()]
+        left_out += [Skipped(file.name, f"{reason}: {count:,}") for reason, count in counts.items()]
         return
     if isinstance(file, Bitext):
         yield PAIR_SCHEMA.empty_table()

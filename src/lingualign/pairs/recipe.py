@@ -18,31 +18,23 @@ from lingualign.pairs.readers import stream_pairs
 from lingualign.pairs.selection import parse_patterns, resolve_priority
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
     from lingualign.pairs.cleaning.filter import Filter
-
-Source = str | os.PathLike[str]
+    from lingualign.pairs.config import PairsConfig
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The arguments of `lingualign.pairs.prepare_pairs`, which tells what they mean."""
+    """What to prepare, and from what; `lingualign.pairs.prepare_pairs` describes each part."""
 
-    sources: Sequence[Source]
-    languages: Sequence[str] | None
-    select: str | Sequence[str]
-    priority: str | Sequence[str]
+    pairs: PairsConfig
+    decontaminate: Sequence[str]
     prefer: Sequence[str]
-    per_corpus: int | None
-    validation: int | Source
-    decontaminate: Sequence[Source]
-    columns: Mapping[str, str | int] | None
-    encoding: str | None
     seed: int
-    filters: Sequence[Filter]
+    filters: Sequence[Filter] = ()
 
 
 @dataclass(frozen=True)
@@ -68,9 +60,7 @@ class Ingredients:
         """
         for number, file in enumerate(self.listing.files):
             left_out: list[Skipped] = []
-            for table in stream_pairs(
-                file, columns=recipe.columns, encoding=recipe.encoding, left_out=left_out
-            ):
+            for table in stream_pairs(file, recipe.pairs, left_out):
                 yield number, table
             self.listing.skipped += left_out
 
@@ -83,43 +73,38 @@ def gather(recipe: Recipe) -> Ingredients:
     InputError
         If an argument cannot be used, or a file or suite is missing.
     """
-    _check_counts(recipe.per_corpus, recipe.validation)
-    check_columns(recipe.columns)
-    check_encoding(recipe.encoding)
-    languages = None if recipe.languages is None else language_codes(recipe.languages)
-    parse_patterns(recipe.select)
-    resolve_priority(Counter(), recipe.priority, recipe.prefer)
-    given = None if isinstance(recipe.validation, int) else recipe.validation
-    # Whatever order they are given in, the result is the same.
-    sources, suites = (sorted(paths, key=os.fspath) for paths in (recipe.sources, recipe.decontaminate))
-    for source in sources:
+    pairs = recipe.pairs
+    _check_counts(pairs)
+    check_columns(pairs.columns)
+    check_encoding(pairs.encoding)
+    languages = asked_languages(pairs)
+    parse_patterns(pairs.select)
+    resolve_priority(Counter(), pairs.priority, recipe.prefer)
+    for source in sorted(pairs.sources, key=os.fspath):
         if Manifest.read(Path(source)) is not None:
             raise InputError(
                 f"source {os.fspath(source)!r} holds prepared pairs, which train takes as they are; to prepare some of "
                 f"them anew, give {str(Path(source, 'train'))!r}"
             )
-    listing, count = find_all(sources, given, languages, recipe.select)
-    return Ingredients(listing, count, languages, read_suites(suites))
+    listing, given = find_all(pairs)
+    # Whatever order the suites are given in, the result is the same; so it is of the sources.
+    return Ingredients(listing, given, languages, read_suites(sorted(recipe.decontaminate, key=os.fspath)))
 
 
-def find_all(
-    sources: Sequence[Source],
-    validation: Source | None,
-    languages: set[str] | None,
-    select: str | Sequence[str],
-) -> tuple[Listing, int]:
+def find_all(pairs: PairsConfig) -> tuple[Listing, int]:
     """List all sources, each file once, in an order that does not depend on the order of the sources.
 
-    Those to validate on come last; returns their number too.
+    Those given to validate on come last; returns their number too.
     """
-    if not sources:
+    if not pairs.sources:
         raise InputError("sources: none given; give folders, files or hub data set ids")
-    found = [find_pairs(source, languages=languages, select=select) for source in sources]
+    found = [find_pairs(source, pairs) for source in sorted(pairs.sources, key=os.fspath)]
     listing = Listing(skipped=[skipped for each in found for skipped in each.skipped])
     given: list[PairFile] = []
-    if validation is not None:
+    validation = pairs.validation
+    if not isinstance(validation, int):
         try:
-            apart = find_pairs(validation, languages=languages, select=select)
+            apart = find_pairs(validation, pairs)
         except InputError as error:
             raise InputError(f"validation: {error}") from None
         given = apart.files
@@ -133,7 +118,7 @@ def find_all(
             use = ", kept to validate on" if first in given else ""
             listing.skipped.append(Skipped(file.name, f"given twice{name}{use}"))
     count = len({file.identity for file in given})
-    if validation is not None and count == len(kept):
+    if not isinstance(validation, int) and count == len(kept):
         raise InputError(
             f"validation: {os.fspath(validation)!r} holds every file of sources; give other pairs, or a "
             "number to hold out"
@@ -143,20 +128,22 @@ def find_all(
     return listing, count
 
 
-def language_codes(codes: Sequence[str]) -> set[str]:
-    """Read the codes that ``languages`` names; `InputError` tells an unknown one."""
+def asked_languages(pairs: PairsConfig) -> set[str] | None:
+    """Read the codes that ``languages`` names, None where it names none; `InputError` names an unknown one."""
+    if pairs.languages is None:
+        return None
     try:
-        return {language_code(code) for code in codes}
+        return {language_code(code) for code in pairs.languages}
     except InputError as error:
         raise InputError(f"languages: {error}") from None
 
 
-def _check_counts(per_corpus: int | None, validation: int | Source) -> None:
-    if per_corpus is not None and per_corpus < 1:
+def _check_counts(pairs: PairsConfig) -> None:
+    if pairs.per_corpus is not None and pairs.per_corpus < 1:
         raise InputError(
-            f"per_corpus: {per_corpus} is not a number of pairs; give 1 or more, or nothing for all pairs"
+            f"per_corpus: {pairs.per_corpus} is not a number of pairs; give 1 or more, or nothing for all pairs"
         )
-    if isinstance(validation, int) and validation < 0:
+    if isinstance(pairs.validation, int) and pairs.validation < 0:
         raise InputError(
-            f"validation: {validation} is not a number of pairs; give 0 or more, or pairs to validate on"
+            f"validation: {pairs.validation} is not a number of pairs; give 0 or more, or pairs to validate on"
         )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lingualign.pairs.cleaning.filter import Filter
-    from lingualign.pairs.config import DataConfig
+    from lingualign.pairs.config import DataConfig, PairsConfig
     from lingualign.pairs.discovery import PairFile
 
     Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
@@ -87,26 +87,12 @@ def prepare_shards(
         source changes meanwhile.
     """
     place = Path(output).absolute()
-    pairs = config.pairs
     try:
         anchor = language_code(config.anchor)
     except InputError as error:
         raise InputError(f"anchor: {error}") from None
-    recipe = Recipe(
-        sources=pairs.sources,
-        languages=pairs.languages,
-        select=pairs.select,
-        priority=pairs.priority,
-        prefer=(anchor,),
-        per_corpus=pairs.per_corpus,
-        validation=pairs.validation,
-        decontaminate=config.decontaminate,
-        columns=pairs.columns,
-        encoding=pairs.encoding,
-        seed=config.seed,
-        filters=filters,
-    )
-    _check_place(place, recipe, overwrite=overwrite)
+    recipe = Recipe(config.pairs, config.decontaminate, (anchor,), config.seed, filters)
+    _check_place(place, config.pairs, overwrite=overwrite)
     ingredients = gather(recipe)
     with _written(place, overwrite=overwrite) as unfinished:
         before = _states(ingredients.listing.files)
@@ -259,10 +245,10 @@ class _Shards:
         return f"{self._split}/{len(self.files):05}.parquet"
 
 
-def _check_place(place: Path, recipe: Recipe, *, overwrite: bool) -> None:
+def _check_place(place: Path, pairs: PairsConfig, *, overwrite: bool) -> None:
     """Refuse a folder that holds anything, unless it is prepared pairs to replace, or that sources are read from."""
-    given = [] if isinstance(recipe.validation, int) else [recipe.validation]
-    for path in map(Path, [*recipe.sources, *given]):
+    given = [] if isinstance(pairs.validation, int) else [pairs.validation]
+    for path in map(Path, [*pairs.sources, *given]):
         if path.exists() and (
             place.resolve().is_relative_to(path.resolve()) or path.resolve().is_relative_to(place.resolve())
         ):

@@ -39,24 +39,15 @@ if TYPE_CHECKING:
 
 def prepare(config: RunConfig) -> PreparedPairs:
     """Prepare the training pairs and the held-out ones, or take those that are prepared."""
-    from lingualign.pairs import prepare_pairs, prepared_pairs
+    from lingualign.pairs import prepared_pairs
+    from lingualign.pairs.prepare import prepare_in_memory
     from lingualign.pairs.prepared import is_prepared
+    from lingualign.pairs.recipe import Recipe
 
     if any(map(is_prepared, config.pairs.sources)):
         return prepared_pairs(config.pairs, config.decontaminate)
-    return prepare_pairs(
-        config.pairs.sources,
-        languages=config.pairs.languages,
-        select=config.pairs.select,
-        priority=config.pairs.priority,
-        prefer=(language_code(config.teacher.language),),
-        per_corpus=config.pairs.per_corpus,
-        validation=config.pairs.validation,
-        decontaminate=config.decontaminate,
-        columns=config.pairs.columns,
-        encoding=config.pairs.encoding,
-        seed=config.training.seed,
-    )
+    prefer = (language_code(config.teacher.language),)
+    return prepare_in_memory(Recipe(config.pairs, config.decontaminate, prefer, config.training.seed))
 
 
 def validation_pairs(held_out: pa.Table, config: RunConfig) -> tuple[pa.Table, str]:

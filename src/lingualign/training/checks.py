@@ -94,7 +94,7 @@ def check_sources(config: RunConfig) -> None:
     if not pairs.sources:
         raise InputError("pairs.sources is empty; give folders, files or hub data set ids")
     for source in [*pairs.sources, *([pairs.validation] if isinstance(pairs.validation, str) else [])]:
-        find_pairs(source, languages=pairs.languages, select=pairs.select)
+        find_pairs(source, pairs)
     for key, suites in (("decontaminate", config.decontaminate), ("evaluate", config.evaluate)):
         for suite in suites:
             if not Path(suite).exists():

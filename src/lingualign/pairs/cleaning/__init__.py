@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lingualign.constraints import check_limits
 from lingualign.errors import InputError
 from lingualign.pairs.cleaning.filter import Filter
 from lingualign.pairs.cleaning.identical import IdenticalSides
@@ -83,16 +84,7 @@ def cleaning_filters(config: CleaningConfig) -> list[Filter]:
 
 
 def _check(config: CleaningConfig) -> None:
-    for name in ("script", "language", "letters", "near_duplicates"):
-        value = getattr(config, name)
-        if value is not None and not 0 < value <= 1:
-            raise InputError(f"cleaning.{name} is {value}; it must be above 0 and at most 1, or null for off")
-    if config.length_ratio is not None and not config.length_ratio >= 1:
-        raise InputError(
-            f"cleaning.length_ratio is {config.length_ratio}; it must be 1 or more, or null for off"
-        )
-    if config.repetition is not None and config.repetition < 4:
-        raise InputError(f"cleaning.repetition is {config.repetition}; it must be 4 or more, or null for off")
+    check_limits(config, "cleaning")
     for unit in ("characters", "words"):
         least, most = getattr(config, f"min_{unit}"), getattr(config, f"max_{unit}")
         if not 0 <= least <= most:

@@ -14,26 +14,25 @@ from lingualign.pairs.opus.download import download_archives
 from lingualign.pairs.selection import matches, parse_patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator
 
     import pyarrow as pa
+
+    from lingualign.pairs.config import PairsConfig
 
 _SOURCE = re.compile(r"opus:(?P<corpus>[\w./+-]+)(:(?P<pair>[\w.+]+-[\w.+]+))?", re.ASCII)
 
 
-def find_bitexts(
-    source: str, languages: Collection[str] | None = None, select: str | Sequence[str] = "all"
-) -> list[Bitext]:
+def find_bitexts(source: str, asked: PairsConfig) -> list[Bitext]:
     """Ask the catalogue what a source consists of; nothing is downloaded yet.
 
     Parameters
     ----------
     source
         ``opus:CORPUS``, ``opus:CORPUS/VERSION``, or either with one pair, ``opus:Tatoeba:en-fr``.
-    languages
-        The languages wanted, on both sides. Needed where the source names no pair.
-    select
-        Language pairs wanted: see `parse_patterns`.
+    asked
+        Its ``languages`` are those wanted on both sides, needed where the source names no pair; ``select`` names the
+        language pairs wanted.
 
     Raises
     ------
@@ -46,8 +45,8 @@ def find_bitexts(
         raise InputError(
             f"source {source!r}: expected opus:CORPUS, opus:CORPUS/VERSION or opus:CORPUS:en-fr, as in opus:Tatoeba"
         )
-    patterns = parse_patterns(select)
-    named = parts["pair"].split("-") if parts["pair"] else languages
+    patterns = parse_patterns(asked.select)
+    named = parts["pair"].split("-") if parts["pair"] else asked.languages
     if named is None:
         raise InputError(
             f"source {source!r}: a corpus of OPUS may have thousands of language pairs; name the languages "
