@@ -269,6 +269,46 @@ def test_a_mistake_in_the_configuration_is_told_before_models_load_and_leaves_no
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--output", "OUT", "--pairs.select", "en-x"], "--pairs.select: 'en-x'"),
+        (
+            ["data", "prepare", "OUT", "--pairs.columns", "{nonsense: 1}"],
+            "--pairs.columns: 'nonsense' is not",
+        ),
+        (
+            ["data", "prepare", "OUT", "--pairs.per_corpus", "0"],
+            "--pairs.per_corpus: 0 is not a number of pairs",
+        ),
+        (
+            ["data", "fetch", "--languages", "en", "--corpora", "Books"],
+            "--languages: en given; a pair takes two",
+        ),
+        (["data", "fetch-suites", "OUT", "--languages", "de"], "--languages: 'de' is none of the paper's"),
+    ],
+)
+def test_an_error_of_a_function_names_the_option_of_the_command(capsys, tmp_path, arguments, message) -> None:
+    given = [str(tmp_path / "out") if argument == "OUT" else argument for argument in arguments]
+    sources = ["--pairs.sources", SAMPLE] if any("pairs." in argument for argument in given) else []
+    assert _refused(capsys, *given, *sources).startswith(message)
+
+
+def test_an_interrupted_encode_says_that_it_goes_on_where_shards_are_kept(
+    capsys, tmp_path, monkeypatch
+) -> None:
+    def interrupted(model: str, source: str, output: str, **_) -> None:
+        if "." not in output:
+            Path(output).mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lingualign.mining.encode_text", interrupted)
+    for output, kept in (("out", True), ("out.npy", False), ("out.parquet", False), ("out.faiss", False)):
+        assert main(["encode", "minilm", "in.txt", output]) == 130
+        assert ("what is done is kept" in capsys.readouterr().err) == kept, output
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "expected keys with values"),

@@ -128,7 +128,7 @@ def _run(arguments: list[str]) -> None:
         print(f"lingualign {__version__}")
         return
     prepare_environment()
-    from lingualign.cli.arguments import parse
+    from lingualign.cli.arguments import naming_option, parse
     from lingualign.hub import nearest
 
     command = arguments[0]
@@ -136,7 +136,14 @@ def _run(arguments: list[str]) -> None:
         raise InputError(
             f"unknown command {command!r}{nearest(command, COMMANDS)}; there are {', '.join(COMMANDS)}"
         )
-    COMMANDS[command](**parse(command, COMMANDS[command], arguments[1:]))
+    function = COMMANDS[command]
+    values = parse(command, function, arguments[1:])
+    try:
+        function(**values)
+    except SharedInputError:
+        raise
+    except InputError as error:
+        raise InputError(naming_option(str(error), function)) from error
 
 
 def _help(group: str = "") -> str:

@@ -62,6 +62,18 @@ def parse(command: str, function: Callable[..., None], arguments: Sequence[str])
     return _with_dataclasses(hints, given.values())
 
 
+def naming_option(message: str, function: Callable[..., None]) -> str:
+    """Write the option of a command for the parameter that an error's message begins with.
+
+    ``columns: ...`` is ``--pairs.columns: ...`` for a command whose only option of that name it is.
+    """
+    parameter, colon, said = message.partition(":")
+    named = [option for option in options_of(function) if option.key.rpartition(".")[2] == parameter]
+    if len(named) == 1 and not named[0].by_place:
+        return f"{named[0].flag}{colon}{said}"
+    return message
+
+
 class _ParseError(Exception):
     """A message about the command line, without the command's name."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -57,17 +58,22 @@ def encode(
     if where.engine == "slurm":
         print(_encode_script(given), end="")
         return
-    report = encode_text(
-        model,
-        input,
-        output,
-        **vars(encoding),
-        column=column,
-        engine=open_engine(where.engine, where.workers, where.address),
-        part=parse_part(part) if part else None,
-        overwrite=overwrite,
-        progress=True,
-    )
+    try:
+        report = encode_text(
+            model,
+            input,
+            output,
+            **vars(encoding),
+            column=column,
+            engine=open_engine(where.engine, where.workers, where.address),
+            part=parse_part(part) if part else None,
+            overwrite=overwrite,
+            progress=True,
+        )
+    except KeyboardInterrupt:
+        if os.path.isdir(output):  # the shards that are done
+            raise
+        raise KeyboardInterrupt("interrupted; run the same command again") from None
     before = f", {report.kept:,} of them before" if report.kept else ""
     of = f" of part {part}" if part else ""
     print(f"{report.rows:,} sentences{of} encoded to {output}{before}")
