@@ -223,7 +223,8 @@ def _search(folder: Path, advance: Callable[[int], None], seconds: float) -> Any
 def make_tiles(model: SentenceTransformer, folder: Path) -> None:
     from lingualign.embedding import ModelOptions
     from lingualign.mining.engines.engine import Part
-    from lingualign.mining.mine import plan_mining, search_part
+    from lingualign.mining.mine import plan_mining
+    from lingualign.mining.tiled_search import search_part
     from lingualign.neighbours import SearchOptions
 
     for name, sentences in (("one", SENTENCES), ("two", SENTENCES[::-1])):

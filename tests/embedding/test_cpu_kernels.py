@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from lingualign.embedding import encode
-from lingualign.embedding.cpu_kernels import CpuKernels, cpu_kernels
+from lingualign.embedding.cpu import CpuKernels, cpu_kernels
 
 BFLOAT16 = torch.autocast("cpu", dtype=torch.bfloat16)
 TOLERANCE = {torch.float32: {"atol": 1e-5, "rtol": 1e-5}, torch.bfloat16: {"atol": 3e-2, "rtol": 3e-2}}

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lingualign.embedding import encode, encode_batches
-from lingualign.embedding.lanes import in_lanes
+from lingualign.embedding.cpu import in_lanes
 
 
 @pytest.fixture

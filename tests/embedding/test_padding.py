@@ -10,7 +10,7 @@ import torch
 
 from lingualign.embedding import encode, load_model
 from lingualign.embedding.encoders import encode_with, open_encoder
-from lingualign.embedding.padding import allow_padding
+from lingualign.embedding.models import allow_padding
 from lingualign.errors import InputError
 
 WORDS = "the a big small cat dog house river reads eats".split()  # noqa: SIM905

@@ -28,8 +28,8 @@ from lingualign.mining.encoded_text import Record
 from lingualign.mining.engines import Here, open_engine
 from lingualign.mining.engines import ray as ray_engine
 from lingualign.mining.engines.engine import MOST_DEATHS, Part, parse_part
-from lingualign.mining.mine import plan_mining, search_part
-from lingualign.mining.tiled_search import TileJob
+from lingualign.mining.mine import plan_mining
+from lingualign.mining.tiled_search import TileJob, search_part
 from lingualign.neighbours import SearchOptions, nearest_neighbours
 from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
 

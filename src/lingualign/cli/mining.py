@@ -350,7 +350,8 @@ def _mine_part(given: dict[str, Any]) -> str:
     from lingualign.errors import InputError
     from lingualign.mining.engines.engine import parse_part
     from lingualign.mining.engines.slurm import PARTS
-    from lingualign.mining.mine import plan_mining, search_part
+    from lingualign.mining.mine import plan_mining
+    from lingualign.mining.tiled_search import search_part
 
     part, where, encoding = given["part"], given["where"], given["encoding"]
     if where.engine != "here":

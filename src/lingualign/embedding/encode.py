@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lingualign.embedding.models import prompt_of
-from lingualign.embedding.padding import allow_padding
+from lingualign.embedding.models import allow_padding, prompt_of
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 
@@ -340,8 +339,7 @@ def _forward_all(
     model: SentenceTransformer, groups: Iterator[list[_Batch]], normalize: bool, precision: Precision
 ) -> Iterator[list[tuple[NDArray[np.int64], NDArray[np.float32]]]]:
     """Give the vectors of each group of batches, several batches at a time where that is faster."""
-    from lingualign.embedding.cpu_kernels import CpuKernels, cpu_kernels
-    from lingualign.embedding.lanes import in_lanes, lanes_of
+    from lingualign.embedding.cpu import CpuKernels, cpu_kernels, in_lanes, lanes_of
 
     precision = resolve_precision(precision, model.device)
     kernels = cpu_kernels(model, model.device)

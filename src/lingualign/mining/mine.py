@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
     from lingualign.embedding.options import Pooling, Precision
     from lingualign.mining.engines import Engine
-    from lingualign.mining.engines.engine import Part
     from lingualign.neighbours import Margin, Neighbours
     from lingualign.neighbours.options import Retrieval
     from lingualign.neighbours.retrieval import Pairs
@@ -244,31 +243,6 @@ def plan_mining(
         folder = parts / TILES
         plan = plan_tiles(corpora, _key(corpora, search.k), search, encoding.precision, folder, workers)
     return len(plan.tiles(folder))
-
-
-def search_part(
-    output: str | os.PathLike[str], part: Part, *, device: str | None = None, progress: bool = False
-) -> int:
-    """Search the tiles of a planned mining that fall to one of several calls; gives how many these are.
-
-    Raises
-    ------
-    InputError
-        If nothing is planned for this output.
-    """
-    folder = parts_of(output) / TILES
-    plan = TilePlan.read(folder)
-    if plan is None:
-        raise InputError(
-            f"output {str(output)!r}: no search is planned for it; run mine with --part plan before"
-        )
-    tiles = [tile for tile in plan.tiles(folder) if part.takes(tile.number)]
-    with (
-        Here().start(TileJob(folder, device)) as workers,
-        progress_bar("Searching", sum(tile.size for tile in tiles), enabled=progress) as advance,
-    ):
-        run_tiles(workers, tiles, advance)
-    return len(tiles)
 
 
 def check_mining(

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from lingualign.embedding.options import Precision
+from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.files import discard, file_damage, read_checked, write_checked
 from lingualign.mining.encoded_text import Manifest, StackedRows, map_vectors
-from lingualign.mining.parts import SIDES
+from lingualign.mining.engines import Here
+from lingualign.mining.parts import SIDES, TILES, parts_of
 from lingualign.neighbours import Neighbours, nearest_neighbours
 from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
 from lingualign.neighbours.search import least_memory
@@ -25,12 +27,14 @@ from lingualign.records import build_record
 from lingualign.teacher.files import write_array
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     import numpy.typing as npt
 
     from lingualign.mining.corpus import Corpus
     from lingualign.mining.engines import Workers
+    from lingualign.mining.engines.engine import Part
     from lingualign.neighbours import Rows, SearchOptions
 
 logger = logging.getLogger(__name__)
@@ -327,6 +331,31 @@ def run_tiles(
             missing.append(tile)
     for _ in workers.run(missing, advance):
         pass
+
+
+def search_part(
+    output: str | os.PathLike[str], part: Part, *, device: str | None = None, progress: bool = False
+) -> int:
+    """Search the tiles of a planned mining that fall to one of several calls; gives how many these are.
+
+    Raises
+    ------
+    InputError
+        If nothing is planned for this output.
+    """
+    folder = parts_of(output) / TILES
+    plan = TilePlan.read(folder)
+    if plan is None:
+        raise InputError(
+            f"output {str(output)!r}: no search is planned for it; run mine with --part plan before"
+        )
+    tiles = [tile for tile in plan.tiles(folder) if part.takes(tile.number)]
+    with (
+        Here().start(TileJob(folder, device)) as workers,
+        progress_bar("Searching", sum(tile.size for tile in tiles), enabled=progress) as advance,
+    ):
+        run_tiles(workers, tiles, advance)
+    return len(tiles)
 
 
 def merge_tiles(plan: TilePlan, folder: Path) -> tuple[Neighbours, Neighbours]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lingualign.embedding.onednn import has_onednn, lay_out, linear
+from lingualign.embedding.cpu import has_onednn, lay_out, linear
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

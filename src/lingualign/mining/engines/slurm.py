@@ -13,6 +13,24 @@ if TYPE_CHECKING:
 PARTS = 8
 """Tasks of an array where no number is given."""
 
+_HEAD = """#!/bin/bash
+# Submit with: bash SCRIPT [options of sbatch for every job, such as --partition=gpu --gpus-per-task=1]
+# All machines must see the same files by the same names. After a failure, submit again: what is done stays.
+set -euo pipefail
+"""
+_JOB = """
+{job}=$(sbatch --parsable{after} "$@" <<'JOB'
+#!/bin/bash
+#SBATCH --job-name=lingualign-{name}
+{array}#SBATCH --requeue
+#SBATCH --open-mode=append
+set -euo pipefail
+{commands}
+JOB
+)
+"""
+_AFTER = ' --dependency="afterok:${{{last}%%;*}}" --kill-on-invalid-dep=yes'
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -39,30 +57,15 @@ def submission(steps: Sequence[Step]) -> str:
     What is given to it goes to every ``sbatch``. All steps go on from what lies there, so that it may be submitted
     again after any failure.
     """
-    lines = [
-        "#!/bin/bash",
-        "# Submit with: bash SCRIPT [options of sbatch for every job, such as --partition=gpu --gpus-per-task=1]",
-        "# All machines must see the same files by the same names. After a failure, submit again: what is done stays.",
-        "set -euo pipefail",
-    ]
-    previous = ""
+    script, last = _HEAD, ""
     for number, step in enumerate(steps, start=1):
-        job = f"step{number}"
-        after = f' --dependency="afterok:${{{previous}%%;*}}" --kill-on-invalid-dep=yes' if previous else ""
-        lines += [
-            "",
-            f"{job}=$(sbatch --parsable{after} \"$@\" <<'JOB'",
-            "#!/bin/bash",
-            f"#SBATCH --job-name=lingualign-{step.name}",
-        ]
+        array, part = "", ""
         if step.parts is not None:
-            lines.append(f"#SBATCH --array=1-{step.parts}")
-        lines += ["#SBATCH --requeue", "#SBATCH --open-mode=append", "set -euo pipefail"]
-        part = f' --part "$SLURM_ARRAY_TASK_ID/{step.parts}"' if step.parts is not None else ""
-        lines += [
+            array, part = f"#SBATCH --array=1-{step.parts}\n", f' --part "$SLURM_ARRAY_TASK_ID/{step.parts}"'
+        commands = "\n".join(
             shlex.join([sys.executable, "-m", "lingualign", *command]) + part for command in step.commands
-        ]
-        lines += ["JOB", ")"]
-        previous = job
-    lines += ["", f'echo "the last of {len(steps)} jobs is ${previous}"']
-    return "\n".join(lines) + "\n"
+        )
+        after = _AFTER.format(last=last) if last else ""
+        last = f"step{number}"
+        script += _JOB.format(job=last, after=after, name=step.name, array=array, commands=commands)
+    return script + f'\necho "the last of {len(steps)} jobs is ${last}"\n'
