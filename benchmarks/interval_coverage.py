@@ -170,7 +170,7 @@ def simulate(source: Source, rows: int, draws: int, seed: int) -> dict[str, Any]
 
     def told_apart(one: str, two: str, of_models: dict[str, Any]) -> None:
         for figure in compare({one: of_models[one], two: of_models[two]})["figures"]:
-            found = figure["comparisons"][0]
+            found: Any = figure["comparisons"][0]
             name = f"{one}-{two} {figure['metric']}" + (f", {figure['pair']}" if figure["pair"] else "")
             if found["ci95"] is not None:
                 differences.setdefault(name, []).append((found["difference"], *found["ci95"], found["p"]))
@@ -203,7 +203,7 @@ def simulate(source: Source, rows: int, draws: int, seed: int) -> dict[str, Any]
             }
             told_apart("b", "c", models)
             for figure in compare(models)["figures"]:
-                entry = figure["models"]["b"]
+                entry: Any = figure["models"]["b"]
                 figures.setdefault(f"mean of seeds, {figure['metric']}", []).append(
                     (entry["value"], *entry["ci95"])
                 )

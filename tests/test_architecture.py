@@ -42,8 +42,8 @@ FLOW = (
     "losses",
     "student",
     "evaluation",
+    "report",
     "mining",
-    "reporting",
     "training",
     "quickstart",
     "cli",
@@ -83,6 +83,8 @@ def test_a_station_imports_only_from_those_before_it(path: Path) -> None:
     assert own in FLOW, f"say in FLOW where {own} stands"
     earlier = FLOW[: FLOW.index(own) + 1]
     taken = {station(module) for module in imports(path)} - {None, "__version__"}
+    if path.name == "__init__.py":
+        taken -= {"report"}  # A face also has, imported on first use, what shows its station's things.
     assert taken <= set(earlier), f"{own} imports from {sorted(taken - set(earlier))}, which stand after it"
 
 

@@ -21,7 +21,7 @@ from lingualign.evaluation import (
 from lingualign.evaluation.measure import measure_suite
 from lingualign.evaluation.metrics import METRICS, Figure, Metric
 from lingualign.evaluation.statistics import Influence
-from lingualign.reporting import save_comparison
+from lingualign.report import save_comparison
 
 ROWS, PAIRS = 60, 40
 GOLD = np.arange(ROWS) % 7 - 3.0

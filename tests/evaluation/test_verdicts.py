@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lingualign.evaluation.verdicts import summary, verdict
+from lingualign.evaluation.comparison import summary, verdict
 
 
 def comparison(difference=0.02, ci95=(0.003, 0.037), q=0.08, ahead=None):

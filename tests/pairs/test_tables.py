@@ -19,7 +19,7 @@ from lingualign.errors import InputError
 from lingualign.languages import are_languages
 from lingualign.pairs import read_source
 from lingualign.pairs.hub import part_pair
-from lingualign.pairs.inspection.text import _short
+from lingualign.report.pair_tables import _short
 
 if TYPE_CHECKING:
     from pathlib import Path

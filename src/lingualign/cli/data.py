@@ -86,7 +86,7 @@ def inspect_(data: DataConfig, output: str | None = None) -> None:
     from lingualign.files import write_atomically
     from lingualign.pairs import inspect_pairs, inspection_page, near_leak_filter, print_inspection
     from lingualign.pairs.decontamination import Leaks, read_suites
-    from lingualign.pairs.report import print_skipped
+    from lingualign.report.pair_tables import print_skipped
 
     if output is not None:
         _check_page(output)
@@ -165,7 +165,7 @@ def counts(source: str) -> None:
         Folder, file or hub data set of pairs, as train takes them.
     """
     from lingualign.pairs import pair_counts, print_pair_counts
-    from lingualign.pairs.report import print_skipped
+    from lingualign.report.pair_tables import print_skipped
 
     skipped: list[Skipped] = []
     print_pair_counts(pair_counts(_tables(PairsConfig([source]), skipped)))

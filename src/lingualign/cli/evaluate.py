@@ -66,7 +66,7 @@ def evaluate(
         score,
     )
     from lingualign.evaluation.errors import save_errors
-    from lingualign.reporting.heatmaps import check_heatmaps
+    from lingualign.report.heatmaps import check_heatmaps
 
     if output is not None:
         _check_output(output)
@@ -130,7 +130,7 @@ def compare(
     """
     from lingualign.embedding.encoders import open_encoder
     from lingualign.evaluation import compare, print_comparison
-    from lingualign.reporting import check_comparison_file, save_comparison
+    from lingualign.report import check_comparison_file, save_comparison
 
     for path in output or []:
         _check_output(path)
@@ -163,8 +163,8 @@ def compare(
 
 def _draw(student: SentenceEncoder, teacher: SentenceEncoder, suites: Sequence[Suite], folder: str) -> None:
     """Draw a pair of heatmaps for each suite of translations."""
-    from lingualign.evaluation.heatmaps import anchor_and_others, similarity_matrices
-    from lingualign.reporting import save_heatmaps
+    from lingualign.report import save_heatmaps
+    from lingualign.report.heatmaps import anchor_and_others, similarity_matrices
 
     for suite in suites:
         if suite.kind != "sts":

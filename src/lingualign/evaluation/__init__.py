@@ -18,7 +18,6 @@ from lingualign.faces import lazy_face
 if TYPE_CHECKING:
     from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
     from lingualign.evaluation.compare import compare
-    from lingualign.evaluation.comparison_table import print_comparison
     from lingualign.evaluation.evaluator import BitextEvaluator
     from lingualign.evaluation.measure import measure
     from lingualign.evaluation.narrowing import in_languages
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
     from lingualign.evaluation.scores import evaluate, save_scores, score
     from lingualign.evaluation.sts import sts_pearson, sts_spearman
     from lingualign.evaluation.suites import Suite, load_suites
-    from lingualign.evaluation.table import print_scores
     from lingualign.evaluation.xsim import xsim, xsim_errors
+    from lingualign.report.comparison_tables import print_comparison
+    from lingualign.report.score_tables import print_scores
 
 __all__ = [
     "BitextAccuracy",

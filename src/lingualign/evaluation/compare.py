@@ -11,6 +11,7 @@ import numpy as np
 
 from lingualign._version import __version__
 from lingualign.errors import InputError
+from lingualign.evaluation.comparison import summary, verdict
 from lingualign.evaluation.metrics import METRICS, Figure, compared_on
 from lingualign.evaluation.scores import SuiteScores, mean_figure, score_suite
 from lingualign.evaluation.statistics import (
@@ -23,11 +24,11 @@ from lingualign.evaluation.statistics import (
     t_quantile,
     wilson,
 )
-from lingualign.evaluation.verdicts import summary, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lingualign.evaluation.comparison import ComparedFigure, Comparison, Difference, Measured
     from lingualign.evaluation.outcomes import Outcomes, SuiteOutcomes
 
 LEVEL = 0.05
@@ -60,7 +61,7 @@ class Place:
         return figures[0] if len(figures) == 1 else mean_figure(figures)
 
 
-def compare(models: Mapping[str, Sequence[Outcomes]]) -> dict[str, Any]:
+def compare(models: Mapping[str, Sequence[Outcomes]]) -> Comparison:
     """Compare each two models on each suite, each language pair of an n-way set, and each mean over suites.
 
     Parameters
@@ -165,7 +166,7 @@ class _Measured:
         return combine_sets([figure.influences for figure in self.figures], [1 / seeds] * seeds)
 
     @property
-    def entry(self) -> dict[str, Any]:
+    def entry(self) -> Measured:
         if math.isnan(self.value):
             return {"value": None, "ci95": None, "seeds": [figure.told for figure in self.figures]}
         return {"value": self.value, "ci95": self._ci95, "seeds": [figure.value for figure in self.figures]}
@@ -226,7 +227,7 @@ def _places(outcomes: Outcomes) -> list[Place]:
     return places
 
 
-def _entry(place: Place, models: dict[str, _Measured]) -> dict[str, Any]:
+def _entry(place: Place, models: dict[str, _Measured]) -> ComparedFigure:
     lower = METRICS[place.metric].lower_is_better
     values = {label: model.value for label, model in models.items() if not math.isnan(model.value)}
     best = min(values, key=lambda label: values[label] * (1 if lower else -1)) if values else None
@@ -245,12 +246,21 @@ def _entry(place: Place, models: dict[str, _Measured]) -> dict[str, Any]:
     }
 
 
-def _comparison(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
-    found: dict[str, Any] = {"a": a.label, "b": b.label, "difference": None, "ci95": None}
-    found |= {"test": None, "p": None, "q": None, "ahead": None, "effect": {}}
+def _comparison(place: Place, a: _Measured, b: _Measured) -> Difference:
+    found: Difference = {
+        "a": a.label,
+        "b": b.label,
+        "difference": None,
+        "ci95": None,
+        "test": None,
+        "p": None,
+        "q": None,
+        "ahead": None,
+        "effect": {},
+    }
     if math.isnan(a.value) or math.isnan(b.value):
         return found
-    found["difference"] = a.value - b.value
+    difference = a.value - b.value
     error, freedom = _standard_error(combine_sets([a.influences, b.influences], [1, -1]), [a, b])
     half = t_quantile(freedom) * error
     bounds = (-math.inf, math.inf)
@@ -258,25 +268,33 @@ def _comparison(place: Place, a: _Measured, b: _Measured) -> dict[str, Any]:
         # No sentence differs from another, of which no error can be seen; it is not certain for that.
         half = wilson(0, min(a.figures[0].rows, b.figures[0].rows))[1]
         error, freedom, bounds = half / t_quantile(math.inf), math.inf, (-1.0, 1.0)
-    low, high = (found["difference"] + side * half for side in (-1, 1))
-    found["ci95"] = [max(bounds[0], low), min(bounds[1], high)]
-    p = t_p(found["difference"] / error, freedom) if error > _ROUNDING else float(found["difference"] == 0)
-    found |= {"test": "jackknife", "p": p}
+    found["difference"] = difference
+    found["ci95"] = [max(bounds[0], difference - half), min(bounds[1], difference + half)]
+    found["test"] = "jackknife"
+    found["p"] = t_p(difference / error, freedom) if error > _ROUNDING else float(difference == 0)
     metric = METRICS[place.metric]
     if len(a.seeds) > 1 or len(b.seeds) > 1:
-        return found | {"effect": {metric.effect.__name__: metric.effect(a.value, b.value)}}
+        found["effect"] = {metric.effect.__name__: metric.effect(a.value, b.value)}
+        return found
     ((one,), (two,)) = (a.seeds, b.seeds)
     suites = [(one.suites[name], two.suites[name]) for name in place.suites]
-    return found | metric.compare(a.value, b.value, suites, place.pair)
+    tested = metric.compare(a.value, b.value, suites, place.pair)
+    found["effect"] = tested.effect
+    if tested.p is not None:
+        found["test"], found["p"] = "permutation", tested.p
+    if tested.mcnemar is not None:
+        found["mcnemar"] = tested.mcnemar
+    return found
 
 
-def _judge(figure: dict[str, Any]) -> None:
+def _judge(figure: ComparedFigure) -> None:
     """Say who is ahead, now that the false discoveries are under control."""
     ahead_of_best = set()
     for found in figure["comparisons"]:
-        if found["q"] is not None and found["q"] < LEVEL and not found["ci95"][0] <= 0 <= found["ci95"][1]:
-            greater = found["difference"] > 0
-            found["ahead"] = found["a"] if greater != figure["lower_is_better"] else found["b"]
+        q, difference, ci95 = found["q"], found["difference"], found["ci95"]
+        apart = ci95 is not None and not ci95[0] <= 0 <= ci95[1]
+        if q is not None and q < LEVEL and difference is not None and apart:
+            found["ahead"] = found["a"] if (difference > 0) != figure["lower_is_better"] else found["b"]
             if figure["best"] == found["ahead"]:
                 ahead_of_best.add(found["b"] if found["ahead"] == found["a"] else found["a"])
         found["verdict"] = verdict(figure, found)

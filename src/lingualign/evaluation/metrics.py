@@ -207,27 +207,39 @@ def _correlation(
     return Figure(value, influences, rows, rate=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SentenceTest:
+    """Two models compared sentence by sentence."""
+
+    effect: dict[str, float | None]
+    """Sizes by name."""
+    p: float | None = None
+    """By permutation; None where the jackknife's is to stand."""
+    mcnemar: dict[str, dict[str, float]] | None = None
+    """Of one language pair, by direction, as if rows were independent."""
+
+
 SuitePairs = Sequence[tuple["SuiteOutcomes", "SuiteOutcomes"]]
 """For each suite the outcomes of two models, of one seed each."""
 
 
-def _compare_figures(a: float, b: float, suites: SuitePairs, pair: str | None) -> dict[str, Any]:
-    return {"effect": {"cohens_h": cohens_h(a, b)}}
+def _compare_rates(a: float, b: float, suites: SuitePairs, pair: str | None) -> SentenceTest:
+    return SentenceTest({"cohens_h": cohens_h(a, b)})
 
 
-def _compare_hits(margin: Margin) -> Callable[[float, float, SuitePairs, str | None], dict[str, Any]]:
+def _compare_hits(margin: Margin) -> Callable[[float, float, SuitePairs, str | None], SentenceTest]:
     """Weigh what only one of two models retrieves by a margin."""
 
-    def compared(a: float, b: float, suites: SuitePairs, pair: str | None) -> dict[str, Any]:
+    def compared(a: float, b: float, suites: SuitePairs, pair: str | None) -> SentenceTest:
         right = [[_right(suite, pair, margin) for suite in two] for two in suites]
-        found: dict[str, Any] = {"effect": {"cohens_h": cohens_h(a, b)} | _only(right)}
+        mcnemars = None
         if len(right) == 1 and len(right[0][0]) == 2:
             ((x, y),) = right
             ways = {"forward": mcnemar(x[0], y[0]), "backward": mcnemar(x[1], y[1])}
-            found["mcnemar"] = {
+            mcnemars = {
                 way: {"only_a": test.only_a, "only_b": test.only_b, "p": test.p} for way, test in ways.items()
             }
-        return found
+        return SentenceTest({"cohens_h": cohens_h(a, b), **_only(right)}, mcnemar=mcnemars)
 
     return compared
 
@@ -251,7 +263,7 @@ def _only(right: Sequence[Sequence[npt.NDArray[np.bool_]]]) -> dict[str, float |
     }
 
 
-def _compare_mined(a: float, b: float, suites: SuitePairs, pair: str | None) -> dict[str, Any]:
+def _compare_mined(a: float, b: float, suites: SuitePairs, pair: str | None) -> SentenceTest:
     """Test what two models mined: for each source sentence the two may change places."""
     right, nulls = [], []
     for two in suites:
@@ -266,16 +278,16 @@ def _compare_mined(a: float, b: float, suites: SuitePairs, pair: str | None) -> 
         right.append([of_sentence[:, 0] > 0 for of_sentence in counts])
         nulls.append(permuted_f1_differences(one[:, :2], other[:, :2], one[:, 2]))
     p = permutation_p(a - b, np.mean(nulls, axis=0))
-    return {"test": "permutation", "p": p, "effect": {"cohens_h": cohens_h(a, b)} | _only(right)}
+    return SentenceTest({"cohens_h": cohens_h(a, b), **_only(right)}, p)
 
 
-def _compare_spearman(a: float, b: float, suites: SuitePairs, pair: str | None) -> dict[str, Any]:
+def _compare_spearman(a: float, b: float, suites: SuitePairs, pair: str | None) -> SentenceTest:
     nulls = []
     for one, two in suites:
         predicted, gold = Evidence(one, None).similarity
         nulls.append(permuted_spearman_differences(predicted, Evidence(two, None).similarity[0], gold))
     p = permutation_p(a - b, np.mean(nulls, axis=0))
-    return {"test": "permutation", "p": p, "effect": {"cohens_q": cohens_q(a, b)}}
+    return SentenceTest({"cohens_q": cohens_q(a, b)}, p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,8 +319,8 @@ class Metric:
     effect
         Effect size of two values of it.
     compare
-        Compares two models of one seed each sentence by sentence, given both values, their outcomes and the language
-        pair: ``effect``, with more than one size, and ``test`` and ``p`` where the jackknife's are not to stand.
+        Compares two models of one seed each sentence by sentence, given both values, their outcomes by suite and the
+        language pair.
     """
 
     words: str
@@ -323,7 +335,7 @@ class Metric:
     compared: tuple[Kind, ...] = ()
     compared_by_pair: bool = False
     effect: Callable[[float, float], float | None] = cohens_h
-    compare: Callable[[float, float, SuitePairs, str | None], dict[str, Any]] = _compare_figures
+    compare: Callable[[float, float, SuitePairs, str | None], SentenceTest] = _compare_rates
 
 
 _RETRIEVAL: tuple[Kind, ...] = ("bitext", "nway", "mining")

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from lingualign.neighbours.retrieval import Pairs
     from lingualign.neighbours.threshold import Calibration
 
-_SHOWN = 12
-
 
 def calibrate(
     pairs: Pairs, gold_source: npt.NDArray[np.int64], gold_target: npt.NDArray[np.int64]
@@ -41,22 +39,3 @@ def calibrate(
     if not judged.any():
         return None
     return thresholds(pairs[judged], gold_source, gold_target)
-
-
-def print_calibration(calibration: Calibration) -> None:
-    """Print a dozen of the thresholds, evenly over the recall, and the best."""
-    from rich.console import Console
-    from rich.table import Table
-
-    recalls = np.linspace(0, calibration.recall[-1], _SHOWN)[1:]
-    shown = np.searchsorted(calibration.recall, recalls).clip(max=len(calibration.recall) - 1)
-    table = Table(title=f"{calibration.planted:,} planted pairs", title_justify="left")
-    for name in ("threshold", "precision", "recall", "F1", ""):
-        table.add_column(name, justify="right")
-    for place in np.unique([*shown, calibration.best]):
-        figures = (calibration.precision[place], calibration.recall[place], calibration.f1[place])
-        mark = "best F1" if place == calibration.best else ""
-        table.add_row(
-            f"{calibration.threshold[place]:.4f}", *(f"{100 * value:.1f}" for value in figures), mark
-        )
-    Console().print(table)

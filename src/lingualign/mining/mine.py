@@ -14,8 +14,7 @@ from lingualign.embedding.options import ModelOptions
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.hub import nearest_path
-from lingualign.mining.calibration import calibrate, print_calibration
-from lingualign.mining.calibration_plot import check_plot, plot_calibration
+from lingualign.mining.calibration import calibrate
 from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_text
 from lingualign.mining.encode_folder import EncodeJob, describe
 from lingualign.mining.encode_text import check_engine, check_readable_by_several
@@ -48,6 +47,7 @@ from lingualign.neighbours.retrieval import retrieve
 from lingualign.pairs.discovery import hub_dataset
 from lingualign.pairs.hub import check_on_hub
 from lingualign.pairs.readers import read_source
+from lingualign.report.calibration import check_plot, plot_calibration, print_calibration
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

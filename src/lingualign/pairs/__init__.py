@@ -13,19 +13,19 @@ from lingualign.faces import lazy_face
 if TYPE_CHECKING:
     from lingualign.pairs.cleaning import Filter, cleaning_filters
     from lingualign.pairs.discovery import Skipped
-    from lingualign.pairs.inspection.counts import pair_counts, print_pair_counts
+    from lingualign.pairs.inspection.counts import pair_counts
     from lingualign.pairs.inspection.inspect import Inspection, inspect_pairs
-    from lingualign.pairs.inspection.page import inspection_page
-    from lingualign.pairs.inspection.text import print_inspection
     from lingualign.pairs.manifest import Manifest
     from lingualign.pairs.near_leaks import NearLeaks, near_leak_filter
     from lingualign.pairs.normalisation import normalise, sentence_keys
     from lingualign.pairs.prepare import PreparedPairs, prepare_pairs
     from lingualign.pairs.prepared import prepared_pairs
     from lingualign.pairs.readers import PairsRead, read_source
-    from lingualign.pairs.report import DataReport, Tally, print_report
+    from lingualign.pairs.report import DataReport, Tally
     from lingualign.pairs.shards import prepare_shards
     from lingualign.pairs.table import PAIR_SCHEMA
+    from lingualign.report.pages import inspection_page
+    from lingualign.report.pair_tables import print_inspection, print_pair_counts, print_report
 
 __all__ = [
     "PAIR_SCHEMA",

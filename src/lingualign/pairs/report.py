@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rich.console import Console
-
     from lingualign.pairs.cleaning.swapped import Swapped
     from lingualign.pairs.discovery import Skipped
 
@@ -106,65 +104,3 @@ def account(
         by_file[count.file].add(count.rows)
         by_pair[names[count.languages]].add(count.rows)
     return DataReport(by_file, by_pair, list(skipped), dict(suites), list(swapped))
-
-
-def print_report(report: DataReport, console: Console | None = None) -> None:
-    """Print the report as tables: by file, by language pair, by reason; then files passed over and swapped sides."""
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = console or Console()
-
-    def table(title: str, *columns: str, total: Sequence[str]) -> Table:
-        made = Table(
-            title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0), show_footer=True
-        )
-        made.add_column(columns[0], footer="total", overflow="fold")
-        for name, figure in zip(columns[1:], total, strict=True):
-            made.add_column(name, footer=figure, justify="right", no_wrap=True)
-        return made
-
-    for title, tallies in (("file", report.files), ("language pair", report.language_pairs)):
-        columns = ("", "read", "train", "validation", "dropped")
-        by = table(f"Pairs by {title}", *columns, total=_figures(report.total))
-        for name, tally in _shortened(tallies).items():
-            by.add_row(escape(name), *_figures(tally))
-        console.print(by)
-    dropped = report.total.dropped
-    if dropped:
-        filters = [reason for reason in dropped if reason not in REASONS]
-        known = (*REASONS[:BEFORE_FILTERS], *filters, *REASONS[BEFORE_FILTERS:])
-        by = table("Pairs dropped", "because", "pairs", total=[f"{sum(dropped.values()):,}"])
-        for reason in known:
-            if reason in dropped:
-                by.add_row(reason, f"{dropped[reason]:,}")
-        console.print(by)
-    print_skipped(report.skipped, console)
-    for swapped in report.swapped:
-        console.print(f"warning: {swapped}", markup=False, soft_wrap=True)
-
-
-def print_skipped(skipped: Sequence[Skipped], console: Console | None = None) -> None:
-    """Print what was not read, a line each."""
-    from rich.console import Console
-
-    console = console or Console()
-    for each in skipped:
-        console.print(f"not read: {each.file}: {each.reason}", markup=False, soft_wrap=True)
-
-
-def _figures(tally: Tally) -> list[str]:
-    counts = (tally.read, tally.train, tally.validation, sum(tally.dropped.values()))
-    return [f"{count:,}" for count in counts]
-
-
-def _shortened(tallies: Mapping[str, Tally]) -> dict[str, Tally]:
-    """Names without the folders that all of them share."""
-    names = list(tallies)
-    parents = [name.split("/")[:-1] for name in names]
-    shared = 0
-    while parents and all(len(p) > shared and p[shared] == parents[0][shared] for p in parents):
-        shared += 1
-    return {"/".join(name.split("/")[shared:]): tally for name, tally in tallies.items()}

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lingualign.embedding.progress import without_tensor_bars
-from lingualign.reporting import model_card
+from lingualign.report import model_card
 from lingualign.training.assemble import (
     digest,
     load_models,
@@ -259,7 +259,7 @@ def _train(
     console: Console,
 ) -> Trained:
     """Train the student in place, to its best state, with accuracy before and after."""
-    from lingualign.evaluation.table import print_gain
+    from lingualign.report.score_tables import print_gain
 
     metric = evaluator.name
     before = on_first(lambda: evaluator(student))[f"{metric}_accuracy"]

@@ -1,10 +1,12 @@
-"""The plot of a calibration: precision, recall and F1 by threshold."""
+"""A calibration as a table in a terminal and as a plot: precision, recall and F1 by threshold."""
 
 from __future__ import annotations
 
 import io
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
@@ -15,7 +17,27 @@ if TYPE_CHECKING:
 
     from lingualign.neighbours.threshold import Calibration
 
+_SHOWN = 12
 _KINDS = (".svg", ".png", ".pdf")
+
+
+def print_calibration(calibration: Calibration) -> None:
+    """Print a dozen of the thresholds, evenly over the recall, and the best."""
+    from rich.console import Console
+    from rich.table import Table
+
+    recalls = np.linspace(0, calibration.recall[-1], _SHOWN)[1:]
+    shown = np.searchsorted(calibration.recall, recalls).clip(max=len(calibration.recall) - 1)
+    table = Table(title=f"{calibration.planted:,} planted pairs", title_justify="left")
+    for name in ("threshold", "precision", "recall", "F1", ""):
+        table.add_column(name, justify="right")
+    for place in np.unique([*shown, calibration.best]):
+        figures = (calibration.precision[place], calibration.recall[place], calibration.f1[place])
+        mark = "best F1" if place == calibration.best else ""
+        table.add_row(
+            f"{calibration.threshold[place]:.4f}", *(f"{100 * value:.1f}" for value in figures), mark
+        )
+    Console().print(table)
 
 
 def check_plot(path: Path, *, overwrite: bool) -> None:

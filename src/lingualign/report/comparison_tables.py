@@ -1,19 +1,23 @@
-"""A comparison of models as a file: JSON, a Markdown table, a LaTeX table, or a page."""
+"""A comparison of models as a table in a terminal, and as a file: JSON, Markdown, LaTeX, or a page."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
-from lingualign.evaluation.comparison_table import LEVEL_MARK, cell, row_name
+from lingualign.evaluation.comparison import LEVEL_MARK, cell, row_name
 from lingualign.files import write_atomically
-from lingualign.reporting.comparison_page import comparison_page
+from lingualign.report.pages import comparison_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.console import Console
+
+    from lingualign.evaluation.comparison import ComparedFigure, Comparison
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -33,7 +37,51 @@ _LABEL_WIDTH = 16
 """Characters of a line of a model's name, where it has a sign at which to break it."""
 
 
-def save_comparison(comparison: dict[str, Any], path: str | Path) -> None:
+def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
+    """Print what `compare` returned: a row for each place, in percent, the best bold, and the verdicts.
+
+    Parameters
+    ----------
+    comparison
+        In the form of ``comparison.json``.
+    console
+        Where to; by default the terminal.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console()
+    table = Table(title=Text("Comparison (× 100)", style="bold"), title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("on", overflow="fold")
+    table.add_column("rows", justify="right", no_wrap=True)
+    for label in comparison["models"]:
+        table.add_column(Text(label), justify="right", overflow="fold")
+    group = None
+    for figure in comparison["figures"]:
+        if group not in (None, figure["group"]):
+            table.add_section()
+        group = figure["group"]
+        cells = [Text(cell, style=style) for cell, style in _cells(figure)]
+        table.add_row(Text(row_name(figure)), f"{figure['rows']:,}", *cells)
+    console.print(table)
+    console.print(
+        f"Bold: the best of a row ([bold]↓[/]: the lowest). {LEVEL_MARK}: not told apart from it "
+        f"({comparison['correction']}, false discoveries below {comparison['level']:.0%}).\n"
+    )
+    for verdict in comparison["verdicts"]:
+        console.print(escape(verdict), emoji=False)
+    for warning in comparison["warnings"]:
+        console.print(f"[yellow]warning[/] {escape(warning)}", emoji=False)
+
+
+def _cells(figure: ComparedFigure) -> list[tuple[str, str]]:
+    return [(cell(figure, label), "bold" if label == figure["best"] else "") for label in figure["models"]]
+
+
+def save_comparison(comparison: Comparison, path: str | Path) -> None:
     """Write what `lingualign.evaluation.compare` returned, in the form that the file's ending names.
 
     A file that is there already is replaced whole or not at all.
@@ -61,12 +109,12 @@ def check_comparison_file(path: str | Path) -> None:
         raise InputError(f"--output {str(path)!r}: expected a file ending in {', '.join(_WRITERS)}")
 
 
-def comparison_json(comparison: dict[str, Any]) -> str:
+def comparison_json(comparison: Comparison) -> str:
     """Give the whole comparison as JSON."""
     return json.dumps(comparison, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def comparison_markdown(comparison: dict[str, Any]) -> str:
+def comparison_markdown(comparison: Comparison) -> str:
     """Give the figures as a Markdown table, the best of a row in bold, and the verdicts under it."""
     labels = list(comparison["models"])
     rows = [["on", "rows", *map(_markdown, labels)], ["---", *["---:"] * (1 + len(labels))]]
@@ -85,7 +133,7 @@ def comparison_markdown(comparison: dict[str, Any]) -> str:
     return "\n\n".join([table, _legend(comparison), *lists]) + "\n"
 
 
-def comparison_latex(comparison: dict[str, Any]) -> str:
+def comparison_latex(comparison: Comparison) -> str:
     """Give the figures as a LaTeX table for the packages booktabs and graphicx, the verdicts as comments above it.
 
     One that is wider than the line is scaled down to it. Signs that LaTeX takes for its own are shown as they are;
@@ -111,7 +159,7 @@ def comparison_latex(comparison: dict[str, Any]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", f"% {_legend(comparison)}"]) + "\n"
 
 
-_WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
+_WRITERS: dict[str, Callable[[Comparison], str]] = {
     ".json": comparison_json,
     ".md": comparison_markdown,
     ".tex": comparison_latex,
@@ -119,7 +167,7 @@ _WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def _legend(comparison: dict[str, Any]) -> str:
+def _legend(comparison: Comparison) -> str:
     return (
         f"Times 100. Bold: the best of a row (↓: the lowest). {LEVEL_MARK}: not told apart from it "
         f"({comparison['correction']}, false discoveries below {comparison['level']:.0%})."
@@ -138,7 +186,7 @@ def _latex(text: str) -> str:
     return re.sub(r"^(?=[\[*])", "{}", escaped)
 
 
-def _latex_cell(figure: dict[str, Any], label: str) -> str:
+def _latex_cell(figure: ComparedFigure, label: str) -> str:
     """Give a figure, its mark beside the column, so that the digits stay under each other."""
     shown = _latex(cell(figure, label)).replace(rf" {_LATEX[LEVEL_MARK]}", rf"\rlap{{ {_LATEX[LEVEL_MARK]}}}")
     return rf"\textbf{{{shown}}}" if label == figure["best"] else shown

@@ -1,16 +1,26 @@
-"""A comparison of models as one self-contained page: plots, figures, tests; for light and dark screens."""
+"""Comparisons and inspections as HTML pages that load nothing: styles and plots lie in them, and no script.
+
+Their skeletons are in ``templates/``; all text that comes from data is escaped.
+"""
 
 from __future__ import annotations
 
 from html import escape
+from itertools import zip_longest
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
-from lingualign.evaluation.comparison_table import LEVEL_MARK, cell, row_name
-from lingualign.evaluation.table import SPACE_FIGURES
+from lingualign._version import __version__
+from lingualign.evaluation.comparison import LEVEL_MARK, cell, row_name
+from lingualign.pairs.inspection.inspect import COSINE_EDGES, LENGTH_EDGES
+from lingualign.report.score_tables import SPACE_FIGURES
+from lingualign.report.templates import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from lingualign.evaluation.comparison import Comparison, Difference
+    from lingualign.pairs.inspection.inspect import Inspected, Inspection
 
 _SPACE_FIGURES = {name: (key, f"{key}_ci95") for name, key in SPACE_FIGURES.items()}
 _MINED_FIGURES = {
@@ -22,72 +32,49 @@ _MINED_FIGURES = {
 # Told apart by people of every colour vision, on white and on black (after Okabe and Ito).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --quiet: #767676; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h2 { margin-top: 2.5rem; }
-table { border-collapse: collapse; font-size: 0.9rem; }
-th, td { padding: 0.25rem 0.75rem; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; min-width: 9rem; }
-td:not(:first-child) { white-space: nowrap; }
-svg { width: 100%; min-width: 38rem; height: auto; overflow: visible; }
-svg.mark { width: 0.75em; min-width: 0; }
-svg text { font: 12px system-ui, sans-serif; fill: currentColor; }
-svg .axis { stroke: var(--line); }
-.wide { overflow-x: auto; }
-.quiet { color: var(--quiet); }
-@media (prefers-color-scheme: dark) { :root { --quiet: #a0a0a0; } }
-"""
-
 _Band = tuple[str, "Sequence[tuple[str, float | None, Any]]"]
 """A name, and marks: a label (of a model, or none), a value and its interval."""
 
 _WIDTH, _LABELS, _VALUES, _ROW, _BAR = 760, 280, 60, 10, 18
+_HEIGHT, _BAR_WIDTH, _GAP = 90, 12, 4
 
 
-def comparison_page(comparison: dict[str, Any]) -> str:
-    """Give a comparison as an HTML page that loads nothing: styles and plots lie in it, and no script.
+def comparison_page(comparison: Comparison) -> str:
+    """Give a comparison as a page, for light and dark screens.
 
     Parameters
     ----------
     comparison
-        What `lingualign.evaluation.compare` returned. Whatever text it holds is shown as text.
+        What `lingualign.evaluation.compare` returned.
     """
-    labels = list(comparison["models"])
-    title = f"Comparison of {' and '.join(labels)}"
-    parts = [
-        f"<h1>{escape(title)}</h1>",
-        _list(comparison["verdicts"]),
-        _heading("Warnings", comparison["warnings"]) + _list(comparison["warnings"]),
-        "<h2>Figures with their 95% intervals</h2>",
-        _figure_plots(comparison),
-        "<h2>Table</h2>",
-        _figure_table(comparison),
-        f"<p class='quiet'>Times 100. Bold: the best of a row (↓: the lowest). {LEVEL_MARK}: not told apart from it; "
-        f"false discoveries are kept below {comparison['level']:.0%} ({escape(comparison['correction'])}).</p>",
-        "<h2>Differences with their 95% intervals</h2>",
-        _difference_plots(comparison),
-        "<h2>Tests</h2>",
-        _test_table(comparison),
-        _heading("Mining by margin with 95% intervals", comparison["mined"])
-        + _seed_table(comparison, "mined", _MINED_FIGURES, 100, 2),
-        _heading("Spaces of vectors with their 95% intervals", comparison["spaces"])
-        + _seed_table(comparison, "spaces", _SPACE_FIGURES, 1, 3),
-        "<h2>Models</h2>",
-        _model_table(comparison),
-        f"<p class='quiet'>lingualign {escape(comparison['lingualign'])}</p>",
-    ]
-    return (
-        "<!DOCTYPE html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(filter(None, parts))
-        + "\n</body>\n</html>\n"
+    return fill(
+        "comparison.html",
+        title=escape(f"Comparison of {' and '.join(comparison['models'])}"),
+        verdicts=_section("", _list(comparison["verdicts"])),
+        warnings=_section("Warnings", _list(comparison["warnings"])),
+        figure_plots=_figure_plots(comparison),
+        figure_table=_figure_table(comparison),
+        level_mark=LEVEL_MARK,
+        level=f"{comparison['level']:.0%}",
+        correction=escape(comparison["correction"]),
+        difference_plots=_difference_plots(comparison),
+        tests=_test_table(comparison),
+        mined=_section(
+            "Mining by margin with 95% intervals", _seed_table(comparison["mined"], _MINED_FIGURES, 100, 2)
+        ),
+        spaces=_section(
+            "Spaces of vectors with their 95% intervals",
+            _seed_table(comparison["spaces"], _SPACE_FIGURES, 1, 3),
+        ),
+        models=_model_table(comparison),
+        version=escape(comparison["lingualign"]),
     )
 
 
-def _heading(text: str, content: Collection[str]) -> str:
-    return f"<h2>{escape(text)}</h2>" if content else ""
+def _section(heading: str, content: str) -> str:
+    """Put a heading before what is not empty."""
+    head = f"<h2>{escape(heading)}</h2>" if heading else ""
+    return f"{head}{content}\n" if content else ""
 
 
 def _list(lines: Sequence[str]) -> str:
@@ -101,7 +88,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<div class='wide'><table><thead><tr>{first}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _figure_table(comparison: dict[str, Any]) -> str:
+def _figure_table(comparison: Comparison) -> str:
     rows = []
     for figure in comparison["figures"]:
         cells = []
@@ -115,18 +102,18 @@ def _figure_table(comparison: dict[str, Any]) -> str:
     return _table(["on", "rows", *map(escape, comparison["models"])], rows)
 
 
-def _test_table(comparison: dict[str, Any]) -> str:
+def _test_table(comparison: Comparison) -> str:
     rows = []
     for figure in comparison["figures"]:
         for found in figure["comparisons"]:
-            if found["difference"] is None:
+            if found["difference"] is None or found["ci95"] is None:
                 shown, effects = ["undefined", "", "", "", ""], ""
             else:
                 effects = "<br>".join(_effect(found, name, size) for name, size in found["effect"].items())
                 shown = [
                     f"{100 * found['difference']:+.2f}",
                     _interval(found["ci95"]),
-                    escape(found["test"]),
+                    escape(str(found["test"])),
                     f"{found['p']:.2g}",
                     f"{found['q']:.2g}",
                 ]
@@ -137,36 +124,35 @@ def _test_table(comparison: dict[str, Any]) -> str:
     return _table(head, rows)
 
 
-def _effect(found: dict[str, Any], name: str, size: float | None) -> str:
+def _effect(found: Difference, name: str, size: float | None) -> str:
     """Tell the size of an effect, or how many outcomes only one of two models has right."""
     if name in ("only_a", "only_b"):
-        return f"only {escape(found[name.removeprefix('only_')])}: {size:,}"
+        return f"only {escape(found['a' if name == 'only_a' else 'b'])}: {size:,}"
     told = name.replace("cohens", "Cohen's").replace("_", " ")
     return f"{escape(told)} {'undefined' if size is None else f'{size:.3g}'}"
 
 
 def _seed_table(
-    comparison: dict[str, Any], kind: str, figures: Mapping[str, tuple[str, str]], times: float, digits: int
+    suites: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
+    figures: Mapping[str, tuple[str, str]],
+    times: float,
+    digits: int,
 ) -> str:
     """Lay out untested figures with their intervals, a line for each seed; nothing where no suite has any.
 
     ``figures`` gives, by the name that is shown, the keys of a figure and of its interval.
     """
-    labels = list(comparison["models"])
-    rows = [
-        [
-            escape(f"{suite}, {name}"),
-            *(
-                "<br>".join(
-                    _with_interval(seed[key], seed[interval], times, digits) for seed in of_model[label]
+    rows = []
+    for suite, models in suites.items():
+        first = next(iter(models.values()))[0]
+        for name, (key, interval) in figures.items():
+            if key in first:
+                cells = (
+                    "<br>".join(_with_interval(seed[key], seed[interval], times, digits) for seed in seeds)
+                    for seeds in models.values()
                 )
-                for label in labels
-            ),
-        ]
-        for suite, of_model in comparison[kind].items()
-        for name, (key, interval) in figures.items()
-        if key in of_model[labels[0]][0]
-    ]
+                rows.append([escape(f"{suite}, {name}"), *cells])
+    labels = next(iter(suites.values()), {})
     return _table(["on", *map(escape, labels)], rows) if rows else ""
 
 
@@ -178,7 +164,7 @@ def _with_interval(value: float, interval: Sequence[float] | None, times: float,
     return f"{told} <span class='quiet'>{low} to {high}</span>"
 
 
-def _model_table(comparison: dict[str, Any]) -> str:
+def _model_table(comparison: Comparison) -> str:
     rows = [
         [
             escape(label),
@@ -197,7 +183,7 @@ def _interval(bounds: Sequence[float]) -> str:
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
 
 
-def _figure_plots(comparison: dict[str, Any]) -> str:
+def _figure_plots(comparison: Comparison) -> str:
     """Plot every model's figures and intervals, a band for each place and an axis for each group and metric."""
     labels = list(comparison["models"])
     plots: dict[tuple[str, str], list[_Band]] = {}
@@ -215,7 +201,7 @@ def _figure_plots(comparison: dict[str, Any]) -> str:
     )
 
 
-def _difference_plots(comparison: dict[str, Any]) -> str:
+def _difference_plots(comparison: Comparison) -> str:
     """Plot the differences of each two models: right of the line the first is greater."""
     plots: dict[tuple[str, str], list[_Band]] = {}
     for figure in comparison["figures"]:
@@ -289,3 +275,106 @@ def _ticks(low: float, high: float) -> list[float]:
 def _colour(labels: Sequence[str], label: str) -> str:
     """Give a model's colour; a quiet one where there is no model."""
     return _COLOURS[labels.index(label) % len(_COLOURS)] if label in labels else "var(--quiet)"
+
+
+def inspection_page(inspection: Inspection) -> str:
+    """Make the page of an inspection: totals and links, then a section for each corpus and language pair.
+
+    A section holds lengths, filter hits and a sample; it opens when its head or its link is clicked.
+    """
+    total, _, dropped = inspection.totals()
+    return fill(
+        "inspection.html",
+        pairs=f"{total:,}",
+        dropped=f"{dropped:,}",
+        swapped="".join(f"<p>Warning: {escape(str(swapped))}</p>\n" for swapped in inspection.swapped),
+        overview=_overview(inspection),
+        sections="".join(
+            _group(place, group, inspection.reasons) + "\n" for place, group in enumerate(inspection.groups)
+        ),
+        version=escape(__version__),
+    )
+
+
+def _overview(inspection: Inspection) -> str:
+    heads = ["corpus", "languages", "pairs", "length", *inspection.reasons, "any"]
+    rows = [
+        [
+            group.corpus,
+            f"{group.lang1}-{group.lang2}",
+            f"{group.pairs:,}",
+            " / ".join(map(str, group.middle_lengths)),
+            *(f"{group.hits[reason]:,}" for reason in inspection.reasons),
+            f"{group.dropped:,}",
+        ]
+        for group in inspection.groups
+    ]
+    total, hits, dropped = inspection.totals()
+    counts = [f"{hits[reason]:,}" for reason in inspection.reasons]
+    rows.append(["total", "", f"{total:,}", "", *counts, f"{dropped:,}"])
+    links = [f"#{_anchor(place)}" for place in range(len(inspection.groups))]
+    return _data_table(heads, rows, ["", "", *["n"] * (len(heads) - 2)], links=[*links, ""])
+
+
+def _anchor(place: int) -> str:
+    return f"group-{place + 1}"
+
+
+def _group(place: int, group: Inspected, reasons: Sequence[str]) -> str:
+    name = f"{escape(group.corpus)}, {escape(group.lang1)}-{escape(group.lang2)}"
+    found = f", {group.dropped:,} found by a filter" if group.dropped else ""
+    parts = [
+        f"<details><summary><strong>{name}</strong>: {group.pairs:,} pairs{found}</summary>",
+        # Within what is closed: a browser opens it for a link.
+        f'<h2 id="{_anchor(place)}">{name}</h2>',
+    ]
+    for code, lengths, kind in zip((group.lang1, group.lang2), group.lengths, ("one", "two"), strict=True):
+        parts.append(_histogram(f"length, {code}", LENGTH_EDGES, lengths.tolist(), kind))
+    if group.cosines is not None:
+        parts.append(_histogram("cosine", COSINE_EDGES, group.cosines.tolist(), "one"))
+    languages = [group.lang1, group.lang2]
+    parts += ["<h3>A sample</h3>", _data_table(languages, group.sample, ["s", "s"])]
+    for reason in reasons:
+        if group.hits[reason]:
+            share = group.hits[reason] / group.pairs
+            parts.append(f"<h3>{escape(reason)}: {group.hits[reason]:,} ({share:.2%})</h3>")
+            parts.append(_data_table(languages, group.examples[reason], ["s", "s"]))
+    return "\n".join([*parts, "</details>"])
+
+
+def _data_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], kinds: Sequence[str], links: Sequence[str] = ()
+) -> str:
+    """Make a table; a link, where one is given and not empty, is that of a row's first cell."""
+
+    def line(cells: Sequence[str], tag: str, link: str = "") -> str:
+        texts = list(map(escape, cells))
+        if link:
+            texts[0] = f'<a href="{link}">{texts[0]}</a>'
+        marked = zip(texts, kinds, strict=True)
+        return "".join(f'<{tag} class="{kind}" dir="auto">{text}</{tag}>' for text, kind in marked)
+
+    body = "\n".join(
+        f"<tr>{line(row, 'td', link)}</tr>" for row, link in zip_longest(rows, links, fillvalue="")
+    )
+    return f'<div class="wide"><table><tr>{line(heads, "th")}</tr>\n{body}\n</table></div>'
+
+
+def _histogram(name: str, edges: Sequence[float], counts: Sequence[int], kind: str) -> str:
+    width = len(counts) * (_BAR_WIDTH + _GAP) + _GAP
+    highest = max([*counts, 1])
+    marks = []
+    for place, (edge, count) in enumerate(zip(edges, counts, strict=True)):
+        left = _GAP + place * (_BAR_WIDTH + _GAP)
+        height = _HEIGHT * count / highest
+        marks.append(
+            f'<rect class="{kind}" x="{left}" y="{_HEIGHT - height:.1f}" width="{_BAR_WIDTH}" height="{height:.1f}">'
+            f"<title>from {edge:g}: {count:,}</title></rect>"
+        )
+        if place % 3 == 0:
+            marks.append(f'<text x="{left}" y="{_HEIGHT + 12}">{edge:g}</text>')
+    return (
+        f'<figure><svg role="img" aria-label="{escape(name)}" width="{width}" height="{_HEIGHT + 16}">'
+        f'<line x1="0" x2="{width}" y1="{_HEIGHT}" y2="{_HEIGHT}"/>{"".join(marks)}</svg>'
+        f"<figcaption>{escape(name)}</figcaption></figure>"
+    )

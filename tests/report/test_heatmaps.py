@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib import rc_context, rcParams
 
-from lingualign.reporting import save_heatmaps
+from lingualign.report import save_heatmaps
 
 KOREAN = ["고양이가소파위에서잠을자고있다", "우리는내일바다에간다"]
 JAPANESE = ["猫はソファーで寝ています。", "お茶を$5 & <3で買った"]

@@ -12,7 +12,7 @@ from xml.dom import minidom
 import pytest
 
 from lingualign.errors import InputError
-from lingualign.reporting import save_comparison
+from lingualign.report import save_comparison
 
 LONG = "sentence-transformers/models--org--paraphrase_multilingual é – ≈ #1 ^~"
 HOSTILE = "<script>alert('&')</script>_|$%\\{}"

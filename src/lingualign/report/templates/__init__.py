@@ -1,0 +1,12 @@
+"""The skeletons of pages and of the model card, with ``$names`` where their parts stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Template
+
+
+def fill(template: str, **parts: str) -> str:
+    """Fill a template; the parts are in its language already."""
+    text = (Path(__file__).parent / template).read_text(encoding="utf-8")
+    return Template(text).substitute(parts)
