@@ -12,7 +12,7 @@ import pytest
 from tokenizers import Regex, Tokenizer, models, normalizers, processors
 
 from lingualign.embedding import load_model
-from lingualign.embedding.encoders.static import open_static
+from lingualign.embedding.encoders.static_encoder import open_static
 from lingualign.embedding.limits import check_model_folder, check_tokenizer
 from lingualign.errors import InputError
 

@@ -14,8 +14,8 @@ import torch
 
 from lingualign.embedding import encode, fingerprint, load_model
 from lingualign.embedding.encoders import encode_with, open_encoder
-from lingualign.embedding.encoders.static import StaticEncoder, open_static
-from lingualign.embedding.encoders.transformer import TransformerEncoder
+from lingualign.embedding.encoders.static_encoder import StaticEncoder, open_static
+from lingualign.embedding.encoders.transformer_encoder import TransformerEncoder
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:

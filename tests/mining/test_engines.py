@@ -382,6 +382,14 @@ def test_what_a_job_would_refuse_is_refused_before_the_script_is_written(
     assert not printed.out
 
 
+def test_a_plan_of_no_amount_of_memory_is_refused_before_anything_is_encoded(texts, tmp_path):
+    with pytest.raises(InputError, match="memory is 'much'"):
+        plan_mining(
+            *_sides(texts), tmp_path / "out.tsv", ModelOptions(), SearchOptions(memory="much"), workers=1
+        )
+    assert not (tmp_path / "out.tsv.parts").exists()
+
+
 def test_what_a_worker_refuses_is_said_here_as_it_is_said_there(texts, tmp_path):
     (tmp_path / "model").mkdir()
     engine = open_engine("processes", 1)

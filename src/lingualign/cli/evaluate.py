@@ -210,7 +210,7 @@ def _contenders(given: Sequence[str]) -> dict[str, list[str]]:
 
 def _saved(path: str) -> Outcomes | None:
     """Read outcomes kept earlier; None for a model."""
-    from lingualign.embedding.encoders.vectors import is_vector_file
+    from lingualign.embedding.encoders.vector_file import is_vector_file
     from lingualign.evaluation import load_outcomes
     from lingualign.evaluation.outcomes import OUTCOMES_FILE
 

@@ -38,7 +38,6 @@ from lingualign.neighbours import (
     SearchCheckpoint,
     SearchOptions,
     approximate_neighbours,
-    check_neighbourhood,
     nearest_neighbours,
 )
 from lingualign.neighbours.approximate import import_faiss
@@ -233,7 +232,7 @@ def plan_mining(
     int
         Tiles.
     """
-    check_neighbourhood(search.k)
+    search.check()
     check_workers(workers)
     _check_sides(source, target)
     known = _known_pairs(calibrate_on)[0] if calibrate_on is not None else None

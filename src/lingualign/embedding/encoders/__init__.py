@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
-    from lingualign.embedding.encoders.encoder import SentenceEncoder, encode_with
     from lingualign.embedding.encoders.kept import encode_kept
     from lingualign.embedding.encoders.open import open_encoder
+    from lingualign.embedding.encoders.sentence_encoder import SentenceEncoder, encode_with
 
 __all__ = ["SentenceEncoder", "encode_kept", "encode_with", "open_encoder"]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from lingualign._version import __version__
 from lingualign.answers import AnswerError, open_answer, read_answer
-from lingualign.embedding.encoders.encoder import unit
+from lingualign.embedding.encoders.sentence_encoder import unit
 from lingualign.errors import InputError, quoted
 from lingualign.records import read_json
 

@@ -26,8 +26,8 @@ import numpy as np
 
 from lingualign._version import __version__
 from lingualign.embedding.encode import check_sentences
-from lingualign.embedding.encoders.encoder import check_batch, encode_with
 from lingualign.embedding.encoders.open import ENCODERS, deciding_libraries
+from lingualign.embedding.encoders.sentence_encoder import check_batch, encode_with
 from lingualign.embedding.keys import KEY, keys_of
 from lingualign.embedding.progress import progress_bar
 from lingualign.files import taking_turns, write_atomically
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lingualign.embedding.encoders.encoder import SentenceEncoder
+    from lingualign.embedding.encoders.sentence_encoder import SentenceEncoder
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.encoders.encoder import unit
+from lingualign.embedding.encoders.sentence_encoder import unit
 from lingualign.embedding.models import check_device
 from lingualign.errors import InputError, first_line
 from lingualign.files import sha256_of

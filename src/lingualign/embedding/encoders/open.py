@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from lingualign.embedding.encoders.endpoint import Endpoint
 from lingualign.embedding.encoders.laser import LASER, LASER_NAMES, LaserEncoder
 from lingualign.embedding.encoders.model2vec import MODEL2VEC, Model2VecEncoder
-from lingualign.embedding.encoders.static import open_static
-from lingualign.embedding.encoders.transformer import TransformerEncoder
-from lingualign.embedding.encoders.vectors import VectorFile
+from lingualign.embedding.encoders.static_encoder import open_static
+from lingualign.embedding.encoders.transformer_encoder import TransformerEncoder
+from lingualign.embedding.encoders.vector_file import VectorFile
 from lingualign.embedding.options import ModelOptions
 from lingualign.errors import InputError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encoders.encoder import SentenceEncoder
+    from lingualign.embedding.encoders.sentence_encoder import SentenceEncoder
     from lingualign.embedding.options import Pooling, Precision
 
 

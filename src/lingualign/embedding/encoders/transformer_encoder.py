@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 from lingualign.embedding.encode import encode, encode_batches, resolve_precision
-from lingualign.embedding.encoders.encoder import hint_at_prompts
+from lingualign.embedding.encoders.sentence_encoder import hint_at_prompts
 from lingualign.embedding.models import fingerprint, has_modules, load_model, prompt_of
 from lingualign.embedding.options import Pooling
 from lingualign.errors import InputError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-    from lingualign.embedding.encoders.encoder import PromptFrom
+    from lingualign.embedding.encoders.sentence_encoder import PromptFrom
     from lingualign.embedding.options import ModelOptions, Precision
 
 _POOLING_MODES = {"mean": "mean", "cls": "cls", "last": "lasttoken"}

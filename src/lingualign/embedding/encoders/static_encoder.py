@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingualign.embedding.encode import chunks, refuse_not_finite
-from lingualign.embedding.encoders.encoder import hint_at_prompts
+from lingualign.embedding.encoders.sentence_encoder import hint_at_prompts
 from lingualign.embedding.limits import check_model_folder
 from lingualign.embedding.models import digest_of
 from lingualign.errors import InputError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
-    from lingualign.embedding.encoders.encoder import PromptFrom
+    from lingualign.embedding.encoders.sentence_encoder import PromptFrom
 
 _CHUNK_SENTENCES = 8_192
 _MODEL_TYPE = "SentenceTransformer"

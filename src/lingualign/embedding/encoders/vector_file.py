@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lingualign.embedding.encoders.encoder import unit
+from lingualign.embedding.encoders.sentence_encoder import unit
 from lingualign.errors import InputError, first_line
 from lingualign.files import sha256_of
 from lingualign.pairs.formats.parquet import open_parquet, read_columns
