@@ -45,7 +45,6 @@ FLOW = (
     "report",
     "mining",
     "training",
-    "quickstart",
     "cli",
     "__main__",
 )

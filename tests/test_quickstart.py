@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lingualign.cli import main
-from lingualign.quickstart import quickstart
+from lingualign.cli.train import quickstart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def test_the_model_finds_translations_among_sentences(made) -> None:
 
 
 def test_a_second_run_replaces_the_first_and_nothing_else(made, tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("lingualign.quickstart.quickstart_config", _short(made[0].parent / "cache"))
+    monkeypatch.setattr("lingualign.cli.train.quickstart_config", _short(made[0].parent / "cache"))
     output = tmp_path / "model"
     for _ in range(2):
         assert main(["quickstart", "--output", str(output)]) == 0
@@ -56,7 +56,7 @@ def test_a_second_run_replaces_the_first_and_nothing_else(made, tmp_path, monkey
 
 def _short(cache: Path):
     """The same in three steps, for what does not depend on how good the model is."""
-    from lingualign.quickstart import quickstart_config
+    from lingualign.cli.train import quickstart_config
 
     def configure(output: str):
         config = quickstart_config(output)

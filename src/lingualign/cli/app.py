@@ -26,7 +26,7 @@ from lingualign.errors import InputError, SharedInputError, environment_failure,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-COMMANDS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Callable[..., object]] = {
     "quickstart": quickstart,
     "train": train,
     "evaluate": evaluate,
@@ -167,7 +167,7 @@ def _help(group: str = "") -> str:
     )
 
 
-def _summary(function: Callable[..., None]) -> str:
+def _summary(function: Callable[..., object]) -> str:
     return (inspect.getdoc(function) or "").partition("\n")[0]
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lingualign.cli.options import Option
 
 
-def parse(command: str, function: Callable[..., None], arguments: Sequence[str]) -> dict[str, Any]:
+def parse(command: str, function: Callable[..., object], arguments: Sequence[str]) -> dict[str, Any]:
     """Find the values of a function's parameters.
 
     Raises
@@ -62,7 +62,7 @@ def parse(command: str, function: Callable[..., None], arguments: Sequence[str])
     return _with_dataclasses(hints, given.values())
 
 
-def naming_option(message: str, function: Callable[..., None]) -> str:
+def naming_option(message: str, function: Callable[..., object]) -> str:
     """Write the option of a command for the parameter that an error's message begins with.
 
     ``columns: ...`` is ``--pairs.columns: ...`` for a command whose only option of that name it is.
@@ -81,7 +81,7 @@ class _ParseError(Exception):
 class _Given:
     """The options of a command, and what has been given for them so far."""
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         self.options = {option.key: option for option in options_of(function)}
         self.configuration = configuration_of(function)
         self._values: dict[str, Any] = {}

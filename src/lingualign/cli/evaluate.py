@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from lingualign.embedding.options import EncoderOptions  # noqa: TC001 - its fields are read
 from lingualign.errors import InputError
 from lingualign.files import cache_folder, check_writable
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: str,
+    encoding: EncoderOptions,
     *,
     suite: list[str],
     languages: list[str] | None = None,
@@ -25,9 +27,6 @@ def evaluate(
     outcomes: str | None = None,
     errors: str | None = None,
     teacher: str | None = None,
-    prompt: str | None = None,
-    pooling: Literal["mean", "cls", "last"] | None = None,
-    device: str | None = None,
 ) -> None:
     """Score a model on bitext retrieval, n-way parallel sets and semantic similarity.
 
@@ -50,12 +49,8 @@ def evaluate(
         Folder for an analysis of retrieval errors: confused sentences by kind of difference, and hubs.
     teacher
         With --errors, a model whose similarities within English are drawn beside this one's across languages.
-    prompt
-        Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
-    pooling
-        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
-    device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
+    encoding
+        How the model encodes.
     """
     from lingualign.embedding.encoders import open_encoder
     from lingualign.evaluation import (
@@ -80,13 +75,11 @@ def evaluate(
     drawn_beside = None
     if teacher is not None:
         check_heatmaps()
-        drawn_beside = open_encoder(teacher, device=device, precision="fp32")
+        drawn_beside = open_encoder(teacher, device=encoding.device, precision="fp32")
     measured = measure(
         model,
         suites,
-        prompt=prompt,
-        pooling=pooling,
-        device=device,
+        **vars(encoding),
         kept=cache_folder("vectors"),
         progress=True,
     )
@@ -100,7 +93,7 @@ def evaluate(
     if errors is not None:
         save_errors(measured, suites, errors)
     if errors is not None and drawn_beside is not None:
-        student = open_encoder(model, prompt=prompt, pooling=pooling, device=device, precision="fp32")
+        student = open_encoder(model, **vars(encoding), precision="fp32")
         _draw(student, drawn_beside, suites, errors)
 
 

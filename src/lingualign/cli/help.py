@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def command_parser(
     command: str,
-    function: Callable[..., None],
+    function: Callable[..., object],
     take_words: Callable[[str, Any], None],
     take_file: Callable[[str, Any], None],
 ) -> argparse.ArgumentParser:

@@ -377,7 +377,7 @@ def _check_exact(options: MineOptions) -> None:
         raise InputError("approximate search is not cut into parts: leave it out, or --engine and --part")
 
 
-def _written(command: Callable[..., None], given: dict[str, Any]) -> list[str]:
+def _written(command: Callable[..., object], given: dict[str, Any]) -> list[str]:
     """Write the options of a command that differ from their defaults, those apart that say where it runs."""
     values: dict[str, Any] = {}
     for name, value in given.items():

@@ -77,8 +77,8 @@ class Option:
 
 
 def fields_of(of: Any, prefix: str = "") -> Iterator[Option]:
-    """List the keys of a configuration, sections before what is in them."""
-    said = texts(of)
+    """List the keys of a configuration, or of an options object; sections before what is in them."""
+    said = {name: text for each in reversed(of.__mro__) for name, text in texts(each).items()}
     hints = typing.get_type_hints(of)
     for field in dataclasses.fields(of):
         default = field.default if field.default_factory is MISSING else field.default_factory()
@@ -88,12 +88,12 @@ def fields_of(of: Any, prefix: str = "") -> Iterator[Option]:
             yield from fields_of(option.hint, f"{option.key}.")
 
 
-def configuration_of(function: Callable[..., None]) -> Any:
+def configuration_of(function: Callable[..., object]) -> Any:
     """Find the configuration among a command's parameters; None if it has none."""
     return next((hint for hint in typing.get_type_hints(function).values() if hint in CONFIGURATIONS), None)
 
 
-def options_of(function: Callable[..., None]) -> Iterator[Option]:
+def options_of(function: Callable[..., object]) -> Iterator[Option]:
     """List the options of a command in the order of its docstring.
 
     A parameter whose type is a dataclass stands for its fields. A field that the docstring names as well has its place

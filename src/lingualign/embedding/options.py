@@ -10,7 +10,7 @@ Pooling = Literal["mean", "cls", "last"]
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class EncoderOptions:
     """How a model turns sentences into vectors.
 
     Parameters
@@ -21,11 +21,21 @@ class ModelOptions:
         How a plain transformer makes a sentence's vector of its tokens'; mean by default.
     device
         Where the model runs, such as cpu or cuda:1; the best there is by default.
-    precision
-        Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
     """
 
     prompt: str | None = None
     pooling: Pooling | None = None
     device: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelOptions(EncoderOptions):
+    """How a model turns sentences into vectors, and in which arithmetic.
+
+    Parameters
+    ----------
+    precision
+        Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
+    """
+
     precision: Precision = "auto"
