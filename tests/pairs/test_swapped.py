@@ -20,7 +20,7 @@ from lingualign.pairs import (
     prepared_pairs,
     print_report,
 )
-from lingualign.pairs.cleaning.swapped import Swapped, SwappedSides
+from lingualign.pairs.cleaning.language import Swapped, SwappedSides
 from lingualign.pairs.config import DataConfig, PairsConfig
 from lingualign.pairs.formats.tabular import read_table
 from lingualign.samples import EVERYDAY

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
-    from lingualign.pairs.cleaning import Filter, cleaning_filters
+    from lingualign.pairs.cleaning.filters import cleaning_filters
+    from lingualign.pairs.cleaning.judging import Filter
     from lingualign.pairs.discovery import Skipped
     from lingualign.pairs.inspection.counts import pair_counts
     from lingualign.pairs.inspection.inspect import Inspection, inspect_pairs

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from lingualign.errors import InputError
 from lingualign.pairs.accounts import Accounts
-from lingualign.pairs.cleaning.swapped import SwappedSides
+from lingualign.pairs.cleaning.language import SwappedSides
 from lingualign.pairs.decontamination import among, blank
 from lingualign.pairs.normalisation import Keys, sentence_keys
 from lingualign.pairs.partitions import Partitions, Records, make_records
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from lingualign.pairs.cleaning.swapped import Swapped
+    from lingualign.pairs.cleaning.language import Swapped
     from lingualign.pairs.recipe import Ingredients, Recipe
     from lingualign.pairs.report import DataReport
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from lingualign.errors import InputError
 from lingualign.files import file_damage, sha256_of, write_atomically
-from lingualign.pairs.cleaning.swapped import Swapped
+from lingualign.pairs.cleaning.language import Swapped
 from lingualign.pairs.discovery import MANIFEST, PREPARED, Skipped
 from lingualign.pairs.report import Count, DataReport, Tally, account
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from lingualign.pairs.characters import Numbers, runs
-from lingualign.pairs.cleaning.filter import SIDES, one_array
+from lingualign.pairs.cleaning.judging import SIDES, one_array
 from lingualign.pairs.decontamination import among, suite_columns
 from lingualign.pairs.normalisation import Keys, mix, sentence_keys
 from lingualign.pairs.shingles import distinct, shingles

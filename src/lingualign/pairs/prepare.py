@@ -16,7 +16,7 @@ from lingualign.pairs.table import PAIR_SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lingualign.pairs.cleaning.filter import Filter
+    from lingualign.pairs.cleaning.judging import Filter
     from lingualign.pairs.report import DataReport
 
 Source = str | os.PathLike[str]

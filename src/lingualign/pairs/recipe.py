@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from lingualign.pairs.cleaning.filter import Filter
+    from lingualign.pairs.cleaning.judging import Filter
     from lingualign.pairs.config import PairsConfig
 
 

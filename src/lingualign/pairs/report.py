@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lingualign.pairs.cleaning.swapped import Swapped
+    from lingualign.pairs.cleaning.language import Swapped
     from lingualign.pairs.discovery import Skipped
 
 

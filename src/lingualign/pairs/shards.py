@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from lingualign.pairs.cleaning.filter import Filter
+    from lingualign.pairs.cleaning.judging import Filter
     from lingualign.pairs.config import DataConfig, PairsConfig
     from lingualign.pairs.discovery import PairFile
 

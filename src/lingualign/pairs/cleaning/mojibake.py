@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from lingualign.pairs.characters import Characters, CharacterTable, each_run
-from lingualign.pairs.cleaning.filter import either_side
+from lingualign.pairs.cleaning.judging import either_side
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lingualign.pairs.characters import runs
-from lingualign.pairs.cleaning.filter import SIDES, one_array
+from lingualign.pairs.cleaning.judging import SIDES, one_array
 from lingualign.pairs.normalisation import Keys, mix
 from lingualign.pairs.shingles import shingles
 

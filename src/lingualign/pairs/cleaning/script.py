@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lingualign.pairs.characters import Characters, CharacterTable, each_run
-from lingualign.pairs.cleaning.filter import by_language
+from lingualign.pairs.cleaning.judging import by_language
 
 if TYPE_CHECKING:
     import numpy.typing as npt

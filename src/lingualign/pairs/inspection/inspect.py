@@ -12,16 +12,16 @@ import pyarrow as pa
 
 from lingualign.errors import InputError
 from lingualign.pairs.characters import columns, each_run
-from lingualign.pairs.cleaning.filter import SIDES, one_array
-from lingualign.pairs.cleaning.swapped import SwappedSides
+from lingualign.pairs.cleaning.judging import SIDES, one_array
+from lingualign.pairs.cleaning.language import SwappedSides
 from lingualign.pairs.normalisation import Keys, mix, sentence_keys
 from lingualign.pairs.selection import LanguagePair, Mask, group_numbers, matches, parse_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from lingualign.pairs.cleaning.filter import Filter
-    from lingualign.pairs.cleaning.swapped import Swapped
+    from lingualign.pairs.cleaning.judging import Filter
+    from lingualign.pairs.cleaning.language import Swapped
 
 Counts = npt.NDArray[np.int64]
 Group = tuple[str, str, str]
