@@ -89,7 +89,7 @@ def test_the_two_sides_of_the_aim_are_cosines(minilm) -> None:
 
 @pytest.mark.data
 def test_the_command_analyses_real_data(data, tmp_path, capsys) -> None:
-    from lingualign.pairs.formats.tabular import read_table
+    from lingualign.pairs.formats.readers import read_table
 
     table = read_table(data / "eval/tatoeba/fra-eng.parquet", lambda _: ["sentence1", "sentence2"]).slice(
         0, 60

@@ -16,8 +16,8 @@ import pytest
 from hub_server import serving
 from lingualign.errors import InputError
 from lingualign.pairs.config import PairsConfig
-from lingualign.pairs.discovery import HubDataset, find_pairs
-from lingualign.pairs.readers import stream_pairs
+from lingualign.pairs.hub_datasets import HubDataset
+from lingualign.pairs.sources import find_pairs, stream_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,8 +89,8 @@ import json
 from lingualign.errors import InputError
 from lingualign.pairs import prepare_pairs
 from lingualign.pairs.config import PairsConfig
-from lingualign.pairs.discovery import find_pairs
-from lingualign.pairs.readers import stream_pairs
+from lingualign.pairs.sources import find_pairs
+from lingualign.pairs.sources import stream_pairs
 
 def told(source, **options):
     try:

@@ -26,11 +26,11 @@ from lingualign.errors import InputError
 from lingualign.files import taking_turns
 from lingualign.pairs import prepare_pairs, read_source
 from lingualign.pairs.config import PairsConfig
-from lingualign.pairs.discovery import find_pairs
 from lingualign.pairs.opus import archive as archives
 from lingualign.pairs.opus import connection
 from lingualign.pairs.opus.archive import sample
 from lingualign.pairs.opus.fetch import fetch, plan_fetch
+from lingualign.pairs.sources import find_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from lingualign.pairs import (
 )
 from lingualign.pairs.cleaning.language import Swapped, SwappedSides
 from lingualign.pairs.config import DataConfig, PairsConfig
-from lingualign.pairs.formats.tabular import read_table
+from lingualign.pairs.formats.readers import read_table
 from lingualign.samples import EVERYDAY
 
 if TYPE_CHECKING:

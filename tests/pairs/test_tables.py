@@ -18,7 +18,7 @@ from lingualign.cli import main
 from lingualign.errors import InputError
 from lingualign.languages import are_languages
 from lingualign.pairs import read_source
-from lingualign.pairs.hub import part_pair
+from lingualign.pairs.hub_datasets import part_pair
 from lingualign.report.pair_tables import _short
 
 if TYPE_CHECKING:

@@ -195,8 +195,8 @@ def _tables(pairs: PairsConfig, skipped: list[Skipped]) -> Iterator[pa.Table]:
     """Read the sources, each file once, in the order of the files' names; what is not read joins ``skipped``."""
     from dataclasses import replace
 
-    from lingualign.pairs.readers import stream_pairs
     from lingualign.pairs.recipe import asked_languages, find_all
+    from lingualign.pairs.sources import stream_pairs
 
     asked_languages(pairs)
     listing, _ = find_all(replace(pairs, validation=0))

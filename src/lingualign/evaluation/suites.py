@@ -19,7 +19,7 @@ from lingualign.languages import is_language, language_columns
 from lingualign.pairs.discovery import tabular_files
 from lingualign.pairs.formats.compression import read_text, without_compression
 from lingualign.pairs.formats.parquet import read_columns
-from lingualign.pairs.formats.tabular import is_tabular, read_table
+from lingualign.pairs.formats.readers import is_tabular, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,7 +89,7 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
     ----------
     paths
         Folders, read recursively in sorted order, and files: parquet, TSV (no quoting), JSONL or CSV, text
-        also compressed, as `lingualign.pairs.formats.tabular.read_table` reads them. A file's
+        also compressed, as `lingualign.pairs.formats.readers.read_table` reads them. A file's
         kind follows from its columns: ``sentence1, sentence2, score`` is sts, ``sentence1, sentence2``
         bitext, with ``gold`` mining: a row whose gold is true is a pair to be found, the sentences of others (either
         may be missing) have none, and equal ones count once; nothing but language columns nway (``ind`` or

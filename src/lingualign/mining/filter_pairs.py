@@ -28,7 +28,7 @@ from lingualign.neighbours import (
 )
 from lingualign.pairs.decontamination import blank
 from lingualign.pairs.formats.writers import check_output, write_pairs
-from lingualign.pairs.readers import read_source
+from lingualign.pairs.sources import read_source
 
 if TYPE_CHECKING:
     import os

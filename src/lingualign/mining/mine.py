@@ -43,9 +43,8 @@ from lingualign.neighbours import (
 from lingualign.neighbours.approximate import import_faiss
 from lingualign.neighbours.options import check_retrieval
 from lingualign.neighbours.retrieval import retrieve
-from lingualign.pairs.discovery import hub_dataset
-from lingualign.pairs.hub import check_on_hub
-from lingualign.pairs.readers import read_source
+from lingualign.pairs.hub_datasets import check_on_hub, hub_dataset
+from lingualign.pairs.sources import read_source
 from lingualign.report.calibration import check_plot, plot_calibration, print_calibration
 
 if TYPE_CHECKING:

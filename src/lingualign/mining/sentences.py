@@ -10,16 +10,15 @@ import pyarrow.compute as pc
 
 from lingualign.errors import InputError
 from lingualign.hub import nearest_path
-from lingualign.pairs.discovery import hub_dataset
 from lingualign.pairs.formats.compression import text_blocks, whole_lines
-from lingualign.pairs.formats.tabular import is_tabular, stream_table
-from lingualign.pairs.hub import check_on_hub
+from lingualign.pairs.formats.readers import is_tabular, stream_table
+from lingualign.pairs.hub_datasets import check_on_hub, hub_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from lingualign.pairs.discovery import HubDataset
     from lingualign.pairs.formats.tabular import Choice
+    from lingualign.pairs.hub_datasets import HubDataset
 
 STANDARD_INPUT = "-"
 CHUNK_ROWS = 32_768
@@ -116,7 +115,7 @@ def _chooser(origin: object, column: str | None) -> Choice:
 
 
 def _hub_texts(dataset: HubDataset, column: str | None) -> Iterator[str]:
-    from lingualign.pairs.hub import stream_hub
+    from lingualign.pairs.hub_datasets import stream_hub
 
     for table in stream_hub(dataset, _chooser(dataset.name, column)):
         yield from pc.fill_null(table.column(0), "").to_pylist()

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from lingualign.pairs.normalisation import normalise, sentence_keys
     from lingualign.pairs.prepare import PreparedPairs, prepare_pairs
     from lingualign.pairs.prepared import prepared_pairs
-    from lingualign.pairs.readers import PairsRead, read_source
     from lingualign.pairs.report import DataReport, Tally
     from lingualign.pairs.shards import prepare_shards
+    from lingualign.pairs.sources import PairsRead, read_source
     from lingualign.pairs.table import PAIR_SCHEMA
     from lingualign.report.pages import inspection_page
     from lingualign.report.pair_tables import print_inspection, print_pair_counts, print_report

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from lingualign.errors import InputError
 from lingualign.languages import is_language_column, language_columns
 from lingualign.pairs.discovery import Skipped, tabular_files
-from lingualign.pairs.formats.tabular import is_tabular, read_table
+from lingualign.pairs.formats.readers import is_tabular, read_table
 from lingualign.pairs.normalisation import Keys, sentence_keys
 
 if TYPE_CHECKING:

@@ -1,41 +1,37 @@
-"""What a source is made of: the files that hold pairs, and those that are passed over with the reason."""
+"""Files of pairs on the disk: which a folder holds, how each is read, and which are passed over for which reason."""
 
 from __future__ import annotations
 
 import os
-import re
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
 from lingualign.files import check_name
-from lingualign.hub import nearest_path
 from lingualign.languages import are_languages, is_language, language_code
+from lingualign.pairs.columns import has_header, pairs_of_columns
 from lingualign.pairs.formats.archives import ARCHIVE, archive_of, members
-from lingualign.pairs.formats.compression import COMPRESSIONS, without_compression
-from lingualign.pairs.formats.saved import is_saved_dataset
-from lingualign.pairs.formats.tabular import DAMAGED, is_tabular
-from lingualign.pairs.formats.units import is_unit_file
-from lingualign.pairs.opus.catalogue import Bitext
-from lingualign.pairs.table import SHARD_SCHEMA
+from lingualign.pairs.formats.compression import COMPRESSIONS, text_blocks, without_compression
+from lingualign.pairs.formats.readers import READERS, is_tabular, is_unit_file, stream_table, stream_units
+from lingualign.pairs.formats.saved import is_saved_dataset, stream_saved
+from lingualign.pairs.formats.tabular import DAMAGED, text_lines
+from lingualign.pairs.table import PAIR_SCHEMA, SHARD_SCHEMA, check_sentences, constant
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lingualign.pairs.config import PairsConfig
 
-KINDS = (
-    ".parquet, .csv, .tsv, .jsonl, .tmx, .xlf, .xliff, .po, Moses pairs NAME.en-fr.en + NAME.en-fr.fr (text also "
-    ".gz, .zst, .xz, .bz2, .zip), or a folder that save_to_disk of datasets has written"
-)
 MANIFEST = "manifest.json"
 PREPARED = "lingualign prepared pairs, 1"
 """What the manifest of prepared pairs calls itself."""
 _SPLITS = ("train", "validation")
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(:[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,33 @@ class Skipped:
 
     file: str
     reason: str
+
+
+class PairFile(Protocol):
+    """An entry of a `Listing`: a file or the like that pairs are read from."""
+
+    @property
+    def name(self) -> str:
+        """What the report and messages call it."""
+
+    @property
+    def identity(self) -> object:
+        """What is equal where the same content is reached by two ways."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """Name the files on the disk that it is read from; none of what comes from elsewhere."""
+
+    def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
+        """Read its pairs: see `lingualign.pairs.sources.stream_pairs`."""
+
+
+@dataclass
+class Listing:
+    """The content of one or more sources."""
+
+    files: list[PairFile] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -58,15 +81,50 @@ class TableFile:
         """What is equal where the same content is reached by two ways."""
         return os.path.realpath(self.path)
 
+    @property
+    def paths(self) -> list[Path]:
+        """Name the file."""
+        return [self.path]
+
+    def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
+        """Read its pairs."""
+        named = language_pair(self.path.name)
+        stem = named[0] if named else Path(without_compression(self.path.name)).stem
+        corpus = stem or Path(os.path.realpath(self.path)).parent.name
+        columns = asked.columns or {}
+        read = partial(stream_table, self.path, encoding=asked.encoding, header=has_header(columns))
+        return pairs_of_columns(read, self.name, columns, corpus, named[1:] if named else None)
+
 
 @dataclass(frozen=True)
 class UnitFile(TableFile):
     """A file of translation units: TMX, XLIFF or PO."""
 
+    def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
+        """Read its pairs; counts units that give none."""
+        counts: Counter[str] = Counter()
+        named = language_pair(self.path.name)
+        yield from stream_units(self.path, named, encoding=asked.encoding, left_out=counts)
+        left_out += [Skipped(self.name, f"{reason}: {count:,}") for reason, count in counts.items()]
+
 
 @dataclass(frozen=True)
 class SavedDataset(TableFile):
     """A folder that the library `datasets` has saved."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """Name all of its files."""
+        return sorted(path for path in self.path.rglob("*") if path.is_file())
+
+    def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
+        """Read its pairs."""
+        named = language_pair(f"{self.path.name}.saved")
+        corpus = (named[0] if named else self.path.name) or Path(os.path.realpath(self.path)).parent.name
+        languages = named[1:] if named else None
+        return pairs_of_columns(
+            partial(stream_saved, self.path), self.name, asked.columns or {}, corpus, languages
+        )
 
 
 @dataclass(frozen=True)
@@ -85,81 +143,45 @@ class MosesFiles:
         """What is equal where the same content is reached by two ways."""
         return frozenset({os.path.realpath(self.path1), os.path.realpath(self.path2)})
 
-
-@dataclass(frozen=True)
-class HubDataset:
-    """A data set of the Hugging Face hub, with the one of its configurations or folders that is wanted."""
-
-    name: str
-    id: str
-    config: str | None
-
     @property
-    def identity(self) -> object:
-        """What is equal where the same content is reached by two ways."""
-        return self.id, self.config
+    def paths(self) -> list[Path]:
+        """Name both files."""
+        return [self.path1, self.path2]
+
+    def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
+        """Read its pairs, line by line."""
+        sides = [map(text_lines, text_blocks(path, asked.encoding)) for path in self.paths]
+        none = text_lines(b"")
+        held = [next(side, none) for side in sides]
+        read = 0
+        while (rows := min(map(len, held))) or not read:
+            for path, lines in zip(self.paths, held, strict=True):
+                check_sentences(lines.slice(0, rows), "the line", path, read)
+            told = (constant(value, rows) for value in (self.lang1, self.lang2, self.corpus))
+            yield pa.table([*(lines.slice(0, rows) for lines in held), *told], schema=PAIR_SCHEMA)
+            read += rows
+            if not rows:
+                break
+            held = [
+                lines.slice(rows) if len(lines) > rows else next(side, none)
+                for lines, side in zip(held, sides, strict=True)
+            ]
+        count1, count2 = (
+            read + len(lines) + sum(map(len, side)) for lines, side in zip(held, sides, strict=True)
+        )
+        if count1 != count2:
+            raise InputError(
+                f"{self.path1} has {count1:,} lines, {self.path2} has {count2:,}: line i of one must "
+                "translate line i of the other; fetch both again, or align them"
+            )
 
 
-PairFile = TableFile | UnitFile | SavedDataset | MosesFiles | HubDataset | Bitext
-
-
-@dataclass
-class Listing:
-    """The content of one or more sources."""
-
-    files: list[PairFile] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-
-
-def find_pairs(source: str | os.PathLike[str], asked: PairsConfig) -> Listing:
-    """List what a source holds, without reading it.
-
-    Parameters
-    ----------
-    source
-        A folder (searched recursively in sorted order; hidden files and folders are ignored), a folder that `datasets`
-        has saved, a file, the id of a hub data set, ``owner/name``, ``owner/name:configuration`` or
-        ``owner/name:folder``, or ``opus:CORPUS``: see `find_bitexts`. What exists on the disk is never taken for a hub
-        id. Of a Moses pair either file may be named. A zip archive that is no compressed file (``en-fr.txt.zip``) is a
-        folder that holds one file of pairs, or the two of a Moses pair.
-    asked
-        Its ``languages`` and ``select`` name the language pairs wanted, so that of a corpus of OPUS, or a hub data set
-        with a configuration or folder for each pair, nothing else is downloaded. Files and folders are listed whole.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, it is of no known kind, or a folder holds no file with pairs; or a corpus of OPUS
-        cannot be had.
-    """
-    path = Path(source)
-    check_name(path)
-    if path.is_dir():
-        return _find_in_folder(path)
-    if path.exists():
-        return _find_file(path)
-    text = os.fspath(source)
-    if text.startswith("opus:"):
-        from lingualign.pairs.opus.source import find_bitexts
-
-        return Listing(files=[*find_bitexts(text, asked)])
-    if isinstance(source, str) and (dataset := hub_dataset(source)) is not None:
-        if dataset.config or asked.languages is None:
-            return Listing(files=[dataset])
-        return _find_in_hub(dataset.id, asked.languages, asked.select)
-    raise InputError(
-        f"source {text!r}: no such file or folder{nearest_path(text)}; give a folder, a file ({KINDS}), a hub data set "
-        "id, or opus:CORPUS"
+def kinds_of_files() -> str:
+    """Name the kinds of files and folders that hold pairs, for messages."""
+    return (
+        f"{', '.join(READERS)}, Moses pairs NAME.en-fr.en + NAME.en-fr.fr (text also {', '.join(COMPRESSIONS)}), or a "
+        "folder that save_to_disk of datasets has written"
     )
-
-
-def hub_dataset(source: str) -> HubDataset | None:
-    """Take a source that is not on the disk for the id of a hub data set; None if it cannot be one."""
-    path = Path(source)
-    if path.exists() or not _HUB_ID.fullmatch(source) or _looks_like_file(path):
-        return None
-    hub_id, _, config = source.partition(":")
-    return HubDataset(source, hub_id, config or None)
 
 
 def tabular_files(folder: Path) -> tuple[list[Path], list[Skipped]]:
@@ -184,7 +206,8 @@ def language_pair(name: str) -> tuple[str, str, str] | None:
     return stem, language_code(languages[0]), language_code(languages[1])
 
 
-def _looks_like_file(path: Path) -> bool:
+def looks_like_file(path: Path) -> bool:
+    """Whether a name is that of a file of pairs, whether it exists or not."""
     return (
         is_tabular(path)
         or is_unit_file(path)
@@ -193,7 +216,11 @@ def _looks_like_file(path: Path) -> bool:
     )
 
 
-def _find_in_folder(folder: Path) -> Listing:
+def find_in_folder(folder: Path) -> Listing:
+    """List what a folder holds, searched recursively in sorted order.
+
+    Hidden files and folders are ignored.
+    """
     if is_saved_dataset(folder):
         return Listing(files=[SavedDataset(str(folder), folder)])
     paths, skipped = _walk(folder)
@@ -203,7 +230,7 @@ def _find_in_folder(folder: Path) -> Listing:
         found = ", ".join(sorted(Path(file.file).name for file in listing.skipped)[:5])
         raise InputError(
             f"source {str(folder)!r}: no file of pairs in this folder (found: {found or 'nothing'}); "
-            f"known are {KINDS}"
+            f"known are {kinds_of_files()}"
         )
     return listing
 
@@ -272,7 +299,12 @@ def _find_in_archive(archive: Path) -> Listing:
     return listing
 
 
-def _find_file(path: Path) -> Listing:
+def find_file(path: Path) -> Listing:
+    """List a file; of a Moses pair either may be named.
+
+    A zip archive that is no compressed file (``en-fr.txt.zip``) is a folder that holds one file of pairs, or the two of
+    a Moses pair.
+    """
     file = _single_file(path)
     if file:
         return Listing(files=[file])
@@ -283,11 +315,13 @@ def _find_file(path: Path) -> Listing:
             found = ", ".join(sorted(Path(file.file).name for file in listing.skipped)[:5])
             raise InputError(
                 f"source {str(path)!r}: no file of pairs in this archive (found: {found or 'nothing'}); "
-                f"known are {KINDS}"
+                f"known are {kinds_of_files()}"
             )
         return listing
     if moses is None:
-        raise InputError(f"source {str(path)!r}: not a kind of file that holds pairs; known are {KINDS}")
+        raise InputError(
+            f"source {str(path)!r}: not a kind of file that holds pairs; known are {kinds_of_files()}"
+        )
     name, lang1, lang2, side = moses
     other = lang2 if side == lang1 else lang1
     base = Path(without_compression(str(path)))
@@ -300,28 +334,6 @@ def _find_file(path: Path) -> Listing:
             f"source {str(path)!r}: its other side {base.stem}.{other} is not beside it (nor compressed)"
         )
     return Listing(files=[_moses_files(name, lang1, lang2, {side: path, other: partner})])
-
-
-def _find_in_hub(hub_id: str, languages: Collection[str], select: str) -> Listing:
-    """Of a data set with a configuration or a folder for each language pair, list those that are wanted."""
-    from lingualign.pairs.hub import hub_parts, part_pair
-    from lingualign.pairs.selection import matches, parse_patterns
-
-    patterns, wanted = parse_patterns(select), {language_code(tag) for tag in languages}
-    parts = {part: pair[1:] for part in hub_parts(hub_id) if (pair := part_pair(part))}
-    if not parts:
-        return Listing(files=[HubDataset(hub_id, hub_id, None)])
-    found = [
-        part
-        for part, pair in parts.items()
-        if wanted.issuperset(pair) and any(matches(pair, pattern) for pattern in patterns)
-    ]
-    if not found:
-        raise InputError(
-            f"source {hub_id!r}: it has no pair of {', '.join(sorted(wanted))} that is selected; it has "
-            f"{', '.join(list(parts)[:40])}"
-        )
-    return Listing(files=[HubDataset(f"{hub_id}:{part}", hub_id, part) for part in found])
 
 
 def _moses_parts(path: Path) -> tuple[str, str, str, str] | None:
@@ -391,20 +403,3 @@ def _refuse_lost_manifest(folder: Path) -> None:
         f"prepare the pairs again, or fetch the folder again. To read some of them as plain pairs, give "
         f"{str(folder / _SPLITS[0])!r}"
     )
-
-
-def check_columns(columns: Mapping[str, str | int] | None) -> None:
-    """Raise `InputError` for a column mapping that names no column of a pair table, or mixes names and positions."""
-    allowed = ("sentence1", "sentence2", "lang1", "lang2", "corpus")
-    columns = columns or {}
-    unknown = [name for name in columns if name not in allowed]
-    if unknown:
-        raise InputError(
-            f"columns: {unknown[0]!r} is not a column of a pair table; allowed are {', '.join(allowed)}"
-        )
-    positions = [value for value in columns.values() if isinstance(value, int)]
-    if positions and (len(positions) < len(columns) or min(positions) < 1):
-        raise InputError(
-            "columns: give names, or for files without a header line positions from 1 for all, such as "
-            "{sentence1: 1, sentence2: 2}"
-        )

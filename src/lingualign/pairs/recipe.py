@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.languages import language_code
+from lingualign.pairs.columns import check_columns
 from lingualign.pairs.decontamination import SuiteSentences, read_suites
-from lingualign.pairs.discovery import Listing, PairFile, Skipped, check_columns, find_pairs
+from lingualign.pairs.discovery import Listing, PairFile, Skipped
 from lingualign.pairs.formats.encodings import check_encoding
 from lingualign.pairs.manifest import Manifest
-from lingualign.pairs.readers import stream_pairs
 from lingualign.pairs.selection import parse_patterns, resolve_priority
+from lingualign.pairs.sources import find_pairs, stream_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,7 +24,7 @@ from lingualign.errors import InputError
 from lingualign.files import alone, discard
 from lingualign.languages import language_code
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
-from lingualign.pairs.discovery import MANIFEST, MosesFiles, SavedDataset, TableFile
+from lingualign.pairs.discovery import MANIFEST
 from lingualign.pairs.formats.archives import archive_of
 from lingualign.pairs.manifest import File, Manifest
 from lingualign.pairs.recipe import Recipe, gather
@@ -156,22 +156,12 @@ def _check_at_rest(files: Sequence[PairFile], before: dict[Path, tuple[int, int]
 def _states(files: Sequence[PairFile]) -> dict[Path, tuple[int, int]]:
     """Say of each file on the disk how large it is and when it was last written."""
     try:
-        found = {path: path.stat() for file in files for path in _on_disk(file)}
+        # Archives are looked at whole.
+        paths = [archive_of(path) or path for file in files for path in file.paths]
+        found = {path: path.stat() for path in paths}
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
     return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
-
-
-def _on_disk(file: PairFile) -> list[Path]:
-    """Name the files that an entry of a listing is read from, archives whole; none of what comes from elsewhere."""
-    if isinstance(file, SavedDataset):
-        return sorted(path for path in file.path.rglob("*") if path.is_file())
-    named: list[Path] = []
-    if isinstance(file, TableFile):
-        named = [file.path]
-    elif isinstance(file, MosesFiles):
-        named = [file.path1, file.path2]
-    return [archive_of(path) or path for path in named]
 
 
 def _write(rows: Iterable[tuple[int, pa.Table]], folder: Path) -> dict[int, list[File]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -52,6 +53,11 @@ def pair_tables(rows: Iterable[Row]) -> Iterator[pa.Table]:
             chunk, characters, some = [], 0, True
     if chunk or not some:
         yield _table(chunk)
+
+
+def constant(value: str, rows: int) -> pa.DictionaryArray:
+    """Give a dictionary-coded column that holds one value."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value], pa.string()))
 
 
 def check_sentences(column: pa.Array | pa.ChunkedArray, name: str, origin: object, before: int = 0) -> None:

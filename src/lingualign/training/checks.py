@@ -88,7 +88,7 @@ def check_sources(config: RunConfig) -> None:
         With the setting and the path.
     """
     from lingualign.embedding.models import check_model
-    from lingualign.pairs.discovery import find_pairs
+    from lingualign.pairs.sources import find_pairs
 
     pairs = config.pairs
     if not pairs.sources:

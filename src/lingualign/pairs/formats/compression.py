@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 COMPRESSIONS = (".gz", ".zst", ".xz", ".bz2", ARCHIVE)
 _BLOCK_BYTES = 1 << 20
@@ -34,6 +34,11 @@ def without_compression(name: str) -> str:
     """``x.en-fr.tsv.gz`` to ``x.en-fr.tsv``; other names unchanged."""
     ending = next((ending for ending in COMPRESSIONS if name.lower().endswith(ending)), "")
     return name[: len(name) - len(ending)]
+
+
+def ending_of(path: Path) -> str:
+    """Return the last ending of a file's name in lower case, without that of its compression."""
+    return Path(without_compression(path.name)).suffix.lower()
 
 
 def read_text(path: Path, encoding: str | None = None) -> bytes:

@@ -1,4 +1,8 @@
-"""Files with named columns: parquet, CSV, TSV and JSON Lines, read to Arrow tables of text columns."""
+"""Files with named columns: parquet, CSV, TSV and JSON Lines, read to Arrow tables of text columns.
+
+Each is read by a function that gets the path, a choice of columns, the encoding of text that declares none, and whether
+there is a header line; see `lingualign.pairs.formats.readers`.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,19 @@ import re
 import string
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError, first_line
-from lingualign.pairs.formats.compression import text_blocks, without_compression
+from lingualign.pairs.formats.compression import ending_of, text_blocks
 from lingualign.pairs.formats.parquet import batches, open_parquet
 from lingualign.pairs.table import LONGEST_SENTENCE
 from lingualign.records import read_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -42,68 +48,6 @@ DAMAGED = (pa.ArrowException, EOFError, UnicodeDecodeError)
 
 Choice = Callable[[Sequence[str]], Sequence[str]]
 """From the names of the columns found to those wanted; raises `InputError` where they do not serve."""
-
-
-def is_tabular(path: Path) -> bool:
-    """Whether `read_table` knows the file by its name."""
-    kind = _kind(path)
-    return kind in _READERS and (kind != ".parquet" or kind == path.suffix.lower())
-
-
-def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Table:
-    """Read the chosen columns of a file by its ending.
-
-    ``.parquet``; ``.csv`` (RFC 4180 quotes, header); ``.tsv`` (tab, header, no quoting: a quote is a character like any
-    other and no field holds a tab or a line break); ``.jsonl`` (one object a line; a key that a line lacks is null).
-    Blank lines are passed over. Fields of nested columns are columns: ``translation.en``. The text kinds also
-    compressed: see `lingualign.pairs.formats.compression`.
-
-    The delimiter of a CSV is the comma, or where the header has none the semicolon, tab or bar that it has, or the one
-    that a first line ``sep=;`` names. A TSV that another program has written with quoting is read as such, see
-    `_is_quoted`. A TSV of three columns whose first line begins with a fraction is one that ``lingualign mine`` wrote:
-    ``score``, ``source``, ``target``.
-
-    Parameters
-    ----------
-    path
-        The file.
-    choose
-        Gets the names of all columns, gives those to read.
-    encoding
-        Encoding of a text kind that declares none and is not UTF-8.
-
-    Returns
-    -------
-    pyarrow.Table
-        The chosen columns in the chosen order as ``large_string``, nulls where a value is missing.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, is not in its encoding, a row does not fit the header, a chosen column is there twice or
-        is not text, or ``choose`` raises it.
-    """
-    return pa.concat_tables(stream_table(path, choose, encoding))
-
-
-def stream_table(
-    path: Path, choose: Choice, encoding: str | None = None, *, header: bool = True
-) -> Iterator[pa.Table]:
-    """Read what `read_table` gives as tables of some ten thousand rows, at least one; raises what it raises.
-
-    Without a header line, in CSV and TSV, the names of the columns are their positions: ``1``, ``2``.
-    """
-    kind = _kind(path)
-    if not header and kind not in (".csv", ".tsv"):
-        raise InputError(f"{path}: columns by position are those of CSV and TSV files; give their names")
-    try:
-        yield from _READERS[kind](path, choose, encoding, header)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-
-
-def _kind(path: Path) -> str:
-    return Path(without_compression(path.name)).suffix.lower()
 
 
 def text_columns(table: pa.Table, names: Sequence[str], origin: object, before: int = 0) -> pa.Table:
@@ -153,7 +97,8 @@ def _first_invalid(column: pa.ChunkedArray) -> int:
     raise AssertionError("Arrow found invalid UTF-8 that Python does not find")
 
 
-def _stream_parquet(path: Path, choose: Choice, _encoding: str | None, _header: bool) -> Iterator[pa.Table]:
+def stream_parquet(path: Path, choose: Choice, _encoding: str | None, _header: bool) -> Iterator[pa.Table]:
+    """Read the chosen columns of parquet, within the bounds of `batches`."""
     rows = 0
     try:
         with open_parquet(path) as file:
@@ -180,9 +125,10 @@ def text_lines(content: bytes) -> pa.LargeStringArray:
     return pc.split_pattern(whole, "\n").flatten()
 
 
-def _stream_tsv(path: Path, choose: Choice, encoding: str | None, header: bool) -> Iterator[pa.Table]:
+def stream_tsv(path: Path, choose: Choice, encoding: str | None, header: bool) -> Iterator[pa.Table]:
+    """Read the chosen columns of TSV: of plain fields, or with quoting where another program has written it so."""
     if _is_quoted(path, encoding):
-        yield from _stream_csv(path, choose, encoding, header)
+        yield from stream_csv(path, choose, encoding, header)
         return
     width = before = 0
     places: dict[str, int] = {}
@@ -271,14 +217,15 @@ def _is_quoted(path: Path, encoding: str | None) -> bool:
     return evidence
 
 
-def _stream_csv(path: Path, choose: Choice, encoding: str | None, header: bool) -> Iterator[pa.Table]:
+def stream_csv(path: Path, choose: Choice, encoding: str | None, header: bool) -> Iterator[pa.Table]:
+    """Read the chosen columns of CSV."""
     texts = (io.StringIO(block.decode("utf-8"), newline="") for block in text_blocks(path, encoding))
     lines = chain.from_iterable(texts)
     start = next(lines, None)
     if start is None:
         raise InputError(f"{path}: empty, not even a header line")
     named = _SEPARATOR.fullmatch(start)
-    delimiter = named[1] if named else "\t" if _kind(path) == ".tsv" else _delimiter(start)
+    delimiter = named[1] if named else "\t" if ending_of(path) == ".tsv" else _delimiter(start)
     rows = _csv_rows(path, lines if named else chain([start], lines), delimiter, before=bool(named))
     first = next(rows, [])
     found, is_header = _names(first, header)
@@ -357,7 +304,8 @@ def _unclosed(row: str, delimiter: str) -> int | None:
     return row.count("\n", 0, place) if rest.startswith('"') and not _IN_QUOTES.match(rest) else None
 
 
-def _stream_jsonl(path: Path, choose: Choice, encoding: str | None, _header: bool) -> Iterator[pa.Table]:
+def stream_jsonl(path: Path, choose: Choice, encoding: str | None, _header: bool) -> Iterator[pa.Table]:
+    """Read the chosen columns of JSON Lines, in two passes."""
     # Twice, for the last line may be the first to have a key.
     found: dict[str, None] = {}
     for _, row in _json_objects(path, encoding):
@@ -435,11 +383,3 @@ def _chosen(path: Path, found: Sequence[str], choose: Choice) -> list[str]:
             f"{path}: the header names {', '.join(map(repr, unclear))} more than once; rename all but one"
         )
     return names
-
-
-_READERS: dict[str, Callable[[Path, Choice, str | None, bool], Iterator[pa.Table]]] = {
-    ".parquet": _stream_parquet,
-    ".tsv": _stream_tsv,
-    ".csv": _stream_csv,
-    ".jsonl": _stream_jsonl,
-}

@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.languages import language_code
+from lingualign.pairs.discovery import Listing, Skipped
 from lingualign.pairs.opus.archive import batches, open_archive
 from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
 from lingualign.pairs.opus.connection import open_client
 from lingualign.pairs.opus.download import download_archives
 from lingualign.pairs.selection import matches, parse_patterns
+from lingualign.pairs.table import PAIR_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pyarrow as pa
 
     from lingualign.pairs.config import PairsConfig
 
 _SOURCE = re.compile(r"opus:(?P<corpus>[\w./+-]+)(:(?P<pair>[\w.+]+-[\w.+]+))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class BitextSource:
+    """A bitext as an entry of a `Listing`."""
+
+    bitext: Bitext
+
+    @property
+    def name(self) -> str:
+        """The source that means this bitext alone."""
+        return self.bitext.name
+
+    @property
+    def identity(self) -> object:
+        """What is equal where the same content is reached by two ways."""
+        return self.bitext.identity
+
+    @property
+    def paths(self) -> list[Path]:
+        """Name no file: what the cache holds is OPUS's own."""
+        return []
+
+    def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
+        """Read its pairs."""
+        yield PAIR_SCHEMA.empty_table()
+        yield from stream_bitext(self.bitext)
+
+
+def find_in_opus(source: str | os.PathLike[str], asked: PairsConfig) -> Listing | None:
+    """List the bitexts that ``opus:CORPUS`` means; None for any other source."""
+    text = os.fspath(source)
+    if not text.startswith("opus:"):
+        return None
+    return Listing(files=[BitextSource(bitext) for bitext in find_bitexts(text, asked)])
 
 
 def find_bitexts(source: str, asked: PairsConfig) -> list[Bitext]:

@@ -1,9 +1,11 @@
-"""Pairs from the Hugging Face hub, streamed: what is read is downloaded, and nothing else."""
+"""Data sets of the Hugging Face hub, streamed: what is read is downloaded, and nothing else."""
 
 from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +14,84 @@ import pyarrow as pa
 from lingualign.errors import InputError, first_line
 from lingualign.hub import is_on_hub
 from lingualign.languages import are_languages, language_code
+from lingualign.pairs.columns import pairs_of_columns
+from lingualign.pairs.discovery import Listing, Skipped, looks_like_file
 from lingualign.pairs.formats.tabular import Choice, flat_columns, text_columns
+from lingualign.pairs.selection import matches, parse_patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    from collections.abc import Collection, Iterator
 
-    from lingualign.pairs.discovery import HubDataset
+    from lingualign.pairs.config import PairsConfig
 
 _BATCH = 1 << 14
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(:[\w./-]+)?")
 _PAIR = re.compile(r"((?P<corpus>.*)[/._-])?(?P<lang1>[A-Za-z]{2,3})-(?P<lang2>[A-Za-z]{2,3}(_[A-Za-z]+)?)")
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """A data set of the Hugging Face hub, with the one of its configurations or folders that is wanted."""
+
+    name: str
+    id: str
+    config: str | None
+
+    @property
+    def identity(self) -> object:
+        """What is equal where the same content is reached by two ways."""
+        return self.id, self.config
+
+    @property
+    def paths(self) -> list[Path]:
+        """Name no file: it is not on the disk."""
+        return []
+
+    def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
+        """Read its pairs."""
+        named = part_pair(self.config) if self.config else None
+        corpus = (named[0] if named else "") or self.id.rpartition("/")[2]
+        languages = named[1:] if named else None
+        return pairs_of_columns(partial(stream_hub, self), self.name, asked.columns or {}, corpus, languages)
+
+
+def hub_dataset(source: str) -> HubDataset | None:
+    """Take a source that is not on the disk for the id of a hub data set; None if it cannot be one."""
+    path = Path(source)
+    if path.exists() or not _HUB_ID.fullmatch(source) or looks_like_file(path):
+        return None
+    hub_id, _, config = source.partition(":")
+    return HubDataset(source, hub_id, config or None)
+
+
+def find_in_hub(source: str | os.PathLike[str], asked: PairsConfig) -> Listing | None:
+    """List what a data set of the hub holds; None where the source cannot be one."""
+    dataset = hub_dataset(source) if isinstance(source, str) else None
+    if dataset is None:
+        return None
+    if dataset.config or asked.languages is None:
+        return Listing(files=[dataset])
+    return _wanted_parts(dataset.id, asked.languages, asked.select)
+
+
+def _wanted_parts(hub_id: str, languages: Collection[str], select: str) -> Listing:
+    """Of a data set with a configuration or a folder for each language pair, list those that are wanted."""
+    patterns, wanted = parse_patterns(select), {language_code(tag) for tag in languages}
+    parts = {part: pair[1:] for part in hub_parts(hub_id) if (pair := part_pair(part))}
+    if not parts:
+        return Listing(files=[HubDataset(hub_id, hub_id, None)])
+    found = [
+        part
+        for part, pair in parts.items()
+        if wanted.issuperset(pair) and any(matches(pair, pattern) for pattern in patterns)
+    ]
+    if not found:
+        raise InputError(
+            f"source {hub_id!r}: it has no pair of {', '.join(sorted(wanted))} that is selected; it has "
+            f"{', '.join(list(parts)[:40])}"
+        )
+    return Listing(files=[HubDataset(f"{hub_id}:{part}", hub_id, part) for part in found])
 
 
 def check_on_hub(dataset_id: str, name: str) -> None:

@@ -1,0 +1,183 @@
+"""What the name of a source means, and the pairs in it: a table of the kinds of sources."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from lingualign.errors import InputError
+from lingualign.files import check_name
+from lingualign.hub import nearest_path
+from lingualign.pairs.columns import check_columns
+from lingualign.pairs.config import PairsConfig
+from lingualign.pairs.discovery import Listing, find_file, find_in_folder, kinds_of_files
+from lingualign.pairs.formats.encodings import check_encoding
+from lingualign.pairs.hub_datasets import find_in_hub
+from lingualign.pairs.opus.source import find_in_opus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lingualign.pairs.discovery import PairFile, Skipped
+
+Source = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A row of `SOURCES`.
+
+    Parameters
+    ----------
+    words
+        Words for what to give, in messages.
+    help
+        Words for it in the help of `PairsConfig`.
+    find
+        Function from a source and what is asked for to the entries that it holds, which read their pairs; None where
+        the source is of another kind.
+    """
+
+    words: Callable[[], str]
+    help: str
+    find: Callable[[Source, PairsConfig], Listing | None]
+
+
+def _in_folder(source: Source, _: PairsConfig) -> Listing | None:
+    return find_in_folder(Path(source)) if Path(source).is_dir() else None
+
+
+def _as_file(source: Source, _: PairsConfig) -> Listing | None:
+    return find_file(Path(source)) if Path(source).exists() else None
+
+
+SOURCES: tuple[SourceKind, ...] = (
+    SourceKind(lambda: "a folder", "Folders (read recursively)", _in_folder),
+    SourceKind(lambda: f"a file ({kinds_of_files()})", "files", _as_file),
+    SourceKind(lambda: "a hub data set id", "hub data set ids", find_in_hub),
+    SourceKind(lambda: "opus:CORPUS", "``opus:CORPUS``", find_in_opus),
+)
+"""The kinds of sources. The first that finds anything is what a source is: what exists on the disk comes first.
+
+A saved data set is a folder, and an archive a file. Prepared pairs are a source of training by themselves, which
+`lingualign.pairs.prepared_pairs` reads and checks; as a source of plain pairs they are a folder.
+"""
+
+
+def find_pairs(source: Source, asked: PairsConfig) -> Listing:
+    """List what a source holds, without reading it.
+
+    Parameters
+    ----------
+    source
+        A folder (searched recursively in sorted order; hidden files and folders are ignored), a folder that `datasets`
+        has saved, a file, the id of a hub data set, ``owner/name``, ``owner/name:configuration`` or
+        ``owner/name:folder``, or ``opus:CORPUS``: see `find_bitexts`. What exists on the disk is never taken for a hub
+        id. Of a Moses pair either file may be named. A zip archive that is no compressed file (``en-fr.txt.zip``) is a
+        folder that holds one file of pairs, or the two of a Moses pair.
+    asked
+        Its ``languages`` and ``select`` name the language pairs wanted, so that of a corpus of OPUS, or a hub data set
+        with a configuration or folder for each pair, nothing else is downloaded. Files and folders are listed whole.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is of no known kind, or a folder holds no file with pairs; or a corpus of OPUS
+        cannot be had.
+    """
+    check_name(Path(source))
+    for kind in SOURCES:
+        if (listing := kind.find(source, asked)) is not None:
+            return listing
+    *words, last = (kind.words() for kind in SOURCES)
+    raise InputError(
+        f"source {os.fspath(source)!r}: no such file or folder{nearest_path(os.fspath(source))}; give "
+        f"{', '.join(words)}, or {last}"
+    )
+
+
+@dataclass(frozen=True)
+class PairsRead:
+    """One file's pairs, every row of the file; a missing side is the empty string."""
+
+    file: str
+    table: pa.Table
+
+
+def read_source(
+    source: str | os.PathLike[str],
+    *,
+    columns: Mapping[str, str | int] | None = None,
+    encoding: str | None = None,
+) -> tuple[list[PairsRead], list[Skipped]]:
+    """Read every pair of a source.
+
+    A file of language columns only (``en``, ``fr``, ``kor_Hang``) is an n-way parallel set: each two of its
+    languages are a pair in every row. Indonesian is ``ind`` or ``ind_Latn`` there and Norwegian ``nor``: ``id``
+    and ``no`` may be identifiers, and are refused (see `language_columns`).
+
+    Fields of nested columns are columns: a column ``translation`` of ``{"en": ..., "fr": ...}`` is such a set too.
+
+    Where a file has no ``lang1`` and ``lang2`` columns the languages are those that ``columns`` names, ``{"sentence1":
+    "en", "sentence2": "fr"}``, else those of the file's name: ``en-fr.parquet``, ``TED.en-fr.tsv``. Everyday words are
+    not languages, though they may be codes of small ones: see `are_languages`. Where it has no ``corpus`` column the
+    corpus is what the name says before the language pair and the endings (``TED``), and where that is nothing, the
+    folder's name.
+
+    Parameters
+    ----------
+    source
+        A folder, a file or a hub data set id: see `find_pairs`.
+    columns
+        Which column holds ``sentence1``, ``sentence2``, ``lang1``, ``lang2`` or ``corpus``, where that is not
+        its name: ``{"sentence1": "english", "sentence2": "non_english"}``; in CSV and TSV files without a header line
+        its position from 1: ``{"sentence1": 1, "sentence2": 2}``.
+    encoding
+        Encoding of text files that declare none and are not valid UTF-8: a name that Python knows, such as ``cp1252``.
+
+    Returns
+    -------
+    list of PairsRead
+        A table of `PAIR_SCHEMA` for each file, in sorted order.
+    list of Skipped
+        Files that were passed over, with the reason, and how many units of a file gave no pair.
+
+    Raises
+    ------
+    InputError
+        If the source is missing or a file cannot be used; the message names the file, the row and the cure.
+    """
+    asked = PairsConfig([], columns=dict(columns or {}), encoding=encoding)
+    check_columns(asked.columns)
+    check_encoding(asked.encoding)
+    listing = find_pairs(source, asked)
+    return [
+        PairsRead(file.name, pa.concat_tables(file.stream(asked, listing.skipped)).unify_dictionaries())
+        for file in listing.files
+    ], listing.skipped
+
+
+def stream_pairs(file: PairFile, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
+    """Read the pairs of one entry of a `Listing` as tables of `PAIR_SCHEMA` of some megabytes, at least one.
+
+    Memory does not grow with the file. Where the tables are cut depends on the file alone.
+
+    Parameters
+    ----------
+    file
+        The entry.
+    asked
+        Its ``columns`` and ``encoding`` tell how files are read.
+    left_out
+        Gets what the file holds beside pairs, such as units in one language, once all of it is read.
+
+    Raises
+    ------
+    InputError
+        As `read_source` does, once it gets there.
+    """
+    yield from file.stream(asked, left_out)
