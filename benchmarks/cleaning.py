@@ -141,7 +141,7 @@ def main() -> None:
     from lingualign.pairs import cleaning_filters, near_leak_filter, read_source
     from lingualign.pairs.cleaning import NearDuplicates
     from lingualign.pairs.config import CleaningConfig
-    from lingualign.pairs.decontamination import Leaks, read_suites
+    from lingualign.pairs.leaks import Leaks, read_suites
 
     read, _ = read_source(given.data / "train")
     pairs = pa.concat_tables([each.table for each in read]).unify_dictionaries().combine_chunks()

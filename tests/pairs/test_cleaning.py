@@ -289,8 +289,7 @@ def test_a_language_whose_scripts_are_not_known_is_not_judged_by_them() -> None:
 
 
 def test_minhash_estimates_the_jaccard_similarity() -> None:
-    from lingualign.pairs.characters import runs
-    from lingualign.pairs.shingles import shingles
+    from lingualign.pairs.characters import runs, shingles
 
     rng = np.random.default_rng(0)
     vocabulary = ["".join(rng.choice(list("abcdefghijklmnop"), 6)) for _ in range(300)]

@@ -11,13 +11,13 @@ import pytest
 from hostile_server import answering, http
 from lingualign import answers
 from lingualign.errors import InputError
-from lingualign.pairs.opus import catalogue, connection, download
+from lingualign.pairs.opus import catalogue, downloads
 from lingualign.pairs.opus.fetch import fetch, plan_fetch
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setattr(connection, "PAUSES", ())
+    monkeypatch.setattr(catalogue, "PAUSES", ())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
@@ -66,7 +66,7 @@ def test_a_large_answer_is_read_in_a_time_that_grows_with_it(
     body = json.dumps({"corpora": [entry] * 100_000}).encode()  # 10 MB, in the blocks that a socket gives
     with answering(lambda _: http(body)) as address:
         monkeypatch.setenv(catalogue.ADDRESS_VARIABLE, address)
-        with connection.open_client() as client:
+        with catalogue.open_client() as client:
             assert len(catalogue.Catalogue(client).bitexts("Tatoeba")) == 100_000
 
 
@@ -93,7 +93,7 @@ def test_an_entry_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_an_archive_that_drips_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setattr(download, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(downloads, "SILENT_SECONDS", 0.3)
     archive = endless(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"P", 0.02)
     entry = {"corpus": "Tatoeba", "version": "v1", "source": "en", "target": "fr", "size": 1}
     with answering(lambda request: archive(request) if b"/y.zip" in request else http(listed)) as address:
@@ -127,5 +127,5 @@ def test_no_step_down_from_https() -> None:
                     client.get(origin)
             else:
                 assert client.get(origin).is_success
-    with connection.open_client() as client:
+    with catalogue.open_client() as client:
         assert client.event_hooks["response"] == [answers.refuse_step_down]

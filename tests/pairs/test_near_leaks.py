@@ -11,8 +11,7 @@ import pytest
 from test_cleaning import table
 
 from lingualign.pairs import NearLeaks, near_leak_filter
-from lingualign.pairs.characters import runs
-from lingualign.pairs.shingles import shingles
+from lingualign.pairs.characters import runs, shingles
 
 if TYPE_CHECKING:
     from pathlib import Path

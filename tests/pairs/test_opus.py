@@ -26,9 +26,9 @@ from lingualign.errors import InputError
 from lingualign.files import taking_turns
 from lingualign.pairs import prepare_pairs, read_source
 from lingualign.pairs.config import PairsConfig
-from lingualign.pairs.opus import archive as archives
-from lingualign.pairs.opus import connection
-from lingualign.pairs.opus.archive import sample
+from lingualign.pairs.opus import catalogue
+from lingualign.pairs.opus import downloads as archives
+from lingualign.pairs.opus.downloads import sample
 from lingualign.pairs.opus.fetch import fetch, plan_fetch
 from lingualign.pairs.sources import find_pairs
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def opus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpusServer]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(connection, "PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(catalogue, "PAUSES", (0.01, 0.01, 0.01))
     with serving() as server:
         monkeypatch.setenv("LINGUALIGN_OPUS", server.address)
         yield server
@@ -281,7 +281,7 @@ def test_what_passes_is_waited_for_and_gone_on_with(
 def test_a_server_that_falls_silent_is_left_and_asked_again(
     opus: OpusServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(catalogue, "SILENT_SECONDS", 0.2)
     path = add(opus, "Tatoeba", "en-fr", 3000)
     opus.moods[path] = ["silent"]
     fetched(tmp_path / "out")

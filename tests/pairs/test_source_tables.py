@@ -14,9 +14,9 @@ from fuzz_readers import TABLE, seeds
 from lingualign.errors import InputError
 from lingualign.pairs import prepare_pairs, read_source, sources
 from lingualign.pairs.config import PairsConfig
-from lingualign.pairs.decontamination import read_suites
 from lingualign.pairs.discovery import Listing, Skipped
 from lingualign.pairs.formats import readers
+from lingualign.pairs.leaks import read_suites
 from lingualign.pairs.table import pair_tables
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lingualign.errors import InputError
 from lingualign.pairs import PAIR_SCHEMA, prepare_pairs, read_source
-from lingualign.pairs.formats.plurals import MANY, forms_for_one_and_many
+from lingualign.pairs.formats.po import MANY, forms_for_one_and_many
 from lingualign.pairs.formats.tmx import stream_tmx
 from lingualign.pairs.formats.xliff import stream_xliff
 

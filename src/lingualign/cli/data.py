@@ -45,8 +45,7 @@ def fetch(
     dry_run
         List the archives and their sizes, and stop.
     """
-    from lingualign.pairs.opus.fetch import fetch, plan_fetch
-    from lingualign.pairs.opus.listing import print_fetched, print_plan
+    from lingualign.pairs.opus.fetch import fetch, plan_fetch, print_fetched, print_plan
 
     plan = plan_fetch(languages, corpora, output, select=select, per_corpus=per_corpus, seed=seed)
     print_plan(plan)
@@ -85,7 +84,7 @@ def inspect_(data: DataConfig, output: str | None = None) -> None:
     from lingualign.embedding.progress import progress_bar
     from lingualign.files import write_atomically
     from lingualign.pairs import inspect_pairs, inspection_page, near_leak_filter, print_inspection
-    from lingualign.pairs.decontamination import Leaks, read_suites
+    from lingualign.pairs.leaks import Leaks, read_suites
     from lingualign.report.pair_tables import print_skipped
 
     if output is not None:

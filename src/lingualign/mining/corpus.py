@@ -14,7 +14,7 @@ from lingualign.errors import InputError
 from lingualign.mining.encode_folder import describe, encode_to_folder
 from lingualign.mining.encoded_text import EncodedText, StackedRows
 from lingualign.mining.sentences import read_sentences
-from lingualign.pairs.decontamination import blank
+from lingualign.pairs.leaks import blank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

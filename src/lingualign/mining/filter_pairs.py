@@ -26,8 +26,8 @@ from lingualign.neighbours import (
     margin_scores,
     nearest_neighbours,
 )
-from lingualign.pairs.decontamination import blank
 from lingualign.pairs.formats.writers import check_output, write_pairs
+from lingualign.pairs.leaks import blank
 from lingualign.pairs.sources import read_source
 
 if TYPE_CHECKING:

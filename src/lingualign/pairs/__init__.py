@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from lingualign.pairs.discovery import Skipped
     from lingualign.pairs.inspection.counts import pair_counts
     from lingualign.pairs.inspection.inspect import Inspection, inspect_pairs
+    from lingualign.pairs.leaks import NearLeaks, near_leak_filter
     from lingualign.pairs.manifest import Manifest
-    from lingualign.pairs.near_leaks import NearLeaks, near_leak_filter
     from lingualign.pairs.normalisation import normalise, sentence_keys
-    from lingualign.pairs.prepare import PreparedPairs, prepare_pairs
-    from lingualign.pairs.prepared import prepared_pairs
+    from lingualign.pairs.prepare import PreparedPairs, prepare_pairs, prepared_pairs
     from lingualign.pairs.report import DataReport, Tally
     from lingualign.pairs.shards import prepare_shards
     from lingualign.pairs.sources import PairsRead, read_source

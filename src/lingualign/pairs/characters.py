@@ -1,12 +1,15 @@
-"""Sentences as one run of code points, and what is known of each character, looked up in a table.
+"""Sentences as one run of code points, what is known of each character, and the shingles of sentences.
 
 What a character is does not depend on its neighbours, so that a filter over characters is a table look-up and a sum
 over each sentence, at tens of millions of characters a second.
+
+Shingles are what sentences have in common when they are nearly the same: short runs of their normalised characters,
+six, or three where the first is a wide one (an ideograph, a kana, a Hangul syllable). Case, punctuation and white space
+do not count.
 """
 
 from __future__ import annotations
 
-import itertools
 import sys
 import unicodedata
 from dataclasses import dataclass
@@ -14,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+
+from lingualign.pairs.normalisation import Keys, character_values, code_points, mix, sliced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import pyarrow as pa
+
 Numbers = npt.NDArray[np.int64]
 
-_CHARACTERS_AT_ONCE = 1 << 20  # temporary arrays stay near the size of the processor's cache
 _UNSEEN = 255
 
 LETTER, MARK, SPACE, WIDE = 1, 2, 4, 8
@@ -82,21 +86,9 @@ def each_run(sentences: pa.LargeStringArray, measure: Callable[[Characters], npt
 
 def runs(sentences: pa.LargeStringArray) -> Iterator[Characters]:
     """Cut sentences, without nulls, into runs of about a million characters."""
-    ends = np.cumsum(pc.binary_length(sentences).to_numpy(zero_copy_only=False))
-    if not len(ends):
-        return
-    cuts = np.searchsorted(ends, np.arange(_CHARACTERS_AT_ONCE, ends[-1] + 1, _CHARACTERS_AT_ONCE))
-    bounds = np.unique(np.concatenate([[0], cuts, [len(ends)]])).tolist()
-    for first, last in itertools.pairwise(bounds):
-        yield _characters(sentences.slice(first, last - first))
-
-
-def _characters(sentences: pa.LargeStringArray) -> Characters:
-    lengths = pc.utf8_length(sentences).to_numpy(zero_copy_only=False).astype(np.int64)
-    _, offsets, content = sentences.buffers()
-    first, last = np.frombuffer(offsets, np.int64)[[sentences.offset, sentences.offset + len(sentences)]]
-    text = str(content[int(first) : int(last)].to_pybytes(), "utf-8") if content else ""
-    return Characters(np.frombuffer(text.encode("utf-32-le"), np.uint32), np.cumsum(lengths), lengths)
+    for part in sliced(sentences):
+        points, lengths = code_points(part)
+        yield Characters(points, np.cumsum(lengths), lengths)
 
 
 def _kind(char: str) -> int:
@@ -140,3 +132,43 @@ def _is_unspaced(char: str) -> int:
 
 
 _unspaced = CharacterTable(_is_unspaced)
+
+
+_NARROW, _WIDE = 6, 3
+_MULTIPLIERS = mix(np.arange(1, 5, dtype=np.uint64)) | np.uint64(1)
+
+
+def shingles(characters: Characters) -> tuple[Keys, Numbers]:
+    """Give the shingles of sentences, one for each place that a whole one begins at.
+
+    Returns
+    -------
+    ndarray of uint64, shape (shingles,)
+        A 64-bit hash of each, sentence after sentence, in the order of the text.
+    ndarray of int64, shape (shingles,)
+        The sentence that each belongs to.
+    """
+    values = character_values(characters.points)
+    kept = values != 0
+    lengths = characters.count(kept)
+    wide = (kinds(characters.points)[kept] & WIDE) > 0
+    values = values[kept]
+    count = len(values)
+    padded = np.concatenate([values, np.zeros(_NARROW, np.uint64)])
+    first, second, third, fourth = _MULTIPLIERS
+    three = padded[:-2] * first + padded[1:-1] * second + padded[2:] * third
+    six = three[:count] * fourth + three[_WIDE : count + _WIDE]
+    hashes = mix(np.where(wide, three[:count], six))
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    whole = np.arange(count) + np.where(wide, _WIDE, _NARROW) <= np.cumsum(lengths)[rows]
+    return hashes[whole], rows[whole]
+
+
+def distinct(hashes: Keys, rows: Numbers) -> tuple[Keys, Numbers]:
+    """Leave one of each sentence's equal shingles, sorted by sentence, then by hash."""
+    # One key sorts several times faster than two; 40 bits of a hash tell the shingles of a sentence apart.
+    order = np.argsort((rows.astype(np.uint64) << np.uint64(40)) | (hashes >> np.uint64(24)))
+    hashes, rows = hashes[order], rows[order]
+    first = np.ones(len(hashes), np.bool_)
+    first[1:] = (hashes[1:] != hashes[:-1]) | (rows[1:] != rows[:-1])
+    return hashes[first], rows[first]

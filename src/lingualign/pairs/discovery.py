@@ -16,8 +16,14 @@ from lingualign.errors import InputError
 from lingualign.files import check_name
 from lingualign.languages import are_languages, is_language, language_code
 from lingualign.pairs.columns import has_header, pairs_of_columns
-from lingualign.pairs.formats.archives import ARCHIVE, archive_of, members
-from lingualign.pairs.formats.compression import COMPRESSIONS, text_blocks, without_compression
+from lingualign.pairs.formats.compression import (
+    ARCHIVE,
+    COMPRESSIONS,
+    archive_of,
+    members,
+    text_blocks,
+    without_compression,
+)
 from lingualign.pairs.formats.readers import READERS, is_tabular, is_unit_file, stream_table, stream_units
 from lingualign.pairs.formats.saved import is_saved_dataset, stream_saved
 from lingualign.pairs.formats.tabular import DAMAGED, text_lines

@@ -129,7 +129,7 @@ def sentence_keys(sentences: pa.Array | pa.ChunkedArray) -> Keys:
         a chance of about 2**-64.
     """
     chunks = sentences.chunks if isinstance(sentences, pa.ChunkedArray) else [sentences]
-    slices = [part for chunk in chunks for part in _slices(chunk.cast(pa.large_string()))]
+    slices = [part for chunk in chunks for part in sliced(chunk.cast(pa.large_string()))]
     if len(slices) < 2:
         return _keys_of(slices[0]) if slices else np.empty(0, np.uint64)
     # numpy lets go of the interpreter while it works; of what threads share, all write the same.
@@ -152,8 +152,8 @@ def mix(values: Keys) -> Keys:
     return values ^ (values >> np.uint64(31))
 
 
-def _slices(sentences: pa.LargeStringArray) -> list[pa.LargeStringArray]:
-    """Cut into runs of about `_CHARACTERS_AT_ONCE` bytes."""
+def sliced(sentences: pa.LargeStringArray) -> list[pa.LargeStringArray]:
+    """Cut sentences, without nulls, into runs of about a million characters."""
     ends = np.cumsum(pc.binary_length(sentences).to_numpy(zero_copy_only=False))
     if not len(ends):
         return []
@@ -163,9 +163,8 @@ def _slices(sentences: pa.LargeStringArray) -> list[pa.LargeStringArray]:
 
 
 def _keys_of(sentences: pa.LargeStringArray) -> Keys:
-    lengths = pc.utf8_length(sentences).to_numpy(zero_copy_only=False).astype(np.int64)
+    points, lengths = code_points(sentences)
     ends = np.cumsum(lengths)
-    points = np.frombuffer(_text(sentences).encode("utf-32-le"), np.uint32)
     values = _values(points)
     keys = _hash(values, lengths, ends)
 
@@ -177,11 +176,13 @@ def _keys_of(sentences: pa.LargeStringArray) -> Keys:
     return keys
 
 
-def _text(sentences: pa.LargeStringArray) -> str:
-    """Concatenate the sentences."""
-    _, offsets, characters = sentences.buffers()
+def code_points(sentences: pa.LargeStringArray) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """Lay the code points of sentences end to end; returns them, and the number of each sentence's."""
+    lengths = pc.utf8_length(sentences).to_numpy(zero_copy_only=False).astype(np.int64)
+    _, offsets, content = sentences.buffers()
     first, last = np.frombuffer(offsets, np.int64)[[sentences.offset, sentences.offset + len(sentences)]]
-    return str(characters[int(first) : int(last)].to_pybytes(), "utf-8") if characters else ""
+    text = str(content[int(first) : int(last)].to_pybytes(), "utf-8") if content else ""
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32), lengths
 
 
 def _hash(values: Keys, lengths: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> Keys:

@@ -1,22 +1,34 @@
-"""From sources to training and validation pairs in memory."""
+"""Training and validation pairs in memory: prepared from sources, or read back from a folder of prepared pairs."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from lingualign.errors import InputError
 from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
-from lingualign.pairs.recipe import Recipe, gather
+from lingualign.pairs.discovery import MANIFEST
+from lingualign.pairs.formats.parquet import batches, open_parquet, written_out
+from lingualign.pairs.leaks import among, read_suites
+from lingualign.pairs.manifest import Manifest
+from lingualign.pairs.normalisation import Keys, sentence_keys
+from lingualign.pairs.recipe import Recipe, asked_languages, gather
+from lingualign.pairs.report import Count, Tally, account
+from lingualign.pairs.selection import LanguagePair, resolve_priority, select_language_pairs
 from lingualign.pairs.table import PAIR_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lingualign.pairs.cleaning.judging import Filter
+    from lingualign.pairs.manifest import File
     from lingualign.pairs.report import DataReport
 
 Source = str | os.PathLike[str]
@@ -123,3 +135,149 @@ def joined(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _as_list(sources: Source | Sequence[Source]) -> list[Source]:
     return [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+
+
+def is_prepared(source: str | os.PathLike[str]) -> bool:
+    """Tell whether a source is a folder that `prepare_shards` has written."""
+    return Manifest.read(Path(source)) is not None
+
+
+def prepared_pairs(config: PairsConfig, decontaminate: Sequence[str] = ()) -> PreparedPairs:
+    """Read the one prepared folder that a configuration names as its source.
+
+    ``languages`` and ``select`` take some of its language pairs, which the report tells as dropped. All else was
+    settled when the pairs were prepared: a setting that says something else is refused, as are suites that the pairs
+    are not clean of.
+
+    Parameters
+    ----------
+    config
+        What a run asks for.
+    decontaminate
+        Evaluation suites that no pair may share a sentence with.
+
+    Raises
+    ------
+    InputError
+        If a setting contradicts those of the folder, a shard is missing or not as it was written, or nothing is left.
+    """
+    if len(config.sources) > 1:
+        prepared = next(source for source in config.sources if is_prepared(source))
+        raise InputError(
+            f"pairs.sources: {prepared!r} holds prepared pairs, which are a source by themselves; name it alone, or "
+            "prepare all of the sources together"
+        )
+    folder = Path(config.sources[0])
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        raise InputError(
+            f"{folder}: no prepared pairs, for its {MANIFEST} is missing; prepare the pairs again"
+        )
+    selected = _selected(config, manifest)
+    _check_settings(config, manifest, folder, selected)
+    suites = read_suites(decontaminate)
+    for shard in (*manifest.train, *manifest.validation):
+        if damage := shard.damage(folder):
+            raise InputError(f"{damage}; prepare the pairs again, or fetch the folder again")
+    train, validation = (_read(folder, shards, selected) for shards in (manifest.train, manifest.validation))
+    if len(suites.keys):
+        for table in (train, validation):
+            _check_clean(folder, table, suites.keys, decontaminate)
+    counts = [_narrowed(count, config, selected) for count in manifest.counts]
+    report = account(
+        manifest.files, counts, manifest.priority, manifest.skipped, manifest.suites, manifest.swapped
+    )
+    if not train.num_rows:
+        raise InputError(f"{folder}: no training pair is left of the language pairs selected")
+    return PreparedPairs(train, validation, report, list(manifest.priority))
+
+
+def _selected(config: PairsConfig, manifest: Manifest) -> set[LanguagePair]:
+    """Find the language pairs that are asked for."""
+    asked = asked_languages(config)
+    there: Counter[LanguagePair] = Counter()
+    for count in manifest.counts:
+        if asked is None or asked >= set(count.languages):
+            there[count.languages] += count.rows.train + count.rows.validation
+    return select_language_pairs(+there, config.select)
+
+
+def _check_settings(
+    config: PairsConfig, manifest: Manifest, folder: Path, selected: set[LanguagePair]
+) -> None:
+    """Refuse settings other than those that the pairs were prepared with; what is not set says nothing."""
+    unset = PairsConfig(sources=[])
+    settled = manifest.settings["pairs"]
+    differing = [
+        f"{name} is {getattr(config, name)!r} and was {settled[name]!r}"
+        for name in ("per_corpus", "validation", "columns", "encoding")
+        if getattr(config, name) not in (getattr(unset, name), settled[name])
+    ]
+    if config.priority != unset.priority:
+        asked = resolve_priority(Counter(dict.fromkeys(selected, 1)), config.priority)
+        turned = [
+            "-".join(pair)
+            for pair in sorted(selected)
+            if min(pair, key=asked.index) != min(pair, key=manifest.priority.index)
+        ]
+        if turned:
+            differing.append(
+                f"priority {config.priority!r} turns {', '.join(turned)} round, as the order was "
+                f"{', '.join(manifest.priority)}"
+            )
+    if differing:
+        raise InputError(
+            f"pairs: {'; '.join(differing)} when {folder} was prepared. Leave out what was settled then, or prepare "
+            "the pairs again (lingualign data prepare)"
+        )
+
+
+def _read(folder: Path, shards: Sequence[File], selected: set[LanguagePair]) -> pa.Table:
+    """Read shards to one table of `PAIR_SCHEMA`, without language pairs that are not selected."""
+    dash = pa.scalar("-", pa.large_string())
+    taken = pa.array([name for a, b in selected for name in (f"{a}-{b}", f"{b}-{a}")], pa.large_string())
+    tables = []
+    for shard in shards:
+        path = folder / shard.file
+        try:
+            with open_parquet(path) as file:
+                for coded in batches(file, path, PAIR_SCHEMA.names):
+                    texts = [written_out(column).cast(pa.large_string()) for column in coded.columns]
+                    batch = pa.RecordBatch.from_arrays(texts, names=coded.schema.names)
+                    names = pc.binary_join_element_wise(batch["lang1"], batch["lang2"], dash)
+                    chosen = batch.filter(pc.is_in(names, value_set=taken))
+                    tables.append(_coded(pa.Table.from_batches([chosen])))
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise InputError(f"{path}: no shard of prepared pairs ({error}); prepare them again") from None
+    return joined(tables)
+
+
+def _coded(table: pa.Table) -> pa.Table:
+    columns = (
+        table[field.name].dictionary_encode() if pa.types.is_dictionary(field.type) else table[field.name]
+        for field in PAIR_SCHEMA
+    )
+    return pa.table(
+        [column.cast(field.type) for column, field in zip(columns, PAIR_SCHEMA, strict=True)], PAIR_SCHEMA
+    )
+
+
+def _check_clean(folder: Path, pairs: pa.Table, known: Keys, suites: Sequence[str]) -> None:
+    leaks = among(known, sentence_keys(pairs["sentence1"]), sentence_keys(pairs["sentence2"]))
+    if leaks.any():
+        raise InputError(
+            f"decontaminate: {leaks.sum():,} of the pairs in {folder} have a sentence of {', '.join(suites)}; prepare "
+            f"them again with --decontaminate {' '.join(suites)}"
+        )
+
+
+def _narrowed(count: Count, config: PairsConfig, selected: set[LanguagePair]) -> Count:
+    """Tell what is not selected as dropped."""
+    if count.languages in selected:
+        return count
+    asked = asked_languages(config)
+    other = asked is not None and not asked >= set(count.languages)
+    rows = Tally(count.rows.read, dropped=dict(count.rows.dropped))
+    left = count.rows.train + count.rows.validation
+    rows.add(Tally(dropped={"other language" if other else "not selected": left} if left else {}))
+    return replace(count, rows=rows)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from lingualign.errors import InputError
 from lingualign.languages import language_code
 from lingualign.pairs.columns import check_columns
-from lingualign.pairs.decontamination import SuiteSentences, read_suites
 from lingualign.pairs.discovery import Listing, PairFile, Skipped
 from lingualign.pairs.formats.encodings import check_encoding
+from lingualign.pairs.leaks import SuiteSentences, read_suites
 from lingualign.pairs.manifest import Manifest
 from lingualign.pairs.selection import parse_patterns, resolve_priority
 from lingualign.pairs.sources import find_pairs, stream_pairs

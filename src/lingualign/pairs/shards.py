@@ -25,7 +25,7 @@ from lingualign.files import alone, discard
 from lingualign.languages import language_code
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
 from lingualign.pairs.discovery import MANIFEST
-from lingualign.pairs.formats.archives import archive_of
+from lingualign.pairs.formats.compression import archive_of
 from lingualign.pairs.manifest import File, Manifest
 from lingualign.pairs.recipe import Recipe, gather
 from lingualign.pairs.table import SHARD_SCHEMA

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 def prepare(config: RunConfig) -> PreparedPairs:
     """Prepare the training pairs and the held-out ones, or take those that are prepared."""
     from lingualign.pairs import prepared_pairs
-    from lingualign.pairs.prepare import prepare_in_memory
-    from lingualign.pairs.prepared import is_prepared
+    from lingualign.pairs.prepare import is_prepared, prepare_in_memory
     from lingualign.pairs.recipe import Recipe
 
     if any(map(is_prepared, config.pairs.sources)):

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.pairs.characters import runs
+from lingualign.pairs.characters import runs, shingles
 from lingualign.pairs.cleaning.judging import SIDES, one_array
 from lingualign.pairs.normalisation import Keys, mix
-from lingualign.pairs.shingles import shingles
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.languages import language_code
-from lingualign.pairs.formats.markup import UnitReader
+from lingualign.pairs.formats.xml_units import UnitReader
 from lingualign.pairs.table import pair_tables
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
 from lingualign.languages import are_languages
-from lingualign.pairs.formats.archives import ARCHIVE
-from lingualign.pairs.formats.compression import without_compression
+from lingualign.pairs.formats.compression import ARCHIVE, without_compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

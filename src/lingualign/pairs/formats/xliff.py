@@ -6,7 +6,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
-from lingualign.pairs.formats.markup import UnitReader
+from lingualign.pairs.formats.xml_units import UnitReader
 from lingualign.pairs.table import pair_tables
 
 if TYPE_CHECKING:

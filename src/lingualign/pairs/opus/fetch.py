@@ -1,4 +1,4 @@
-"""From names of corpora to a folder of pairs: the recipe of ``lingualign data fetch``."""
+"""From names of corpora to a folder of pairs, as ``lingualign data fetch`` does it, and its tables."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ import pyarrow.parquet as pq
 from lingualign.errors import InputError
 from lingualign.files import sha256_of, taking_turns, whole_file, write_atomically
 from lingualign.languages import language_code
-from lingualign.pairs.opus.archive import Line, batches, decoded, open_archive, sample
-from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
-from lingualign.pairs.opus.connection import open_client
-from lingualign.pairs.opus.download import download_archives
+from lingualign.pairs.opus.catalogue import Bitext, Catalogue, open_client, spread
+from lingualign.pairs.opus.downloads import Line, batches, decoded, download_archives, open_archive, sample
 from lingualign.pairs.selection import LanguagePair, select_language_pairs
 from lingualign.pairs.table import PAIR_SCHEMA
 from lingualign.progress_lines import Lines, draws_bars
@@ -24,7 +22,10 @@ from lingualign.records import read_json
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import Console
+
 
 MANIFEST = "manifest.json"
 _FORMAT = "lingualign pairs from OPUS, 1"
@@ -304,3 +305,56 @@ def _shown(missing: dict[str, Bitext], *, enabled: bool) -> Iterator[tuple[str, 
     from rich.progress import track
 
     yield from track(list(missing.items()), "Reading archives", console=Console(stderr=True))
+
+
+def print_plan(plan: FetchPlan, console: Console | None = None) -> None:
+    """Print each archive with its size, those that a corpus lacks, and the sum of what is to be downloaded."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = console or Console()
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for name in ("corpus", "version", "pair"):
+        table.add_column(name, overflow="fold")
+    for name in ("pairs", "archive"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    to_load = 0
+    for name, bitext in plan.bitexts.items():
+        cached = bitext.archive.is_file()
+        to_load += 0 if name in plan.ready or cached else bitext.kib
+        state = "there" if name in plan.ready else "in the cache" if cached else ""
+        pairs = "?" if bitext.pairs is None else f"{bitext.pairs:,}"
+        pair = f"{bitext.tag1}-{bitext.tag2}"
+        table.add_row(bitext.corpus, bitext.version, pair, pairs, _size(bitext.kib), state)
+    console.print(table)
+    for corpus, pairs_absent in plan.absent.items():
+        lacking = ", ".join("-".join(pair) for pair in pairs_absent)
+        console.print(f"not in {corpus}: {lacking}", markup=False, soft_wrap=True)
+    console.print(f"to download: {_size(to_load)}", markup=False)
+
+
+def print_fetched(files: Mapping[str, Fetched], plan: FetchPlan, console: Console | None = None) -> None:
+    """Print how many pairs there are now."""
+    from rich.console import Console
+
+    console = console or Console()
+    kept = sum(file.kept for file in files.values())
+    lines = sum(file.lines for file in files.values())
+    console.print(
+        f"{kept:,} pairs of {lines:,} in {plan.output} ({len(files)} files, {len(plan.ready)} of them there before)",
+        markup=False,
+        soft_wrap=True,
+    )
+    for name, file in files.items():
+        if file.no_text:
+            told = f"{name}: {file.no_text:,} pairs left out: not UTF-8, with a NUL, or too long"
+            console.print(told, markup=False, soft_wrap=True)
+
+
+def _size(kib: int) -> str:
+    for unit, scale in (("GiB", 1024**2), ("MiB", 1024)):
+        if kib >= scale:
+            return f"{kib / scale:,.1f} {unit}"
+    return f"{kib} KiB"

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 from lingualign.errors import InputError
 from lingualign.languages import language_code
 from lingualign.pairs.discovery import Listing, Skipped
-from lingualign.pairs.opus.archive import batches, open_archive
-from lingualign.pairs.opus.catalogue import Bitext, Catalogue, spread
-from lingualign.pairs.opus.connection import open_client
-from lingualign.pairs.opus.download import download_archives
+from lingualign.pairs.opus.catalogue import Bitext, Catalogue, open_client, spread
+from lingualign.pairs.opus.downloads import batches, download_archives, open_archive
 from lingualign.pairs.selection import matches, parse_patterns
 from lingualign.pairs.table import PAIR_SCHEMA
 
