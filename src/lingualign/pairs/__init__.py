@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from lingualign.pairs.cleaning.filters import cleaning_filters
     from lingualign.pairs.cleaning.judging import Filter
     from lingualign.pairs.discovery import Skipped
-    from lingualign.pairs.inspection.counts import pair_counts
-    from lingualign.pairs.inspection.inspect import Inspection, inspect_pairs
+    from lingualign.pairs.inspection import Inspection, inspect_pairs, pair_counts
     from lingualign.pairs.leaks import NearLeaks, near_leak_filter
     from lingualign.pairs.manifest import Manifest
     from lingualign.pairs.normalisation import normalise, sentence_keys

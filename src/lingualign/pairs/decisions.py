@@ -16,12 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
-from lingualign.pairs.accounts import Accounts
 from lingualign.pairs.cleaning.language import SwappedSides
 from lingualign.pairs.leaks import among, blank
 from lingualign.pairs.normalisation import Keys, sentence_keys
 from lingualign.pairs.partitions import Partitions, Records, make_records
-from lingualign.pairs.report import BEFORE_FILTERS, REASONS, account
+from lingualign.pairs.report import BEFORE_FILTERS, REASONS, Accounts, account
 from lingualign.pairs.selection import (
     LanguagePair,
     Mask,

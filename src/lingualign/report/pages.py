@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lingualign._version import __version__
 from lingualign.evaluation.comparison import LEVEL_MARK, cell, row_name
-from lingualign.pairs.inspection.inspect import COSINE_EDGES, LENGTH_EDGES
+from lingualign.pairs.inspection import COSINE_EDGES, LENGTH_EDGES
 from lingualign.report.score_tables import SPACE_FIGURES
 from lingualign.report.templates import fill
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from lingualign.evaluation.comparison import Comparison, Difference
-    from lingualign.pairs.inspection.inspect import Inspected, Inspection
+    from lingualign.pairs.inspection import Inspected, Inspection
 
 _SPACE_FIGURES = {name: (key, f"{key}_ci95") for name, key in SPACE_FIGURES.items()}
 _MINED_FIGURES = {

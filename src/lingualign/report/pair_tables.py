@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lingualign.pairs.discovery import Skipped
-    from lingualign.pairs.inspection.counts import CorpusPair
-    from lingualign.pairs.inspection.inspect import Inspection
+    from lingualign.pairs.inspection import CorpusPair, Inspection
     from lingualign.pairs.report import DataReport, Tally
 
 _LONGEST = 160

@@ -202,3 +202,24 @@ def _bars(edges: Sequence[float]) -> Counts:
 
 def _pair(table: pa.Table, row: int) -> tuple[str, str]:
     return table["sentence1"][row].as_py(), table["sentence2"][row].as_py()
+
+
+CorpusPair = tuple[str, str, str]
+
+
+def pair_counts(tables: Iterable[pa.Table]) -> Counter[CorpusPair]:
+    """Count pairs by corpus and language pair, whose codes are in alphabetical order.
+
+    Parameters
+    ----------
+    tables
+        Tables of `PAIR_SCHEMA`.
+    """
+    counts: Counter[CorpusPair] = Counter()
+    for table in tables:
+        numbers = group_numbers(table.unify_dictionaries(), ["corpus", "lang1", "lang2"])
+        _, first, times = np.unique(numbers, return_index=True, return_counts=True)
+        for row, count in zip(first.tolist(), times.tolist(), strict=True):
+            corpus, *languages = (table[name][row].as_py() for name in ("corpus", "lang1", "lang2"))
+            counts[corpus, min(languages), max(languages)] += count
+    return counts
