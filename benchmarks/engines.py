@@ -87,7 +87,7 @@ def timed_tiles(texts: list[str], rows: int, folder: Path, workers: int) -> tupl
 
     from lingualign.mining.engines import open_engine
     from lingualign.mining.tiled_search import TileJob, TilePlan, run_tiles
-    from lingualign.teacher.files import write_array
+    from lingualign.vectors import write_array
 
     searched = [write_array(folder / f"{side}.npy", np.arange(rows)) for side in ("source", "target")]
     edge = -(-rows // TILES_A_SIDE)

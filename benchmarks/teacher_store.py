@@ -101,25 +101,17 @@ def lookup_milliseconds(batch: int = 256, dimensions: int = 768, rows: int = 200
     """Time what the collator adds to a batch: looking 256 sentences up and reading their vectors."""
     import numpy as np
 
-    from lingualign.embedding.keys import keys_of
-    from lingualign.teacher.files import write_array
-    from lingualign.teacher.manifest import Manifest, Segment, Settings
     from lingualign.teacher.store import TeacherStore
+    from lingualign.vectors import VectorManifest, keys_of
 
     per_segment = 25_000
+    settings = {"teacher": "x", "prompt": "", "normalize": True, "dimensions": None}
     with tempfile.TemporaryDirectory() as root:
-        folder, segments = Path(root), []
+        folder, manifest = Path(root), VectorManifest(settings, "x", dimensions)
         vectors = np.random.default_rng(7).standard_normal((per_segment, dimensions)).astype(np.float16)
-        for number in range(rows // per_segment):
-            first = number * per_segment
-            segment = Segment(number, first, per_segment, "fp32", 0, "", 0, "")
+        for first in range(0, rows, per_segment):
             keys = keys_of([f"sentence {row}" for row in range(first, first + per_segment)])
-            files = (
-                *write_array(segment.vectors_file(folder), vectors),
-                *write_array(segment.keys_file(folder), keys),
-            )
-            segments.append(Segment(number, first, per_segment, "fp32", *files))
-        Manifest(Settings("x"), "x", dimensions, rows, len(segments), tuple(segments)).write(folder)
+            manifest = manifest.add(folder, keys, vectors, "fp32")
         store, times, draw = TeacherStore(folder), [], random.Random(7)
         for _ in range(30):
             sentences = [f"sentence {draw.randrange(rows)}" for _ in range(batch)]

@@ -1,7 +1,8 @@
-"""What several test folders share: where the real data lies, and the real teacher."""
+"""What several test folders share: where the real data lies, the real teacher, and processes that start in no time."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from multiprocessing.context import ForkServerContext
 
 # How long an example takes says how busy the machine is, and no more.
 settings.register_profile("untimed", deadline=None)
@@ -29,6 +31,25 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 def data() -> Path:
     """The folder of real pairs and evaluation sets. Tests that use it carry ``@pytest.mark.data``."""
     return DATA
+
+
+@pytest.fixture(scope="session")
+def processes() -> ForkServerContext:
+    """Start real processes, which can really be killed.
+
+    They begin in no time, for a server has imported everything. There is one such server for all tests, and what it
+    imports is decided when the first of them starts it.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        [
+            "sentence_transformers",
+            "lingualign.mining.mine",
+            "lingualign.training.trainer",
+            "lingualign.training.train",
+        ]
+    )
+    return context
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

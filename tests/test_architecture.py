@@ -35,6 +35,7 @@ FLOW = (
     "languages",
     "progress_lines",
     "samples",
+    "vectors",
     "pairs",
     "embedding",
     "neighbours",

@@ -43,7 +43,7 @@ def counting(minilm):
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.vectors"))
+    return sorted(folder.rglob("*.vectors.npy"))
 
 
 def test_only_what_is_new_is_encoded_and_the_rest_comes_back_bit_for_bit(counting, tmp_path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -17,13 +16,6 @@ from lingualign.mining import align_documents, encode_text, filter_pairs, mine_p
 from lingualign.mining.encoded_text import remove_text
 
 LINES = [f"sentence number {number} of a text" for number in range(40)]
-
-
-@pytest.fixture(scope="module")
-def processes():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lingualign.mining"])
-    return context
 
 
 @pytest.fixture(scope="module")

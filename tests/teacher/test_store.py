@@ -14,11 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingualign.embedding import encode
-from lingualign.embedding.keys import KEY
 from lingualign.errors import InputError
 from lingualign.teacher import AddReport, TeacherStore
-from lingualign.teacher.index import KeyIndex
-from lingualign.teacher.manifest import Manifest
+from lingualign.vectors import KEY, KeyIndex, VectorManifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +110,7 @@ def test_kill_loses_at_most_the_segment_in_work(tiny, reached, tmp_path):
         begin(process)
         store = TeacherStore.for_model(tmp_path, tiny)
         deadline = time.monotonic() + 60
-        while ((manifest := Manifest.read(store.folder)) is None or len(manifest.segments) < 3) and (
+        while ((manifest := VectorManifest.read(store.folder)) is None or len(manifest.segments) < 3) and (
             time.monotonic() < deadline
         ):
             time.sleep(0.005)
@@ -270,8 +268,8 @@ def test_a_folder_that_cannot_be_written_to_is_named(tiny, tmp_path):
 def test_a_segment_that_cannot_be_written_leaves_the_store_as_it_was(tiny, tmp_path):
     store = TeacherStore.for_model(tmp_path, tiny)
     store.add(SENTENCES[:10])
-    segment = Manifest.read(store.folder).segments[0]
-    number = Manifest.read(store.folder).next_segment
+    segment = VectorManifest.read(store.folder).segments[0]
+    number = VectorManifest.read(store.folder).next_segment
     blocked = type(segment)(**{**vars(segment), "number": number}).keys_file(store.folder)
     blocked.mkdir()  # the place of the next segment's keys is taken
     with pytest.raises(

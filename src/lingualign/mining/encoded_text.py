@@ -23,7 +23,7 @@ from lingualign.errors import InputError
 from lingualign.files import discard, file_damage, write_atomically
 from lingualign.pairs.formats.writers import write_parquet
 from lingualign.records import build_record
-from lingualign.teacher.files import write_array
+from lingualign.vectors import write_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,7 +24,7 @@ from lingualign.neighbours import Neighbours, nearest_neighbours
 from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
 from lingualign.neighbours.search import least_memory
 from lingualign.records import build_record
-from lingualign.teacher.files import write_array
+from lingualign.vectors import write_array
 
 if TYPE_CHECKING:
     import os

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.keys import keys_of
 from lingualign.errors import InputError
-from lingualign.teacher.manifest import Manifest, Settings
-from lingualign.teacher.segments import Segments
-from lingualign.teacher.writer import SEGMENT_ROWS, AddReport, Writer
+from lingualign.teacher.writer import FLOAT16, SEGMENT_ROWS, AddReport, Settings, Writer
+from lingualign.vectors import StoredVectors, VectorManifest, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +49,7 @@ class TeacherStore:
         self.folder = Path(folder)
         self._settings: Settings | None = None
         self._model: SentenceTransformer | None = None
-        self._segments: Segments | None = None
+        self._stored: StoredVectors | None = None
 
     @classmethod
     def for_model(
@@ -148,7 +146,7 @@ class TeacherStore:
         teacher = load_model(model) if isinstance(model, str) else model or self._model
         writer = Writer(self.folder, self._settings, teacher, precision)
         report = writer.add(sentences, segment_rows, progress=progress)
-        self._segments = None
+        self._stored = None
         return report
 
     def rows(self, sentences: Sequence[str]) -> NDArray[np.int64]:
@@ -167,7 +165,7 @@ class TeacherStore:
         rows = self._opened().rows(keys)
         if (rows < 0).any():
             # Another process may have added them since this one opened the store.
-            self._segments = None
+            self._stored = None
             rows = self._opened().rows(keys)
         missing = np.flatnonzero(rows < 0)
         if len(missing):
@@ -183,7 +181,7 @@ class TeacherStore:
 
     def __len__(self) -> int:
         """Count the vectors; 0 before anything is added."""
-        if Manifest.read(self.folder) is None:
+        if VectorManifest.read(self.folder) is None:
             return 0
         return len(self._opened())
 
@@ -205,25 +203,25 @@ class TeacherStore:
         InputError
             If a file is missing or damaged: its name, and the cure.
         """
-        self._segments = None
+        self._stored = None
         self._opened().verify()
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel as a path: neither maps nor models go to other processes."""
-        return {**self.__dict__, "_model": None, "_segments": None}
+        return {**self.__dict__, "_model": None, "_stored": None}
 
     def __repr__(self) -> str:
         return f"TeacherStore({str(self.folder)!r})"
 
-    def _opened(self) -> Segments:
-        if self._segments is None:
-            manifest = Manifest.read(self.folder)
+    def _opened(self) -> StoredVectors:
+        if self._stored is None:
+            manifest = VectorManifest.read(self.folder)
             if manifest is None:
                 raise InputError(
                     f"{self.folder} holds no teacher store yet: add sentences with TeacherStore.add"
                 )
-            self._segments = Segments(self.folder, manifest)
-        return self._segments
+            self._stored = StoredVectors(self.folder, manifest, FLOAT16)
+        return self._stored
 
 
 def _is_commit(revision: str | None) -> bool:

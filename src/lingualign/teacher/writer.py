@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Sized
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.embedding.keys import keys_of
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.files import taking_turns
-from lingualign.teacher.files import write_array
-from lingualign.teacher.manifest import Manifest, Segment, Settings
-from lingualign.teacher.segments import FLOAT16, Segments
+from lingualign.records import build_record
+from lingualign.vectors import FORMAT, NAME, StoredVectors, VectorManifest, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,8 +31,26 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+FLOAT16 = np.dtype(np.float16)
 SEGMENT_ROWS = 32_768
 _READ_ROWS = 8_192
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a teacher vector beside the sentence: the address of a store is made of these."""
+
+    teacher: str | None = None
+    """``HUB-ID@COMMIT``, or the fingerprint of the weights; None until a model is seen."""
+    prompt: str = ""
+    normalize: bool = True
+    dimensions: int | None = None
+    """Number of leading dimensions kept; None for all."""
+
+    def address(self) -> str:
+        """Name the folder of a store by its content."""
+        text = json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -77,15 +95,16 @@ class Writer:
         self._teacher = teacher
         self._precision = precision
         self._fingerprint: str | None = None
-        self._segments: Segments | None = None
+        self._stored: StoredVectors | None = None
         with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
             with self._turn():
-                manifest = self._drop_deleted(Manifest.read(folder))
+                manifest = self._drop_deleted(VectorManifest.read(folder))
         self._follow(manifest)
-        if manifest is not None and settings is not None and manifest.settings != settings:
+        existing = None if manifest is None else self._settings_in(manifest)
+        if existing is not None and settings is not None and existing != settings:
             raise InputError(
-                f"the teacher store {folder} was made with {manifest.settings} and not {settings}: "
+                f"the teacher store {folder} was made with {existing} and not {settings}: "
                 "give another folder, or let TeacherStore.for_model choose it"
             )
         if teacher is not None and manifest is not None:
@@ -134,14 +153,14 @@ class Writer:
 
     def _missing(self, sentences: list[str]) -> list[tuple[str, bytes]]:
         keys = keys_of(sentences)
-        rows = np.full(len(keys), -1) if self._segments is None else self._segments.rows(keys)
+        rows = np.full(len(keys), -1) if self._stored is None else self._stored.rows(keys)
         absent = np.flatnonzero(rows < 0)
         return [(sentences[row], keys[row].tobytes()) for row in absent]
 
     def _embed(self, sentences: list[str], advance: Callable[[int], None]) -> int:
         """Embed and write one segment, without what other processes have written since; gives its rows."""
         with self._turn():
-            self._follow(Manifest.read(self._folder))
+            self._follow(VectorManifest.read(self._folder))
             missing = [sentence for sentence, _ in self._missing(sentences)]
             advance(len(sentences) - len(missing))
             if missing:
@@ -183,76 +202,52 @@ class Writer:
         from lingualign.embedding.encode import resolve_precision
 
         teacher = self._load_teacher()
-        manifest = self._segments.manifest if self._segments is not None else None
+        manifest = self._stored.manifest if self._stored is not None else None
         if manifest is None:
-            fingerprint = self._fingerprint_of(teacher)
-            manifest = Manifest(self._settings_of(teacher), fingerprint, width=vectors.shape[1])
-        segment = Segment(
-            number=manifest.next_segment,
-            first_row=manifest.next_row,
-            rows=len(vectors),
-            precision=resolve_precision(self._precision, teacher.device),
-            vectors_bytes=0,
-            vectors_sha256="",
-            keys_bytes=0,
-            keys_sha256="",
-        )
-        vectors_bytes, vectors_sha256 = write_array(segment.vectors_file(self._folder), vectors)
-        keys_bytes, keys_sha256 = write_array(segment.keys_file(self._folder), keys_of(sentences))
-        segment = replace(
-            segment,
-            vectors_bytes=vectors_bytes,
-            vectors_sha256=vectors_sha256,
-            keys_bytes=keys_bytes,
-            keys_sha256=keys_sha256,
-        )
-        # Last of all: only what the manifest names counts.
-        manifest = replace(
-            manifest,
-            next_row=segment.first_row + segment.rows,
-            next_segment=segment.number + 1,
-            segments=(*manifest.segments, segment),
-        )
-        manifest.write(self._folder)
-        self._follow(manifest)
+            settings = asdict(self._settings_of(teacher))
+            manifest = VectorManifest(settings, self._fingerprint_of(teacher), vectors.shape[1])
+        precision = resolve_precision(self._precision, teacher.device)
+        self._follow(manifest.add(self._folder, keys_of(sentences), vectors, precision))
 
-    def _follow(self, manifest: Manifest | None) -> None:
+    def _follow(self, manifest: VectorManifest | None) -> None:
         if manifest is not None:
-            opened = self._segments
-            self._segments = (
-                opened.follow(manifest) if opened is not None else Segments(self._folder, manifest)
+            opened = self._stored
+            self._stored = (
+                opened.follow(manifest)
+                if opened is not None
+                else StoredVectors(self._folder, manifest, FLOAT16)
             )
 
-    def _drop_deleted(self, manifest: Manifest | None) -> Manifest | None:
+    def _drop_deleted(self, manifest: VectorManifest | None) -> VectorManifest | None:
         """Strike segments that somebody deleted, both files, off the manifest: their sentences become new."""
         if manifest is None:
             return None
-        kept = tuple(
-            segment
-            for segment in manifest.segments
-            if segment.vectors_file(self._folder).exists() or segment.keys_file(self._folder).exists()
+        kept = manifest.drop(
+            self._folder,
+            lambda segment: (
+                not segment.vectors_file(self._folder).exists()
+                and not segment.keys_file(self._folder).exists()
+            ),
         )
-        if kept == manifest.segments:
-            return manifest
-        lost = sum(segment.rows for segment in manifest.segments) - sum(segment.rows for segment in kept)
-        logger.warning("teacher store %s: deleted segments with %d vectors struck off", self._folder, lost)
-        manifest = replace(manifest, segments=kept)
-        manifest.write(self._folder)
-        return manifest
+        if lost := sum(each.rows for each in manifest.segments) - sum(each.rows for each in kept.segments):
+            logger.warning(
+                "teacher store %s: deleted segments with %d vectors struck off", self._folder, lost
+            )
+        return kept
 
     def _load_teacher(self) -> SentenceTransformer:
         from lingualign.embedding.models import load_model
 
         if self._teacher is None:
-            settings = self._segments.manifest.settings if self._segments is not None else self._settings
+            settings = self._settings if self._stored is None else self._settings_in(self._stored.manifest)
             name, at, revision = (settings.teacher or "" if settings else "").rpartition("@")
             if not at:
                 raise InputError(
                     f"the teacher store {self._folder} lacks sentences: give model= to embed them"
                 )
             self._teacher = load_model(name, revision=revision)
-            if self._segments is not None:
-                self._check_teacher(self._teacher, self._segments.manifest.fingerprint)
+            if self._stored is not None:
+                self._check_teacher(self._teacher, self._stored.manifest.fingerprint)
         return self._teacher
 
     def _check_teacher(self, teacher: SentenceTransformer, expected: str) -> None:
@@ -271,11 +266,20 @@ class Writer:
         return self._fingerprint
 
     def _settings_of(self, teacher: SentenceTransformer) -> Settings:
-        if self._segments is not None:
-            return self._segments.manifest.settings
+        if self._stored is not None:
+            return self._settings_in(self._stored.manifest)
         from lingualign.embedding.models import prompt_of
 
         return self._settings or Settings(self._fingerprint_of(teacher), prompt_of(teacher, None))
+
+    def _settings_in(self, manifest: VectorManifest) -> Settings:
+        try:
+            return build_record(Settings, manifest.settings)
+        except TypeError as error:
+            raise InputError(
+                f"{self._folder / NAME} is not a teacher store's manifest ({error}): delete the folder "
+                f"{self._folder} and run the same command again; all its sentences are embedded anew"
+            ) from error
 
 
 def _take(waiting: dict[bytes, str], count: int) -> list[str]:

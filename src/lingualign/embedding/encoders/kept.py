@@ -2,16 +2,14 @@
 
     ~/.cache/lingualign/vectors/
       NAME/              a digest of all that decides the vectors: fingerprint, prompt, precision, device, versions
-        000000.vectors   an .npy of rows (key of the sentence, its vector in single precision), and its SHA-256 after it
+        manifest.json, segment-*    vectors in single precision, as `lingualign.vectors` stores them
 
-Each file is there whole or not at all, and is read whole. What was used last is kept, up to `_MOST_BYTES`; all of it
-may be deleted at any time.
+The encoders used last stay, up to `_MOST_BYTES`; all of it may be deleted at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import os
@@ -19,8 +17,9 @@ import platform
 import re
 import shutil
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,9 +27,10 @@ from lingualign._version import __version__
 from lingualign.embedding.encode import check_sentences
 from lingualign.embedding.encoders.open import ENCODERS, deciding_libraries
 from lingualign.embedding.encoders.sentence_encoder import check_batch, encode_with
-from lingualign.embedding.keys import KEY, keys_of
 from lingualign.embedding.progress import progress_bar
-from lingualign.files import taking_turns, write_atomically
+from lingualign.errors import InputError
+from lingualign.files import discard, taking_turns
+from lingualign.vectors import NAME, DamagedSegmentError, StoredVectors, VectorManifest, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lingualign.embedding.encoders.sentence_encoder import SentenceEncoder
+    from lingualign.vectors import Segment
 
 logger = logging.getLogger(__name__)
 
-_FORM = 2
+_FLOAT32 = np.dtype(np.float32)
+_FORM = 3
 """Of the files: another one has other names."""
 _PLACE = re.compile(r"[0-9a-f]{40}")
 _MOST_BYTES = 4 << 30
-_DIGEST_BYTES = 32
-_ENDING = ".vectors"
 
 
 def encode_kept(
@@ -107,20 +107,16 @@ def _encode(
     encoder: SentenceEncoder, sentences: Sequence[str], place: Path, progress: bool
 ) -> NDArray[np.float32]:
     keys = keys_of(sentences)
-    row_of = {key.tobytes(): row for row, key in enumerate(keys)}
+    stored = _stored(place)
+    rows = np.full(len(keys), -1) if stored is None else stored.rows(keys)
+    missing = np.flatnonzero(rows < 0)
     vectors: NDArray[np.float32] | None = None
-    done = np.zeros(len(sentences), np.bool_)
-    for kept in _read(place):
-        rows = np.array([row_of.get(key.tobytes(), -1) for key in kept["key"]], np.int64)
-        if vectors is None:
-            vectors = np.empty((len(sentences), kept["vector"].shape[1]), np.float32)
-        vectors[rows[rows >= 0]] = kept["vector"][rows >= 0]
-        done[rows[rows >= 0]] = True
-    missing = np.flatnonzero(~done)
-    if not len(missing):
-        assert vectors is not None  # there is at least one sentence
-        return vectors
-    before = done.copy()
+    if stored is not None:
+        vectors = np.empty((len(sentences), stored.manifest.width), np.float32)
+        vectors[rows >= 0] = stored.vectors(rows[rows >= 0])
+        if not len(missing):
+            return vectors
+    done = rows >= 0
     try:
         with progress_bar("Encoding", len(missing), enabled=progress) as advance:
             for indices, batch in encoder.batches([sentences[row] for row in missing.tolist()]):
@@ -131,11 +127,59 @@ def _encode(
                 done[missing[indices]] = True
                 advance(len(indices))
     finally:
-        fresh = np.flatnonzero(done & ~before)
+        fresh = missing[done[missing]]
         if vectors is not None and len(fresh):
-            _write(place, keys[fresh], vectors[fresh])
-    assert vectors is not None  # at least one sentence was encoded
+            _keep(place, encoder, stored, keys[fresh], vectors[fresh])
+    assert vectors is not None  # there is at least one sentence
     return vectors
+
+
+def _stored(place: Path) -> StoredVectors | None:
+    """Open what is stored; damaged segments are removed, with a warning."""
+    try:
+        manifest = VectorManifest.read(place)
+        if manifest is None:
+            return None
+        manifest = manifest.drop(place, lambda segment: _is_damaged(place, manifest, segment))
+        return StoredVectors(place, manifest, _FLOAT32)
+    except InputError as error:
+        logger.warning("%s is damaged (%s): its sentences are encoded anew.", place, error)
+    except OSError as error:
+        logger.warning("%s cannot be read (%s): its sentences are encoded anew.", place, error)
+    with suppress(OSError):
+        for path in (place / NAME, *place.glob("segment-*")):
+            discard(path)
+    return None
+
+
+def _is_damaged(place: Path, manifest: VectorManifest, segment: Segment) -> bool:
+    try:
+        StoredVectors(place, replace(manifest, segments=(segment,)), _FLOAT32).verify(again=False)
+    except (DamagedSegmentError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        logger.warning("a file is damaged (%s): its sentences are encoded anew.", reason)
+        for path in (segment.vectors_file(place), segment.keys_file(place)):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        return True
+    return False
+
+
+def _keep(
+    place: Path,
+    encoder: SentenceEncoder,
+    stored: StoredVectors | None,
+    keys: NDArray[np.void],
+    vectors: NDArray[np.float32],
+) -> None:
+    if stored is not None:
+        manifest = stored.manifest
+    else:
+        manifest = VectorManifest({"prompt": encoder.prompt}, encoder.fingerprint, vectors.shape[1])
+    try:
+        manifest.add(place, keys, vectors, encoder.precision)
+    except OSError as error:
+        logger.warning("Vectors cannot be kept in %s (%s): the next run encodes them again.", place, error)
 
 
 def _name(encoder: SentenceEncoder) -> str:
@@ -158,50 +202,6 @@ def _name(encoder: SentenceEncoder) -> str:
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:40]
 
 
-def _row(dimensions: int) -> np.dtype[Any]:
-    return np.dtype([("key", KEY), ("vector", "<f4", (dimensions,))])
-
-
-def _read(place: Path) -> Iterator[NDArray[Any]]:
-    """Read what is kept, file by file; a damaged one is removed, with a warning."""
-    dimensions = None
-    for path in sorted(place.glob(f"*{_ENDING}")):
-        try:
-            content = path.read_bytes()
-            body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-            if hashlib.sha256(body).digest() != digest:
-                raise ValueError("its checksum does not match")
-            rows = np.load(io.BytesIO(body), allow_pickle=False)
-            width = rows.dtype["vector"].shape[0]
-            if rows.ndim != 1 or rows.dtype != _row(width) or dimensions not in (None, width):
-                raise ValueError("it holds something else")
-            dimensions = width
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
-            logger.warning("%s is damaged (%s): its sentences are encoded anew.", path, error)
-            with suppress(OSError):
-                path.unlink()
-            continue
-        yield rows
-
-
-def _write(place: Path, keys: NDArray[np.void], vectors: NDArray[np.float32]) -> None:
-    """Keep vectors as one more file."""
-    rows = np.empty(len(keys), _row(vectors.shape[1]))
-    rows["key"], rows["vector"] = keys, vectors
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(rows))
-    data = rows.view(np.uint8).data
-    digest = hashlib.sha256(header.getvalue())
-    digest.update(data)
-    try:
-        number = max((int(path.stem) for path in place.glob(f"*{_ENDING}")), default=-1) + 1
-        write_atomically(place / f"{number:06d}{_ENDING}", header.getvalue(), data, digest.digest())
-    except (OSError, ValueError) as error:
-        logger.warning("Vectors cannot be kept in %s (%s): the next run encodes them again.", place, error)
-
-
 def _remove_oldest(folder: Path, used: Path) -> None:
     """Keep the whole below its bound: the encoders used longest ago go first, the one in use last."""
     sizes = {}
@@ -211,7 +211,7 @@ def _remove_oldest(folder: Path, used: Path) -> None:
             if not _PLACE.fullmatch(place.name) or place.is_symlink():  # of somebody else
                 continue
             with suppress(OSError):
-                files = place.glob(f"*{_ENDING}")
+                files = place.glob("segment-*")
                 sizes[place] = (place.stat().st_mtime, sum(path.stat().st_size for path in files))
     total = sum(size for _, size in sizes.values())
     for place in sorted(sizes, key=lambda each: (each == used, sizes[each])):

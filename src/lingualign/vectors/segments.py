@@ -1,4 +1,4 @@
-"""Read a teacher store: its segments mapped into memory, seen as one table of vectors and one of keys."""
+"""Vectors of sentences on disk: segments mapped into memory, seen as one table of vectors and one of keys."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.keys import KEY
 from lingualign.errors import InputError
-from lingualign.teacher.files import check_digest, check_digest_once, open_array
-from lingualign.teacher.index import KeyIndex
+from lingualign.vectors.arrays import check_digest, check_digest_once, open_array
+from lingualign.vectors.keys import KEY, KeyIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,18 +16,32 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lingualign.teacher.manifest import Manifest, Segment
-
-FLOAT16 = np.dtype(np.float16)
+    from lingualign.vectors.manifest import Segment, VectorManifest
 
 
-class Segments:
-    """The segments of one manifest. Opening checks every file's size, shape and type; use checks its checksum."""
+class StoredVectors:
+    """The segments that one manifest names. Opening checks every file's size, shape and type; use checks its checksum.
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    Parameters
+    ----------
+    folder
+        The folder of the manifest.
+    manifest
+        Its content.
+    dtype
+        Type of the vectors' values.
+
+    Raises
+    ------
+    DamagedSegmentError
+        If a file is missing or is not the one that was written.
+    """
+
+    def __init__(self, folder: Path, manifest: VectorManifest, dtype: np.dtype[Any]) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._vectors: list[NDArray[np.float16]] = []
+        self._dtype = dtype
+        self._vectors: list[NDArray[Any]] = []
         self._keys: list[NDArray[np.void]] = []
         self._firsts = np.empty(0, dtype=np.int64)
         self._ends = np.empty(0, dtype=np.int64)
@@ -47,11 +60,11 @@ class Segments:
                 self._index.extend(keys, int(first))
         return self._index
 
-    def follow(self, manifest: Manifest) -> Segments:
-        """Take in what a newer manifest has added; starts anew where it has dropped something."""
+    def follow(self, manifest: VectorManifest) -> StoredVectors:
+        """Take in what a newer manifest has added; all is opened again where it has dropped something."""
         known = len(self.manifest.segments)
         if manifest.segments[:known] != self.manifest.segments:
-            return Segments(self.folder, manifest)
+            return StoredVectors(self.folder, manifest, self._dtype)
         self._open(manifest.segments[known:])
         self.manifest = manifest
         return self
@@ -63,22 +76,33 @@ class Segments:
 
         Raises
         ------
-        InputError
-            If one of these was altered: its file, and the cure.
+        DamagedSegmentError
+            If one of these was altered.
         """
         rows = self.index.rows(keys)
         for place in np.unique(self._places(rows[rows >= 0])):
             self._check(self.manifest.segments[place], check_digest_once)
         return rows
 
-    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Copy the vectors of rows, shape (rows, width)."""
-        return self._gather(rows, self._vectors, np.empty((len(rows), self.manifest.width), dtype=FLOAT16))
+        return self._gather(rows, self._vectors, np.empty((len(rows), self.manifest.width), self._dtype))
 
-    def verify(self) -> None:
-        """Read every file and compare it with its checksum; InputError names the first that differs."""
+    def verify(self, *, again: bool = True) -> None:
+        """Compare every file with its checksum.
+
+        Parameters
+        ----------
+        again
+            Read also the files that this process has compared before.
+
+        Raises
+        ------
+        DamagedSegmentError
+            If a file differs.
+        """
         for segment in self.manifest.segments:
-            self._check(segment, check_digest)
+            self._check(segment, check_digest if again else check_digest_once)
 
     def _check(self, segment: Segment, check: Callable[[Path, str], None]) -> None:
         check(segment.keys_file(self.folder), segment.keys_sha256)
@@ -93,7 +117,7 @@ class Segments:
             keys_file, vectors_file = segment.keys_file(self.folder), segment.vectors_file(self.folder)
             shape = (segment.rows, self.manifest.width)
             keys = open_array(keys_file, segment.keys_bytes, (segment.rows,), KEY)
-            self._vectors.append(open_array(vectors_file, segment.vectors_bytes, shape, FLOAT16))
+            self._vectors.append(open_array(vectors_file, segment.vectors_bytes, shape, self._dtype))
             self._keys.append(keys)
             if self._index is not None:
                 self._index.extend(keys, segment.first_row)

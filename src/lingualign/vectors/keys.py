@@ -1,19 +1,29 @@
-"""Find the row of a sentence among millions, in at most 16 bytes of memory a sentence."""
+"""Sentences by short digests of them, and the rows of digests among millions."""
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+KEY = np.dtype([("head", "<u8"), ("tail", "<u8")])
+"""A sentence's 16-byte BLAKE2b digest. Two sentences with the same one are not to be expected."""
+
+
+def keys_of(sentences: Sequence[str]) -> NDArray[np.void]:
+    """Digest sentences into their keys, shape (sentences,)."""
+    digests = b"".join(blake2b(sentence.encode(), digest_size=16).digest() for sentence in sentences)
+    return np.frombuffer(digests, dtype=KEY)
+
 
 class KeyIndex:
-    """Rows of keys, found by binary search over the sorted first halves of the keys.
+    """Rows of keys, found by binary search over the sorted first halves of the keys: 16 bytes of memory a key.
 
     The second halves stay where the keys are stored and are read for the rows found only.
 
