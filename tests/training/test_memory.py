@@ -8,6 +8,7 @@ import re
 import resource
 import sys
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def _train(file: str, told: Path) -> None:
 
     from lingualign.cli import main
 
+    import_module("lingualign.training.trainer")  # what it imports takes addresses before they are counted
     torch.set_num_threads(1)
     os.dup2(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     # The limit counts addresses and not memory: let glibc give back at once what is free (M_MMAP_THRESHOLD).
