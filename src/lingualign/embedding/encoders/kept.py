@@ -18,6 +18,7 @@ import re
 import shutil
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -140,8 +141,8 @@ def _stored(place: Path) -> StoredVectors | None:
         manifest = VectorManifest.read(place)
         if manifest is None:
             return None
-        manifest = manifest.drop(place, lambda segment: _is_damaged(place, manifest, segment))
-        return StoredVectors(place, manifest, _FLOAT32)
+        whole = manifest.drop(place, partial(_is_damaged, place, manifest))
+        return StoredVectors(place, whole, _FLOAT32)
     except InputError as error:
         logger.warning("%s is damaged (%s): its sentences are encoded anew.", place, error)
     except OSError as error:
