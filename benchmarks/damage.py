@@ -149,8 +149,8 @@ def make_prepared(model: SentenceTransformer, folder: Path) -> None:
 
 def use_prepared(model: SentenceTransformer, folder: Path) -> Any:
     from lingualign.pairs.config import PairsConfig
-    from lingualign.training.assemble import prepare
     from lingualign.training.config import RunConfig
+    from lingualign.training.data import prepare
 
     # As training does it, which has to tell prepared pairs from others first.
     found = prepare(RunConfig(str(folder / "run"), PairsConfig([str(folder / "prepared")])))

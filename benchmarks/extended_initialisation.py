@@ -46,9 +46,10 @@ def starts(config_file: str, suites: list[Suite]) -> dict[str, dict[str, float]]
     from lingualign.languages import language_code
     from lingualign.student import extend_vocabulary, extended_student, static_start
     from lingualign.student.vocabulary import replace_vocabulary
-    from lingualign.training.assemble import by_language, prepare, teacher_store
+    from lingualign.training.build import align_static
+    from lingualign.training.data import by_language, prepare
     from lingualign.training.kinds import teacher_views
-    from lingualign.training.static_stage import align_static
+    from lingualign.training.labels import teacher_store
 
     config: RunConfig = parse("train", train, ["--config", config_file])["run"]
     console = Console()
@@ -56,7 +57,7 @@ def starts(config_file: str, suites: list[Suite]) -> dict[str, dict[str, float]]
     pairs = prepare(config).train
     views = teacher_views(config.loss)
     teacher = load_model(config.teacher.model, revision=config.teacher.revision)
-    store = teacher_store(config, teacher, pairs, views, console, True)
+    store = teacher_store(config, teacher, pairs, views, console)
     extension = extend_vocabulary(
         encoder,
         by_language(pairs),
@@ -64,7 +65,7 @@ def starts(config_file: str, suites: list[Suite]) -> dict[str, dict[str, float]]
         vocabulary=config.student.vocabulary,
     )
     static: Any = static_start(extension, seed=config.training.seed)
-    align_static(static, config, pairs, store, views, console, True)
+    align_static(static, config, pairs, store, views, console)
 
     own = extension.embeddings
     at_random = own.mean(0) + own.std() * torch.randn(

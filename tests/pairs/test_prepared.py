@@ -10,8 +10,8 @@ import pytest
 from lingualign.errors import InputError
 from lingualign.pairs import Manifest, prepare_pairs, prepare_shards, prepared_pairs
 from lingualign.pairs.config import DataConfig, PairsConfig
-from lingualign.training.assemble import prepare
 from lingualign.training.config import RunConfig
+from lingualign.training.data import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path

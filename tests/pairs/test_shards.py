@@ -30,8 +30,8 @@ from lingualign.pairs import (
     shards,
 )
 from lingualign.pairs.config import DataConfig, PairsConfig
-from lingualign.training.assemble import prepare
 from lingualign.training.config import RunConfig
+from lingualign.training.data import prepare
 
 if TYPE_CHECKING:
     from lingualign.pairs.selection import Mask

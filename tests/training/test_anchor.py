@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lingualign.training.anchor import anchor_projection
+from lingualign.training.labels import anchor_projection
 
 
 def test_no_projection_of_so_few_dimensions_keeps_the_similarities_better():

@@ -137,7 +137,7 @@ def test_epochs_differ_and_come_again(student, store) -> None:
 
 
 def test_prefetched_batches_are_the_same_in_the_same_order_and_so_is_what_is_raised(student, store) -> None:
-    from lingualign.training.prefetch import Prefetched
+    from lingualign.training.batches import Prefetched
 
     batches = _batches(student, store)
     state = torch.get_rng_state()

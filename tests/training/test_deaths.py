@@ -82,7 +82,7 @@ def test_where_one_dies_the_other_ends_within_a_minute_and_names_it(
 def _wait(victim: int, how: str, released) -> None:
     """Wait for what never comes, but for one process, which ends."""
     from lingualign.training import lifelines
-    from lingualign.training.processes import process_group, process_rank
+    from lingualign.training.distributed import process_group, process_rank
 
     lifelines._GRACE = 0.3
     with process_group():

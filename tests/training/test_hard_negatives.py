@@ -19,12 +19,13 @@ from lingualign.errors import InputError
 from lingualign.neighbours import unit_rows
 from lingualign.teacher import TeacherStore
 from lingualign.training import LossConfig, hard_negatives, train
-from lingualign.training.assemble import mine_negatives, pair_batches
 from lingualign.training.checkpoints import checkpoints
+from lingualign.training.data import pair_batches
 from lingualign.training.hard_negatives import (
     SAME_MEANING,
     Translations,
     mine_hard_negatives,
+    mine_negatives,
     similarity_limit,
 )
 
@@ -148,7 +149,7 @@ def real(tmp_path_factory, minilm, data):
 def test_negatives_of_real_pairs_are_those_of_the_whole_matrix(real, models, tmp_path):
     pairs, store = real
     config = replace(tiny_run(tmp_path, models), loss=LossConfig(kind="ranking"))
-    mined = mine_negatives(config, pairs, store, Console(quiet=True), progress=False)
+    mined = mine_negatives(config, pairs, store, Console(quiet=True))
     # The numbers are places among the distinct sentences, in their order.
     sentences = list(dict.fromkeys([*pairs["sentence1"].to_pylist(), *pairs["sentence2"].to_pylist()]))
     rows = list(zip(*(pairs[name].to_pylist() for name in ("sentence1", "sentence2", "lang2")), strict=True))
@@ -167,7 +168,7 @@ def test_negatives_of_real_pairs_are_those_of_the_whole_matrix(real, models, tmp
 def test_negatives_stand_beside_their_own_pair_in_a_batch(real, models, tmp_path, minilm):
     pairs, store = real
     config = replace(tiny_run(tmp_path, models), loss=LossConfig(kind="ranking", hard_negatives=2))
-    mined = mine_negatives(config, pairs, store, Console(quiet=True), progress=False)
+    mined = mine_negatives(config, pairs, store, Console(quiet=True))
     batches = pair_batches(config, pairs, minilm, None, (), False, mined)
     sentences = list(dict.fromkeys([*pairs["sentence1"].to_pylist(), *pairs["sentence2"].to_pylist()]))
 

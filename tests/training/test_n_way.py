@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingualign.errors import InputError
-from lingualign.training.n_way import join_translations
+from lingualign.training.data import join_translations
 
 LANGUAGES = ("en", "fr", "ja", "ko")
 

@@ -116,9 +116,11 @@ KILLS = 20
 
 def _train_under_fire(config, killed: Path) -> None:
     """Prepare a run once; kill its training many times, each time going on from the last checkpoint."""
-    recipe: Any = sys.modules["lingualign.training.train"]  # the package has a function of that name
+    from lingualign.training import fit as recipe
+    from lingualign.training import train
+
     torch.set_num_threads(1)
-    fit = recipe._fit
+    fit: Any = recipe.fit
     folder = Path(config.output) / "checkpoints"
     generator = random.Random(5)
 
@@ -151,8 +153,8 @@ def _train_under_fire(config, killed: Path) -> None:
                 file.write(f"{status}\n")
         raise AssertionError
 
-    recipe._fit = fit_under_fire
-    recipe.train(config, progress=False)
+    recipe.fit = fit_under_fire
+    train(config, progress=False)
     os._exit(0)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lingualign.training.schedule import batches_per_group, epoch_batches
+from lingualign.training.batches import batches_per_group, epoch_batches
 
 SIZES = st.lists(st.integers(1, 60), min_size=1, max_size=6)
 POWERS = st.sampled_from([0.0, 0.3, 0.5, 1.0])

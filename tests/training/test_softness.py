@@ -10,7 +10,7 @@ import pytest
 
 from lingualign.training.batches import PairBatches, ParallelRows
 from lingualign.training.kinds import LossConfig
-from lingualign.training.softness import describe_labels
+from lingualign.training.labels import describe_labels
 
 
 class Vectors:

@@ -1,24 +1,82 @@
-"""The batches of a run, ready for the loss: token ids of all columns and the teacher's vectors."""
+"""The batches of a run, ready for the loss: which pairs make up each one, their token ids and the teacher's vectors."""
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from lingualign.errors import InputError
-from lingualign.training.schedule import epoch_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from lingualign.teacher import TeacherStore
     from lingualign.training.tokens import TokenIds
+
+T = TypeVar("T")
+
+
+def batches_per_group(sizes: Sequence[int], batch_size: int, power: float) -> list[int]:
+    """Share out an epoch's batches over language pairs of these sizes.
+
+    An epoch has as many batches as the pairs fill; a language pair with n pairs gets batches in proportion to
+    ``n ** power``, and one at least.
+    """
+    counts = np.asarray(sizes, dtype=np.float64)
+    whole = np.maximum(counts // batch_size, 1)
+    shares = counts**power / (counts**power).sum() * whole.sum()
+    # With power 1 this is `whole` itself: nobody gets a batch that its pairs do not fill.
+    shared = whole if power == 1 else np.maximum(np.rint(shares), 1)
+    return [int(count) for count in shared]
+
+
+def epoch_batches(
+    sizes: Sequence[int], batch_size: int, *, power: float = 1.0, seed: int = 0, epoch: int = 0
+) -> list[tuple[int, NDArray[np.int64]]]:
+    """Lay out one epoch: for each batch its language pair and the pairs in it.
+
+    Each batch holds pairs of one language pair, none twice. A language pair is gone through in passes, each in a new
+    order; what is left at the end of a pass and fills no batch waits for another epoch. One with fewer pairs than a
+    batch gives smaller batches.
+
+    Parameters
+    ----------
+    sizes
+        Number of pairs of each language pair.
+    batch_size
+        Pairs of a batch, over all devices.
+    power
+        See `batches_per_group`.
+    seed, epoch
+        The layout is a function of these and the other arguments alone.
+
+    Returns
+    -------
+    list of (int, ndarray of int64)
+        Place of the language pair in ``sizes``, and positions among its pairs, in training order.
+    """
+    generator = np.random.default_rng([seed, epoch])
+    batches: list[tuple[int, NDArray[np.int64]]] = []
+    for group, (size, count) in enumerate(
+        zip(sizes, batches_per_group(sizes, batch_size, power), strict=True)
+    ):
+        length = min(size, batch_size)
+        taken = 0
+        while taken < count:
+            order = generator.permutation(size)
+            for start in range(0, size - length + 1, length):
+                if taken == count:
+                    break
+                batches.append((group, order[start : start + length]))
+                taken += 1
+    return [batches[place] for place in generator.permutation(len(batches))]
 
 
 @dataclass(frozen=True)
@@ -140,3 +198,39 @@ class PairBatches(Dataset[dict[str, Any]]):
 def _only(batches: list[dict[str, Any]]) -> dict[str, Any]:
     [batch] = batches
     return batch
+
+
+class Prefetched(Generic[T]):
+    """An iterator one item ahead of whoever takes from it: the next batch is made while the present one trains.
+
+    The items, their order and what is raised are those of the iterator below, which one thread at a time goes
+    through. It must not draw from a random generator that others use.
+
+    Parameters
+    ----------
+    items
+        The iterator below.
+    """
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self.items = items
+        # A thread has a current GPU of its own, where it pins memory: this one's shall be the process's.
+        start = (torch.cuda.set_device, (torch.cuda.current_device(),)) if torch.cuda.is_available() else ()
+        self._thread = ThreadPoolExecutor(1, "prefetch", *start)
+        self._next: Future[T] = self._thread.submit(next, self.items)
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        try:
+            item = self._next.result()
+        except BaseException:
+            self.close()
+            raise
+        self._next = self._thread.submit(next, self.items)
+        return item
+
+    def close(self) -> None:
+        """Take no more of the items; the one in work is waited for."""
+        self._thread.shutdown(wait=True, cancel_futures=True)

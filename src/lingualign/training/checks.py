@@ -14,8 +14,8 @@ from lingualign.errors import InputError
 from lingualign.hub import nearest_path
 from lingualign.languages import language_code
 from lingualign.training.config import given
+from lingualign.training.distributed import process_count
 from lingualign.training.kinds import LOSSES, STUDENTS, needs_teacher, takes_hard_negatives, teacher_views
-from lingualign.training.processes import process_count
 
 if TYPE_CHECKING:
     from lingualign.training.config import RunConfig

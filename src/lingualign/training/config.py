@@ -218,3 +218,15 @@ def method(config: RunConfig) -> str:
     student = STUDENTS[config.student.kind].card(config.student)
     loss = LOSSES[config.loss.kind].card(config.loss)
     return f"The student is {student}, the teacher `{config.teacher.model}`, the loss {loss}."
+
+
+def differences(before: Any, after: Any, key: str = "") -> list[str]:
+    """Name the keys in which two configurations, as plain values, differ."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        names = before.keys() | after.keys()
+        return [
+            difference
+            for name in names
+            for difference in differences(before.get(name), after.get(name), f"{key}.{name}".lstrip("."))
+        ]
+    return [] if before == after else [key]

@@ -14,14 +14,19 @@ import numpy as np
 
 from lingualign.embedding.progress import progress_bar
 from lingualign.neighbours import cosines, nearest_neighbours, unit_rows
+from lingualign.training.data import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pyarrow as pa
     from numpy.typing import NDArray
+    from rich.console import Console
 
     from lingualign.neighbours import Rows
-    from lingualign.training.n_way import Columns
+    from lingualign.teacher import TeacherStore
+    from lingualign.training.config import RunConfig
+    from lingualign.training.data import Columns
 
 SAME_MEANING = 0.8
 """Where between unrelated (0) and equal (1) a similarity begins to say that two sentences mean the same.
@@ -105,6 +110,32 @@ class HardNegatives:
     """at random,"""
     missing: int
     """and not at all."""
+
+
+def mine_negatives(
+    config: RunConfig, pairs: pa.Table, store: TeacherStore, console: Console
+) -> dict[str, NDArray[np.int64]]:
+    """Mine the hard negatives of each language pair, sentence numbers as `numbered` gives them."""
+    sentences, groups = numbered(pairs)
+    translations = Translations(*(np.concatenate(side) for side in zip(*groups.values(), strict=True)))
+    negatives = {}
+    for name, columns in groups.items():
+        anchors = [sentences[number] for number in np.unique(columns[0])]
+        mined = mine_hard_negatives(
+            columns,
+            SomeRows(store, store.rows(anchors)),
+            translations,
+            count=config.loss.hard_negatives,
+            seed=config.training.seed,
+            progress=not console.quiet,
+            name=name,
+        )
+        console.print(
+            f"hard negatives of {name}: {mined.near:,} among the nearest sentences below a similarity of "
+            f"{mined.limit:.2f}, {mined.further:,} further off, {mined.random:,} at random, {mined.missing:,} missing"
+        )
+        negatives[name] = mined.sentences
+    return negatives
 
 
 def mine_hard_negatives(

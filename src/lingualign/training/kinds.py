@@ -204,7 +204,7 @@ class StudentKind:
     help: str
     """What it is, for the help of ``student.kind``."""
     make: str
-    """Module and function that make the student from `lingualign.training.assemble.Materials`."""
+    """Module and function that make the student from `lingualign.training.build.Materials`."""
     card: Callable[[StudentConfig], str]
     """Describes it in the model card, after "The student is"."""
     training: Mapping[str, Any]
@@ -237,7 +237,7 @@ LAYER_SETTINGS = ("training.layer_decay", "training.gradient_checkpointing", "tr
 STUDENTS: dict[str, StudentKind] = {
     "static": StudentKind(
         help="a new static model, one vector a token",
-        make="lingualign.training.assemble.make_static",
+        make="lingualign.training.build.make_static",
         card=lambda student: "a new static model (one vector a token)",
         training={"epochs": 30, "batch_size": 1024, "learning_rate": 2e-2},
         takes_teacher=True,
@@ -256,7 +256,7 @@ STUDENTS: dict[str, StudentKind] = {
     ),
     "extended": StudentKind(
         help="an encoder of one language, with pieces of the others added to its vocabulary",
-        make="lingualign.training.assemble.make_extended",
+        make="lingualign.training.build.make_extended",
         card=_extended_card,
         training={"epochs": 5, "batch_size": 256, "learning_rate": 2e-4},
         takes_long=True,
@@ -272,7 +272,7 @@ STUDENTS: dict[str, StudentKind] = {
     ),
     "encoder": StudentKind(
         help="an existing encoder",
-        make="lingualign.training.assemble.make_encoder",
+        make="lingualign.training.build.make_encoder",
         card=lambda student: f"`{student.model}`",
         training={"epochs": 30, "batch_size": 256, "learning_rate": 3e-5},
         alone={

@@ -35,8 +35,8 @@ from lingualign.training.checkpoints import (
     last_whole,
     writing,
 )
-from lingualign.training.config import resolved
-from lingualign.training.processes import is_first
+from lingualign.training.config import differences, resolved
+from lingualign.training.distributed import is_first, on_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -79,6 +79,8 @@ class RunFolder:
             If the folder holds another run and neither ``resume`` nor ``overwrite`` is given, holds something that is
             no run, or holds a run of another configuration than the one to resume.
         """
+        if not is_first():
+            return
         self._check_place()
         self._replaces = overwrite
         if self._is_empty():
@@ -234,6 +236,8 @@ class RunFolder:
         InputError
             If the folder is not what `check` has seen: another run has begun in it, or it cannot be written.
         """
+        if not is_first():
+            return
         self.check(resume=resume, overwrite=overwrite)
         try:
             if overwrite and self.config_file.is_file():
@@ -253,10 +257,15 @@ class RunFolder:
         for name in [_FINISHED, *sorted(self._own_names() - {_FINISHED, _LOCK, *last}), *last]:
             discard(self.path / name)
 
-    def abandon(self) -> None:
-        """Leave nothing of a run that failed before its first checkpoint."""
-        if is_first() and self.config_file.is_file() and not checkpoints(self.checkpoints):
-            self._remove()
+    @contextmanager
+    def abandoned_on_failure(self) -> Iterator[None]:
+        """Leave nothing of a run that fails before its first checkpoint."""
+        try:
+            yield
+        except BaseException:
+            if is_first() and self.config_file.is_file() and not checkpoints(self.checkpoints):
+                self._remove()
+            raise
 
     def how_to_go_on(self) -> str:
         """Say how to go on with a run that was interrupted."""
@@ -266,7 +275,7 @@ class RunFolder:
 
     def last_checkpoint(self) -> Path | None:
         """Find the newest checkpoint that is whole."""
-        return last_whole(self.checkpoints)
+        return on_first(lambda: last_whole(self.checkpoints))
 
     def save_start(self, model: SentenceTransformer) -> None:
         """Keep the student that a run begins with, where it takes long to make."""
@@ -277,7 +286,7 @@ class RunFolder:
     def start(self) -> Path | None:
         """Find the student that the run began with, where it was kept and is whole."""
         start = self.checkpoints / _START
-        return start if damage_of(start) is None else None
+        return start if on_first(lambda: damage_of(start)) is None else None
 
     def save_hard_negatives(self, negatives: Mapping[str, NDArray[np.int64]]) -> None:
         """Keep what took long to mine: ``(n, count)`` sentence numbers of each language pair."""
@@ -288,6 +297,9 @@ class RunFolder:
 
     def hard_negatives(self) -> dict[str, NDArray[np.int64]] | None:
         """Read the hard negatives that the run began with; None where they were not kept or are damaged."""
+        return on_first(self._read_hard_negatives)
+
+    def _read_hard_negatives(self) -> dict[str, NDArray[np.int64]] | None:
         folder = self.checkpoints / _NEGATIVES
         if damage_of(folder) is not None:
             return None
@@ -306,6 +318,8 @@ class RunFolder:
 
     def check_same_report(self, report: Any) -> None:
         """Refuse to go on with other pairs than those that the run began with."""
+        if not is_first():
+            return
         try:
             before = json.loads((self.path / REPORT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -361,15 +375,3 @@ class RunFolder:
             part.replace(place)
         unfinished.rmdir()
         last.replace(self.path / _FINISHED)
-
-
-def differences(before: Any, after: Any, key: str = "") -> list[str]:
-    """Name the keys that differ."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        names = before.keys() | after.keys()
-        return [
-            difference
-            for name in names
-            for difference in differences(before.get(name), after.get(name), f"{key}.{name}".lstrip("."))
-        ]
-    return [] if before == after else [key]

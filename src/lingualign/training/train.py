@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lingualign.embedding.progress import without_tensor_bars
 from lingualign.report import model_card
-from lingualign.training.assemble import (
-    digest,
-    load_models,
-    make_loss,
-    mine_negatives,
-    new_student,
-    pair_batches,
-    prepare,
-    teacher_store,
-    trim,
-    validation_pairs,
-)
+from lingualign.training.build import load_models, new_student, trim
 from lingualign.training.checks import check_anchors, check_settings, check_sources
 from lingualign.training.config import method, resolved
+from lingualign.training.data import digest, pair_batches, prepare, validation_pairs
+from lingualign.training.distributed import check_same, is_first, on_first, process_group, together
 from lingualign.training.kinds import LOSSES, STUDENTS, takes_hard_negatives, teacher_views
-from lingualign.training.processes import (
-    agreed,
-    check_same,
-    is_first,
-    on_first,
-    process_count,
-    process_group,
-    together,
-)
 from lingualign.training.run_folder import REPORT, RunFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
     from rich.console import Console
     from sentence_transformers import SentenceTransformer
 
     from lingualign.evaluation import BitextEvaluator, Suite
+    from lingualign.pairs import PreparedPairs
+    from lingualign.teacher import TeacherStore
     from lingualign.training.batches import PairBatches
     from lingualign.training.config import RunConfig
 
@@ -64,6 +52,21 @@ class Trained:
     scores_before: dict[str, Any] | None
     """Of the untrained student on the suites of the configuration, as `lingualign.evaluation.evaluate` gives them."""
     scores: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all steps of the recipe share: what is asked for, where it is written, and who is told."""
+
+    config: RunConfig
+    folder: RunFolder
+    console: Console
+    resume: bool
+    overwrite: bool
+
+    @property
+    def progress(self) -> bool:
+        return not self.console.quiet
 
 
 @process_group()
@@ -93,187 +96,240 @@ def train(
     KeyboardInterrupt
         On Ctrl-C, after a checkpoint has been written.
     """
+    from rich.console import Console
+
     folder = RunFolder(config)
+    run = _Run(resolved(config), folder, Console(quiet=not (progress and is_first())), resume, overwrite)
     with ExitStack() as held:
         try:
-            return _train_alone(config, folder, held, resume=resume, overwrite=overwrite, progress=progress)
+            return _train(run, held)
         except KeyboardInterrupt as error:
             if str(error):
                 raise
             raise KeyboardInterrupt(f"interrupted; {folder.how_to_go_on()}") from error
 
 
-def _train_alone(
-    config: RunConfig,
-    folder: RunFolder,
-    held: ExitStack,
-    *,
-    resume: bool,
-    overwrite: bool,
-    progress: bool,
-) -> Trained:
-    """Do what `train` does; ``held`` is what no other process may have meanwhile."""
-    from rich.console import Console
+def _train(run: _Run, held: ExitStack) -> Trained:
+    """Follow the recipe; ``held`` is what no other run may have meanwhile.
 
-    from lingualign.evaluation import load_suites
-    from lingualign.pairs import print_report
-
-    config = resolved(config)
-    progress = progress and is_first()
-    console = Console(quiet=not progress)
-    check_same(
-        "the configuration",
-        lambda: {**asdict(config), "--resume": resume, "--overwrite": overwrite},
-        "Start all of them with the same file and options",
-    )
+    Each step ends on all processes of the run together, and where it fails on one of them, it fails on all.
+    """
+    config, folder, console = run.config, run.folder, run.console
     # What can be refused at once is refused first, files that lack something next, models last.
-    with together():
-        check_settings(config)
-        check_sources(config)
-        held.enter_context(folder.locked())
-        if is_first():
-            folder.check(resume=resume, overwrite=overwrite)
-        suites = load_suites(config.evaluate) if config.evaluate else []
+    suites = _check(run, held)
 
     console.rule("Pairs")
-    with together():
-        pairs = prepare(config)
-        validation, metric = validation_pairs(pairs.validation, config)
-        print_report(pairs.report, console)
-        check_anchors(config, pairs.train)
-        tables = {"training": pairs.train, "validation": validation}
-        report = {
-            **pairs.report.to_json(),
-            "sentences": {name: digest(table) for name, table in tables.items()},
-        }
-        if resume and is_first():
-            folder.check_same_report(report)
-    check_same("the data report", pairs.report.to_json, "Give all of them the same files")
-    check_same(
-        "their pairs, though not in number",
-        lambda: report["sentences"],
-        "Give all of them the same files",
-    )
-    # Not before: they import libraries for seconds, which no refusal needs.
-    from lingualign.embedding.models import fingerprint, set_prompt
-    from lingualign.evaluation import BitextEvaluator
-    from lingualign.student import encoder_student
-    from lingualign.training.softness import describe_labels
-
-    with together():
-        teacher, encoder = load_models(config)
-
-    views = teacher_views(config.loss)
-    store = None
-    if views and teacher is not None:
-        console.rule("Teacher")
-        store = teacher_store(config, teacher, pairs.train, views, console, progress)
-    negatives = kept_negatives = None
-    if store is not None and takes_hard_negatives(config.loss):
-        kept_negatives = on_first(folder.hard_negatives) if resume else None
-        negatives = kept_negatives or on_first(
-            partial(mine_negatives, config, pairs.train, store, console, progress)
-        )
-        store, views = None, ()  # no label is taken from it
+    pairs, validation, metric, report = _pairs(run)
+    teacher, encoder = load_models(config)
+    teaching = _teach(run, teacher, pairs.train)
 
     console.rule("Student")
-    start = on_first(folder.start) if resume else None
-    if start is not None:
-        # What a run began with is not made twice, where making it took long.
-        with together():
-            student = encoder_student(str(start))
-    else:
-        student = new_student(config, teacher, encoder, pairs.train, store, views, console, progress)
-    with together():
-        # From here on it is the student's own: token ids, scores and the saved model all take it from there.
-        set_prompt(student, config.student.prompt)
-        if config.student.trim:
-            report["vocabulary"] = asdict(trim(student, pairs, console))
-    millions = sum(parameter.numel() for parameter in student.parameters()) / 1e6
-    console.print(
-        f"{config.student.kind}, {millions:,.1f} million parameters, {student.get_embedding_dimension()} dimensions"
-    )
+    start = folder.start() if run.resume else None
+    student = _student(run, teacher, encoder, start, pairs, teaching, report)
     del teacher, encoder  # the teacher's vectors are on disk: its memory is the student's from here on
-    with together():
-        batches = pair_batches(config, pairs.train, student, store, views, progress, negatives)
-    check_same(
-        "the student that they begin with",
-        lambda: {"weights and tokenizer": fingerprint(student)},
-        "Give all of them the same models and package versions",
+    batches = pair_batches(
+        config, pairs.train, student, teaching.store, teaching.views, run.progress, teaching.negatives
     )
+    _check_same_student(student)
 
     console.rule("Training")
-    if metric != config.training.early_stopping.metric:
-        console.print(
-            f"no {config.training.early_stopping.metric} pairs are held out; validating on all corpora"
-        )
+    _describe(run, metric, batches)
+    evaluator = _begin(run, batches, validation, metric)
     counts = {name: tally.train for name, tally in pairs.report.language_pairs.items() if tally.train}
-    rows = batches.sizes()
-    small = [f"{name} ({count:,})" for name, count in rows.items() if count < config.training.batch_size]
-    if small:
-        console.print(
-            f"fewer pairs than a batch of {config.training.batch_size:,}, so smaller ones: {', '.join(small)}"
-        )
-    if config.training.n_way:
-        joined = [f"{name} ({count:,})" for name, count in rows.items() if name.count("-") > 1]
-        console.print(f"one content in several languages: {', '.join(joined) or 'none that fills a batch'}")
-    with together():
-        if LOSSES[config.loss.kind].soft_labels and is_first():
-            console.print(describe_labels(config.loss, batches))
-        evaluator = BitextEvaluator(validation, limit=_VALIDATION_LIMIT, name=metric)
-        if is_first():
-            folder.begin(resume=resume, overwrite=overwrite)
-    try:
+    languages = sorted({code for name in counts for code in name.split("-")})
+    with folder.abandoned_on_failure(), without_tensor_bars():
         folder.save_json(REPORT, report)
-        with without_tensor_bars():
-            with together():
-                if STUDENTS[config.student.kind].takes_long and start is None:
-                    folder.save_start(student)
-                if negatives is not None and kept_negatives is None:
-                    folder.save_hard_negatives(negatives)
-            languages = sorted({code for name in counts for code in name.split("-")})
-            trained = _train(config, student, batches, evaluator, suites, languages, folder, resume, console)
-            card = model_card(
-                asdict(config), counts, languages, trained.validation, trained.scores, method(config)
-            )
-            folder.save_text("README.md", card)
-            folder.save_model(student)
-    except BaseException:
-        folder.abandon()
-        raise
+        _keep_what_took_long(run, student, start is None, teaching)
+        trained = _fit_and_score(run, student, batches, evaluator, suites, languages)
+        card = model_card(
+            asdict(config), counts, languages, trained.validation, trained.scores, method(config)
+        )
+        folder.save_text("README.md", card)
+        folder.save_model(student)
     console.print(
         f"The model is in {config.output}; plain sentence-transformers loads it from there.", markup=False
     )
     return trained
 
 
-def _train(
-    config: RunConfig,
+def _check(run: _Run, held: ExitStack) -> list[Suite]:
+    """Refuse what can be refused at once; returns the suites to score on."""
+    from lingualign.evaluation import load_suites
+
+    config = run.config
+    check_same(
+        "the configuration",
+        lambda: {**asdict(config), "--resume": run.resume, "--overwrite": run.overwrite},
+        "Start all of them with the same file and options",
+    )
+    with together():
+        check_settings(config)
+        check_sources(config)
+        held.enter_context(run.folder.locked())
+        run.folder.check(resume=run.resume, overwrite=run.overwrite)
+        return load_suites(config.evaluate) if config.evaluate else []
+
+
+def _pairs(run: _Run) -> tuple[PreparedPairs, pa.Table, str, dict[str, Any]]:
+    """Prepare the pairs; returns those to validate on, and what they are, and the data report as well."""
+    from lingualign.pairs import print_report
+
+    with together():
+        pairs = prepare(run.config)
+        validation, metric = validation_pairs(pairs.validation, run.config)
+        print_report(pairs.report, run.console)
+        check_anchors(run.config, pairs.train)
+        tables = {"training": pairs.train, "validation": validation}
+        report = {
+            **pairs.report.to_json(),
+            "sentences": {name: digest(table) for name, table in tables.items()},
+        }
+        if run.resume:
+            run.folder.check_same_report(report)
+    cure = "Give all of them the same files"
+    check_same("the data report", pairs.report.to_json, cure)
+    check_same("their pairs, though not in number", lambda: report["sentences"], cure)
+    return pairs, validation, metric, report
+
+
+@dataclass(frozen=True)
+class _Teaching:
+    """What the batches take from the teacher."""
+
+    store: TeacherStore | None = None
+    """The vectors of the labels."""
+    views: Sequence[str] = ()
+    """The columns whose vectors are labels."""
+    negatives: dict[str, NDArray[np.int64]] | None = None
+    kept: bool = False
+    """Whether the negatives are those that the run has kept."""
+
+
+def _teach(run: _Run, teacher: SentenceTransformer | None, pairs: pa.Table) -> _Teaching:
+    """Embed the sentences with the teacher, where the loss needs their vectors, and mine the hard negatives."""
+    # Not before: it imports libraries for seconds, which no refusal needs.
+    from lingualign.training.hard_negatives import mine_negatives
+    from lingualign.training.labels import teacher_store
+
+    config = run.config
+    views = teacher_views(config.loss)
+    if not views:
+        return _Teaching()
+    assert teacher is not None
+    run.console.rule("Teacher")
+    store = teacher_store(config, teacher, pairs, views, run.console)
+    if not takes_hard_negatives(config.loss):
+        return _Teaching(store, views)
+    # No label is taken from the store.
+    if run.resume and (kept := run.folder.hard_negatives()):
+        return _Teaching(negatives=kept, kept=True)
+    return _Teaching(negatives=on_first(partial(mine_negatives, config, pairs, store, run.console)))
+
+
+def _student(
+    run: _Run,
+    teacher: SentenceTransformer | None,
+    encoder: SentenceTransformer | None,
+    start: Path | None,
+    pairs: PreparedPairs,
+    teaching: _Teaching,
+    report: dict[str, Any],
+) -> SentenceTransformer:
+    """Make the student, or read the one that the run began with; what trimming leaves goes into the data report."""
+    from lingualign.embedding.models import set_prompt
+    from lingualign.student import encoder_student
+
+    config = run.config
+    if start is None:
+        student = new_student(
+            config, teacher, encoder, pairs.train, teaching.store, teaching.views, run.console
+        )
+    with together():
+        if start is not None:
+            student = encoder_student(str(start))
+        # From here on it is the student's own: token ids, scores and the saved model all take it from there.
+        set_prompt(student, config.student.prompt)
+        if config.student.trim:
+            report["vocabulary"] = asdict(trim(student, pairs, run.console))
+    millions = sum(parameter.numel() for parameter in student.parameters()) / 1e6
+    run.console.print(
+        f"{config.student.kind}, {millions:,.1f} million parameters, {student.get_embedding_dimension()} dimensions"
+    )
+    return student
+
+
+def _check_same_student(student: SentenceTransformer) -> None:
+    from lingualign.embedding.models import fingerprint
+
+    check_same(
+        "the student that they begin with",
+        lambda: {"weights and tokenizer": fingerprint(student)},
+        "Give all of them the same models and package versions",
+    )
+
+
+def _describe(run: _Run, metric: str, batches: PairBatches) -> None:
+    """Say what of the batches is not as one would expect."""
+    training, console = run.config.training, run.console
+    if metric != training.early_stopping.metric:
+        console.print(f"no {training.early_stopping.metric} pairs are held out; validating on all corpora")
+    rows = batches.sizes()
+    small = [f"{name} ({count:,})" for name, count in rows.items() if count < training.batch_size]
+    if small:
+        console.print(
+            f"fewer pairs than a batch of {training.batch_size:,}, so smaller ones: {', '.join(small)}"
+        )
+    if training.n_way:
+        joined = [f"{name} ({count:,})" for name, count in rows.items() if name.count("-") > 1]
+        console.print(f"one content in several languages: {', '.join(joined) or 'none that fills a batch'}")
+
+
+@together()
+def _begin(run: _Run, batches: PairBatches, validation: pa.Table, metric: str) -> BitextEvaluator:
+    """Make the folder, once nothing is left to be refused; returns what scores the student while it trains."""
+    from lingualign.evaluation import BitextEvaluator
+    from lingualign.training.labels import describe_labels
+
+    if LOSSES[run.config.loss.kind].soft_labels and is_first():
+        run.console.print(describe_labels(run.config.loss, batches))
+    evaluator = BitextEvaluator(validation, limit=_VALIDATION_LIMIT, name=metric)
+    run.folder.begin(resume=run.resume, overwrite=run.overwrite)
+    return evaluator
+
+
+@together()
+def _keep_what_took_long(run: _Run, student: SentenceTransformer, new: bool, teaching: _Teaching) -> None:
+    if new and STUDENTS[run.config.student.kind].takes_long:
+        run.folder.save_start(student)
+    if teaching.negatives is not None and not teaching.kept:
+        run.folder.save_hard_negatives(teaching.negatives)
+
+
+def _fit_and_score(
+    run: _Run,
     student: SentenceTransformer,
     batches: PairBatches,
     evaluator: BitextEvaluator,
     suites: list[Suite],
     languages: list[str],
-    folder: RunFolder,
-    resume: bool,
-    console: Console,
 ) -> Trained:
     """Train the student in place, to its best state, with accuracy before and after."""
     from lingualign.report.score_tables import print_gain
+    from lingualign.training.fit import fit
 
-    metric = evaluator.name
+    config, folder, console, metric = run.config, run.folder, run.console, evaluator.name
     before = on_first(lambda: evaluator(student))[f"{metric}_accuracy"]
     scored = partial(_score, config, folder, student, suites, languages)
     scores_before = on_first(lambda: scored("scores_before.json"))
     console.print(f"validation accuracy before training: {before:.1%}")
     began = time.monotonic()
-    checkpoint = on_first(folder.last_checkpoint) if resume else None
-    if resume:
+    checkpoint = folder.last_checkpoint() if run.resume else None
+    if run.resume:
         step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
         console.print(
             f"resuming after step {step:,}" if step else "no checkpoint is whole: beginning at step 1"
         )
-    history, steps = _fit(config, student, batches, evaluator, folder, checkpoint, not console.quiet)
+    history, steps = fit(config, student, batches, evaluator, folder, checkpoint, run.progress)
     seconds = time.monotonic() - began
     after = on_first(lambda: evaluator(student))
     console.print(
@@ -328,91 +384,3 @@ def _score(
             scores["suites"][suite.name]["untrained"] = untrained
     folder.save_json(name, scores)
     return scores
-
-
-def _fit(
-    config: RunConfig,
-    student: SentenceTransformer,
-    batches: PairBatches,
-    evaluator: BitextEvaluator,
-    folder: RunFolder,
-    checkpoint: Path | None,
-    progress: bool,
-) -> tuple[list[dict[str, float]], int]:
-    """Train the student in place, to its best state; returns the log and the number of steps."""
-    from sentence_transformers import SentenceTransformerTrainingArguments
-    from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback
-
-    from lingualign.embedding.encode import fast_bf16
-    from lingualign.progress_lines import draws_bars
-    from lingualign.training.callbacks import (
-        EmbeddingsFirst,
-        LogFile,
-        ProgressBar,
-        ProgressLines,
-        StopOnSignal,
-    )
-    from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
-    from lingualign.training.trainer import AlignmentTrainer
-
-    training = config.training
-    if training.lora.rank:
-        add_lora(student, training.lora, training.seed)
-    rates = {}
-    if training.layer_decay != 1:
-        rates = layer_rates(student, training.learning_rate, training.layer_decay)
-    metric = f"eval_{evaluator.name}_accuracy"
-    every: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
-    if training.evaluate_every is not None:
-        steps = training.evaluate_every
-        every = {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": steps, "save_steps": steps}
-    bf16 = training.precision == "bf16" or (training.precision == "auto" and fast_bf16(student.device))
-    args = SentenceTransformerTrainingArguments(
-        output_dir=str(folder.checkpoints),
-        num_train_epochs=training.epochs,
-        max_steps=training.max_steps or -1,
-        per_device_train_batch_size=training.batch_size // process_count(),
-        learning_rate=training.learning_rate,
-        learning_rate_mapping=rates,
-        warmup_steps=training.warmup,
-        weight_decay=training.weight_decay,
-        max_grad_norm=1.0,
-        bf16=bf16,
-        load_best_model_at_end=True,
-        metric_for_best_model=metric,
-        greater_is_better=True,
-        restore_callback_states_from_checkpoint=True,
-        logging_steps=20,
-        report_to=training.report_to or "none",
-        seed=training.seed,
-        use_cpu=student.device.type == "cpu",
-        # What the host would set by itself, with a warning from every process.
-        dataloader_drop_last=process_count() > 1,
-        # An encoder may come with a pooler that nothing trains; a static student has its embedding alone.
-        ddp_find_unused_parameters=None if STUDENTS[config.student.kind].idle_weights else False,
-        **every,
-    )
-    loss = make_loss(config.loss, student, batches)
-    trainer = AlignmentTrainer(student, args, batches, loss, evaluator)
-    trainer.remove_callback(ProgressCallback)
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(LogFile(folder.save_log))
-    if progress:
-        trainer.add_callback(ProgressBar(metric) if draws_bars() else ProgressLines(metric))
-    if training.early_stopping.patience is not None:
-        trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
-    if config.student.embeddings_first:
-        transformer: Any = student[0]
-        embeddings = transformer.model.get_input_embeddings()
-        trainer.add_callback(
-            EmbeddingsFirst(embeddings, student.parameters(), config.student.embeddings_first)
-        )
-    less_memory = gradient_checkpointing(student) if training.gradient_checkpointing else nullcontext()
-    with less_memory, StopOnSignal() as stop:
-        trainer.add_callback(stop)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if stop.signal is not None:
-        raise agreed(KeyboardInterrupt("interrupted; go on with --resume"))
-    if training.lora.rank:
-        merge_lora(student)
-    return trainer.state.log_history, trainer.state.global_step

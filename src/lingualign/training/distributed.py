@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lingualign.errors import InputError, SharedInputError
+from lingualign.training.config import differences
 from lingualign.training.lifelines import describe
 
 if TYPE_CHECKING:
@@ -239,8 +240,6 @@ def check_same(what: str, value: Callable[[], Any], cure: str) -> None:
     """
     if process_count() == 1:
         return
-    from lingualign.training.run_folder import differences
-
     with together():
         own = json.loads(json.dumps(value(), default=str))
     first, *others = gathered(own)

@@ -1,4 +1,4 @@
-"""What happens beside the training steps: the progress bar, and stopping when the user says so."""
+"""One training from the first step to the last: the optimizer's settings, progress, the log, and stopping."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import signal
 import sys
 import threading
 import time
+from contextlib import nullcontext
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
-from transformers import TrainerCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
-from lingualign.progress_lines import Lines
-from lingualign.training.processes import any_process, is_first, process_count
+from lingualign.embedding.encode import fast_bf16
+from lingualign.progress_lines import Lines, draws_bars
+from lingualign.training.distributed import agreed, any_process, is_first, process_count
+from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
+from lingualign.training.kinds import LOSSES, STUDENTS
+from lingualign.training.labels import anchor_projection
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +27,145 @@ _LOG_SECONDS = 10.0
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from types import FrameType
 
+    from sentence_transformers import SentenceTransformer
     from torch import nn
     from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    from lingualign.evaluation import BitextEvaluator
+    from lingualign.training.batches import PairBatches
+    from lingualign.training.config import RunConfig
+    from lingualign.training.kinds import LossConfig
+    from lingualign.training.run_folder import RunFolder
+    from lingualign.training.trainer import AlignmentTrainer
+
+
+def make_loss(loss: LossConfig, student: SentenceTransformer, batches: PairBatches) -> nn.Module:
+    """Make the loss that a configuration names, for these batches."""
+    row = LOSSES[loss.kind]
+    arguments = {name: getattr(loss, name) for name in row.settings} | dict(row.fixed)
+    if loss.anchor_weight:
+        dimensions = student.get_embedding_dimension()
+        assert dimensions is not None
+        # More vectors hardly turn the directions of a projection.
+        arguments["anchor_projection"] = anchor_projection(batches.teacher_sample(20_000), dimensions)
+    made: nn.Module = resolve_name(row.loss)(student, **arguments)
+    return made
+
+
+def make_trainer(
+    student: SentenceTransformer,
+    batches: PairBatches,
+    loss: LossConfig,
+    evaluator: BitextEvaluator | None,
+    name: str,
+    *,
+    progress: bool,
+    idle_weights: bool,
+    **arguments: Any,
+) -> AlignmentTrainer:
+    """Make the trainer of a run, or of a stage of it.
+
+    Parameters
+    ----------
+    student, batches, loss, evaluator
+        What is trained, on what, and how it is scored; no evaluator where it is not.
+    name
+        What the progress is called.
+    progress
+        Whether to show it.
+    idle_weights
+        See `StudentKind`.
+    **arguments
+        Those of the host's trainer that differ between stages.
+    """
+    from sentence_transformers import SentenceTransformerTrainingArguments
+
+    from lingualign.training.trainer import AlignmentTrainer
+
+    args = SentenceTransformerTrainingArguments(
+        max_grad_norm=1.0,
+        use_cpu=student.device.type == "cpu",
+        # What the host would set by itself, with a warning from every process.
+        dataloader_drop_last=process_count() > 1,
+        ddp_find_unused_parameters=None if idle_weights else False,
+        **{"report_to": "none", **arguments},
+    )
+    trainer = AlignmentTrainer(student, args, batches, make_loss(loss, student, batches), evaluator)
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    if progress:
+        metric = args.metric_for_best_model or ""
+        trainer.add_callback(ProgressBar(metric, name) if draws_bars() else ProgressLines(metric, name))
+    return trainer
+
+
+def fit(
+    config: RunConfig,
+    student: SentenceTransformer,
+    batches: PairBatches,
+    evaluator: BitextEvaluator,
+    folder: RunFolder,
+    checkpoint: Path | None,
+    progress: bool,
+) -> tuple[list[dict[str, float]], int]:
+    """Train the student in place, to its best state; returns the log and the number of steps."""
+    training = config.training
+    if training.lora.rank:
+        add_lora(student, training.lora, training.seed)
+    rates = {}
+    if training.layer_decay != 1:
+        rates = layer_rates(student, training.learning_rate, training.layer_decay)
+    every: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
+    if training.evaluate_every is not None:
+        steps = training.evaluate_every
+        every = {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": steps, "save_steps": steps}
+    trainer = make_trainer(
+        student,
+        batches,
+        config.loss,
+        evaluator,
+        "Training",
+        progress=progress,
+        idle_weights=STUDENTS[config.student.kind].idle_weights,
+        output_dir=str(folder.checkpoints),
+        num_train_epochs=training.epochs,
+        max_steps=training.max_steps or -1,
+        per_device_train_batch_size=training.batch_size // process_count(),
+        learning_rate=training.learning_rate,
+        learning_rate_mapping=rates,
+        warmup_steps=training.warmup,
+        weight_decay=training.weight_decay,
+        bf16=training.precision == "bf16" or (training.precision == "auto" and fast_bf16(student.device)),
+        load_best_model_at_end=True,
+        metric_for_best_model=f"eval_{evaluator.name}_accuracy",
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=20,
+        report_to=training.report_to or "none",
+        seed=training.seed,
+        **every,
+    )
+    trainer.add_callback(LogFile(folder.save_log))
+    if training.early_stopping.patience is not None:
+        trainer.add_callback(EarlyStoppingCallback(training.early_stopping.patience))
+    if config.student.embeddings_first:
+        transformer: Any = student[0]
+        embeddings = transformer.model.get_input_embeddings()
+        trainer.add_callback(
+            EmbeddingsFirst(embeddings, student.parameters(), config.student.embeddings_first)
+        )
+    less_memory = gradient_checkpointing(student) if training.gradient_checkpointing else nullcontext()
+    with less_memory, StopOnSignal() as stop:
+        trainer.add_callback(stop)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if stop.signal is not None:
+        raise agreed(KeyboardInterrupt("interrupted; go on with --resume"))
+    if training.lora.rank:
+        merge_lora(student)
+    return trainer.state.log_history, trainer.state.global_step
 
 
 class ProgressBar(TrainerCallback):
