@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_students import gradients, sentences, tiny_decoder, tiny_encoder, tiny_static
 
-from lingualign.losses import by_length
-from lingualign.losses.by_length import cut_by_length
-from lingualign.losses.in_batch import embed
+from lingualign.losses import in_batch
+from lingualign.losses.in_batch import cut_by_length, embed
 
 
 @pytest.fixture(params=["encoder right", "encoder left", "decoder right", "decoder left", "static"])
@@ -27,7 +26,7 @@ def student(request: pytest.FixtureRequest):
 def test_vectors_and_gradients_are_those_of_one_sentence_at_a_time(
     monkeypatch, student, columns, tokens, most
 ):
-    monkeypatch.setattr(by_length, "_CPU_TOKENS", tokens)
+    monkeypatch.setattr(in_batch, "_CPU_TOKENS", tokens)
     # Columns of different widths: the second has no sentence of more than two words.
     texts = [sentences(9, seed) for seed in range(columns)]
     if columns > 1:
@@ -74,7 +73,7 @@ def test_every_sentence_is_whole_in_one_part_that_keeps_to_its_limits(sentences,
         features.append({"input_ids": ids, "attention_mask": mask, "prompt_length": 2})
         first_tokens.append([int(row.max() and row[row > 0][0]) for row in ids])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_length, "_CPU_TOKENS", 64)
+        patch.setattr(in_batch, "_CPU_TOKENS", 64)
         parts = cut_by_length(features, most)
     for part in parts.features:
         rows, wide = part["attention_mask"].shape

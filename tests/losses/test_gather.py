@@ -14,7 +14,7 @@ from tiny_students import sentences, tiny_encoder, tiny_static
 import lingualign.losses.gather
 import lingualign.losses.soft_contrastive
 from lingualign.losses import SoftContrastiveLoss, TranslationRankingLoss
-from lingualign.student.static import train_rowwise
+from lingualign.training.rowwise import train_rowwise
 
 PAIRS, PROCESSES = 8, 2
 CASES = {

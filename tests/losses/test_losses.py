@@ -10,7 +10,7 @@ import torch
 from tiny_students import gradients, sentences, tiny_encoder, tiny_static
 
 from lingualign.losses import DistillationLoss, SoftContrastiveLoss, TranslationRankingLoss
-from lingualign.losses.by_length import cut_by_length
+from lingualign.losses.in_batch import cut_by_length
 from lingualign.losses.in_batch import embed as embed_parts
 
 LABELS = {"priority": 1, "average": 2, "hard": 2}

@@ -16,8 +16,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lingualign.errors import InputError
 from lingualign.student import static_student
-from lingualign.student.static import RowwiseEmbeddingBag, train_rowwise
-from lingualign.training.rowwise_adam import RowwiseAdamW
+from lingualign.training.rowwise import RowwiseAdamW, RowwiseEmbeddingBag, train_rowwise
 
 ROWS, DIMENSION = 30, 5
 batches = st.lists(st.lists(st.integers(0, ROWS - 1), max_size=6), min_size=1, max_size=8)

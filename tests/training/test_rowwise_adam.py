@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lingualign.training.rowwise_adam import RowwiseAdamW
+from lingualign.training.rowwise import RowwiseAdamW
 
 ROWS, DIMENSION = 40, 6
 SETTINGS = {"lr": 0.03, "betas": (0.8, 0.95), "eps": 1e-8, "weight_decay": 0.1}

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from lingualign.losses.by_length import cut_by_length
 from lingualign.losses.equations import distillation_loss
-from lingualign.losses.in_batch import embed
+from lingualign.losses.in_batch import cut_by_length, embed
 from lingualign.losses.soft_contrastive import views_of_labels
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ in training.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
 
 from lingualign.errors import InputError
 from lingualign.student.vocabulary import token_embeddings
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
+    from torch import Tensor
 
 # Against the teacher's own spread: new pieces must be able to move, and say nothing until they have.
 _NEW_PIECE_SCALE = 0.2
@@ -91,72 +91,3 @@ def static_model(
     return SentenceTransformer(
         modules=[StaticEmbedding(tokenizer, embedding_weights=weights), Normalize()], device="cpu"
     )
-
-
-class RowwiseEmbeddingBag(nn.EmbeddingBag):
-    """An embedding bag whose gradient holds only the rows that a batch has touched, each once.
-
-    The same vectors and gradients as `torch.nn.EmbeddingBag`, with a sparse gradient whose rows are in order: an
-    optimizer that updates rows then does work in proportion to the batch and not to the vocabulary.
-    """
-
-    @classmethod
-    def sharing(cls, bag: nn.EmbeddingBag) -> RowwiseEmbeddingBag:
-        """Make one with the very parameter of another bag. DDP tells from ``sparse`` how to reduce it."""
-        shared = cls(bag.num_embeddings, bag.embedding_dim, mode=bag.mode, sparse=True, _weight=bag.weight)
-        shared.weight = bag.weight
-        return shared.train(bag.training)
-
-    def forward(
-        self,
-        input: Tensor,  # noqa: A002 (the name of the class that is overridden)
-        offsets: Tensor | None = None,
-        per_sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Reduce the rows of each bag: flat ids ``(T,)`` and starts ``(N,)`` to ``(N, D)``."""
-        trained = torch.is_grad_enabled() and self.weight.requires_grad
-        if not trained or offsets is None or per_sample_weights is not None:
-            return super().forward(input, offsets, per_sample_weights)
-        bags: Tensor = _Bags.apply(self.weight, input, offsets, self.mode)  # type: ignore[no-untyped-call]
-        return bags
-
-
-class _Bags(torch.autograd.Function):
-    """Sum or average the rows of each bag; the gradient is a sparse tensor of the distinct rows, in their order."""
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, ids: Tensor, offsets: Tensor, mode: str) -> Tensor:
-        ctx.save_for_backward(ids, offsets)
-        ctx.shape, ctx.mode = weight.shape, mode
-        return nn.functional.embedding_bag(ids, weight, offsets, mode=mode)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        ids, offsets = ctx.saved_tensors
-        lengths = torch.diff(offsets, append=offsets.new_tensor([len(ids)]))
-        if ctx.mode == "mean":
-            gradient = gradient / lengths.clamp_min(1)[:, None]
-        # The same sum the other way round: each distinct row is a bag of the sentences that it stands in. Half the
-        # time of autograd's own, which adds row by row.
-        ordered, order = torch.sort(ids.int(), stable=True)
-        rows, counts = torch.unique_consecutive(ordered, return_counts=True)
-        sentences = torch.repeat_interleave(lengths)[order]
-        values = nn.functional.embedding_bag(sentences, gradient, counts.cumsum(0) - counts, mode="sum")
-        sparse = torch.sparse_coo_tensor(
-            rows.long()[None], values, ctx.shape, is_coalesced=True, check_invariants=False
-        )
-        return sparse, None, None, None
-
-
-def train_rowwise(student: SentenceTransformer) -> bool:
-    """Give a static student's embedding row-wise gradients; returns whether the student is a static one.
-
-    The parameter, its name and what is saved stay as they are.
-    """
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-
-    static = student[0]
-    if not isinstance(static, StaticEmbedding):
-        return False
-    static.embedding = RowwiseEmbeddingBag.sharing(static.embedding)
-    return True

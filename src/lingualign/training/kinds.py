@@ -2,7 +2,7 @@
 
 A new loss is a file in `lingualign.losses` and a row in `LOSSES`; a new student is a file in `lingualign.student` and a
 row in `STUDENTS`. The allowed values of ``kind`` and their help, the checks, the run and the model card read the rows.
-Nothing here imports torch, for type checkers neither: the parser of the command line follows those imports too.
+Nothing here imports torch, so that help and a wrong key take no time.
 """
 
 from __future__ import annotations

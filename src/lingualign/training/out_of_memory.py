@@ -9,7 +9,7 @@ import torch
 from sentence_transformers.base.losses.merged_forward import merge_feature_batches
 
 from lingualign.errors import is_out_of_memory
-from lingualign.losses.by_length import take_rows
+from lingualign.losses.in_batch import take_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,6 @@ from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from lingualign.errors import InputError, first_line, is_out_of_memory
-from lingualign.student.static import train_rowwise
 from lingualign.training.batches import Prefetched
 from lingualign.training.checkpoints import (
     checkpoints,
@@ -29,7 +28,7 @@ from lingualign.training.checkpoints import (
 from lingualign.training.distributed import any_process, gathered, is_first, on_first, process_count, together
 from lingualign.training.encoder_options import adapters, digest_of_frozen, has_adapters
 from lingualign.training.out_of_memory import largest_that_fits
-from lingualign.training.rowwise_adam import RowwiseAdamW
+from lingualign.training.rowwise import RowwiseAdamW, train_rowwise
 
 logger = logging.getLogger(__name__)
 
