@@ -47,7 +47,7 @@ class DistillationLoss(nn.Module):
         return {"distillation": distillation_loss(sides, teacher)}
 
     def get_config_dict(self) -> dict[str, Any]:
-        """Give the settings for the model card."""
+        """Return the settings for the model card."""
         return {}
 
     @property

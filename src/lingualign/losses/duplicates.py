@@ -1,4 +1,4 @@
-"""Which sentences of a batch are the same sentence, told from their token ids alone.
+"""The sentences of a batch that are the same sentence, found by their token ids alone.
 
 A batch often holds a sentence twice: "Thank you." in two pairs, a heading that recurs, one verse with two
 translations. Under a hard label (Eq. 3) the second copy would be a negative for its own translation.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def world() -> tuple[int, int]:
-    """Tell this process's rank and the number of processes; ``(0, 1)`` outside distributed training."""
+    """Return this process's rank and the number of processes; ``(0, 1)`` outside distributed training."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1

@@ -47,7 +47,7 @@ class InBatchLoss(CachedLossMixin, nn.Module):
     """
 
     compares_sentences: bool = True
-    """Whether `terms` needs to know which sentences of the batch are the same."""
+    """True where `terms` needs to know which sentences of the batch are the same."""
 
     mini_batch_size: int | None  # type: ignore[assignment] # None, where the mixin always caches
 
@@ -118,7 +118,7 @@ class InBatchLoss(CachedLossMixin, nn.Module):
         return loss.detach()
 
     def get_config_dict(self) -> dict[str, Any]:
-        """Give the settings for the model card."""
+        """Return the settings for the model card."""
         return {} if self.mini_batch_size is None else {"mini_batch_size": self.mini_batch_size}
 
 
@@ -128,7 +128,7 @@ def embed(model: SentenceTransformer, parts: Parts) -> list[Tensor]:
 
 
 def columns_of(model: nn.Module, parts: Parts, vectors: Sequence[Tensor]) -> list[Tensor]:
-    """Give each column's vectors from those of the parts, of as many dimensions as the model's ``encode`` keeps."""
+    """Return each column's vectors from those of the parts, of as many dimensions as the model's ``encode`` keeps."""
     dimensions = getattr(
         getattr(model, "module", model), "truncate_dim", None
     )  # DDP holds the model as its module
@@ -147,7 +147,7 @@ class Parts:
     """Number of columns, ``k``."""
 
     def columns(self, vectors: Sequence[Tensor]) -> list[Tensor]:
-        """Give the vectors of each column, ``(N, D)``, from those of each part."""
+        """Return the vectors of each column, ``(N, D)``, from those of each part."""
         together = torch.cat(list(vectors))
         if self.order is not None:
             together = together[torch.argsort(self.order)]
@@ -163,7 +163,7 @@ def cut_by_length(features: Sequence[dict[str, Any]], sentences: int | None = No
     Parameters
     ----------
     features
-        Of each column, what a sentence-transformers model takes; as many sentences in each.
+        Input of a sentence-transformers model for each column, of as many sentences each.
     sentences
         Most sentences of a part; as many as the tokens allow where None.
     """
@@ -207,7 +207,7 @@ def padded_behind(features: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sizes(lengths: list[int], device: torch.device, sentences: int | None, columns: int) -> list[int]:
-    """Share out sentences, the longest first, to parts of so many tokens; as many parts on every process."""
+    """Divide sentences, the longest first, into parts that fit the budget of tokens; as many parts on every process."""
     budget = _CPU_TOKENS if device.type == "cpu" else _ACCELERATOR_TOKENS
     sizes: list[int] = []
     start = 0

@@ -83,7 +83,7 @@ class TranslationRankingLoss(InBatchLoss):
         return {"forward": forward, "backward": backward}
 
     def get_config_dict(self) -> dict[str, Any]:
-        """Give the settings for the model card."""
+        """Return the settings for the model card."""
         return {"temperature": self.temperature, **super().get_config_dict()}
 
     @property

@@ -59,7 +59,7 @@ class SoftContrastiveLoss(InBatchLoss):
         ``lambda`` of Eq. 7, the share of the cross-lingual term. 1/3 weighs the cross-lingual and the two
         monolingual matrices alike.
     monolingual_diagonal
-        Whether a sentence's similarity to itself stays in the monolingual matrices.
+        Diagonal of the monolingual matrices: whether a sentence's similarity to itself stays in them.
     anchor_weight
         Weight of a further term that is no part of the paper: the same cross-entropy on the student's similarities to
         the teacher's vectors of the anchor side (`anchor_loss`). It may be changed between two steps.
@@ -188,7 +188,7 @@ class SoftContrastiveLoss(InBatchLoss):
         return F.pad(teacher, (0, dimensions - teacher.shape[1]))
 
     def get_config_dict(self) -> dict[str, Any]:
-        """Give the settings for the model card."""
+        """Return the settings for the model card."""
         return {
             "label": self.label,
             "temperature": self.temperature,
@@ -214,7 +214,7 @@ class SoftContrastiveLoss(InBatchLoss):
 
 
 def views_of_labels(labels: Tensor | None, batch: int, views: int, label: str) -> Tensor:
-    """Check the teacher's vectors and give them the shape ``(B, V, D)``.
+    """Check the teacher's vectors and return them in the shape ``(B, V, D)``.
 
     Raises
     ------

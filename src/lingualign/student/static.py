@@ -47,7 +47,7 @@ def static_student(
     vocabulary
         Pieces to add for each other language, at most.
     seed
-        Of the new pieces' vectors.
+        Seed of the new pieces' vectors.
 
     Returns
     -------

@@ -24,7 +24,7 @@ def token_embeddings(encoder: SentenceTransformer, name: str, cure: str) -> Tens
     encoder
         Its first module is asked.
     name, cure
-        Of the setting that chose the encoder, and what to choose instead, for the message.
+        Name of the setting that chose the encoder, and what to choose instead, for the message.
 
     Raises
     ------

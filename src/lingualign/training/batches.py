@@ -110,7 +110,7 @@ class PairBatches(Dataset[dict[str, Any]]):
     power, seed
         See `epoch_batches`.
     rank, processes
-        Which share of each batch this process takes. All processes walk through the same batches, so that those of
+        Share of each batch that this process takes. All processes walk through the same batches, so that those of
         one step come from one language pair.
     """
 
@@ -152,7 +152,7 @@ class PairBatches(Dataset[dict[str, Any]]):
         return {name: len(rows) for name, rows in zip(self.names, self._pairs, strict=True)}
 
     def teacher_sample(self, most: int) -> NDArray[np.floating]:
-        """Give ``(n, D)`` of the teacher's vectors of the anchor side, evenly from all pairs, ``most`` at most."""
+        """Return ``(n, D)``, ``most`` at most, of the teacher's vectors of the anchor side, evenly from all pairs."""
         anchors = np.concatenate([rows.teacher[:, 0] for rows in self._pairs if rows.teacher is not None])
         assert self._store is not None
         vectors: NDArray[np.floating] = self._store[anchors[:: -(-len(anchors) // most)]]
@@ -187,7 +187,7 @@ class PairBatches(Dataset[dict[str, Any]]):
         return batch
 
     def loader(self) -> DataLoader[dict[str, Any]]:
-        """Give the batches one by one, in order."""
+        """Load the batches one by one, in order."""
         # Lists of one batch each, and not batch_size=None: the host skips to where a resumed run stopped through the
         # loader's batch sampler.
         return DataLoader(

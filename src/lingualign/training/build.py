@@ -74,7 +74,7 @@ class Materials:
     encoder: SentenceTransformer | None
     """For a kind with ``takes_encoder``: the model that ``student.model`` names."""
     sentences: Callable[[], dict[str, list[str]]]
-    """Gives the distinct training sentences of each language."""
+    """Returns the distinct training sentences of each language."""
     anchor: str
     """Code of the language of ``teacher.language``."""
     seed: int

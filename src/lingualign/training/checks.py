@@ -24,7 +24,7 @@ _TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
 def check_settings(config: RunConfig) -> None:
-    """Refuse settings that cannot work, alone or together.
+    """Check the settings, each alone and all together.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def check_settings(config: RunConfig) -> None:
 
 
 def _check_kinds(config: RunConfig) -> None:
-    """Refuse settings that the kind of student or of loss does not take."""
+    """Check the settings that a kind of student or of loss does not take."""
     student, loss = config.student, config.loss
     for kind, rows, wrong in (
         (student.kind, STUDENTS, STUDENTS[student.kind].check(student)),
@@ -80,7 +80,7 @@ def _check_kinds(config: RunConfig) -> None:
 
 
 def check_sources(config: RunConfig) -> None:
-    """Refuse files, folders and models that are not there; nothing is read yet.
+    """Check that files, folders and models are there; nothing is read yet.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def check_sources(config: RunConfig) -> None:
 
 
 def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
-    """Refuse labels from sentences that a monolingual teacher does not understand.
+    """Check that a monolingual teacher understands the sentences that it labels.
 
     Raises
     ------

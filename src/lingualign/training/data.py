@@ -50,7 +50,7 @@ def prepare(config: RunConfig) -> PreparedPairs:
 
 
 def validation_pairs(held_out: pa.Table, config: RunConfig) -> tuple[pa.Table, str]:
-    """Choose the held-out pairs that the metric of `EarlyStoppingConfig` names; gives them and what they are."""
+    """Choose the held-out pairs that the metric of `EarlyStoppingConfig` names; returns them and the name."""
     table, name = held_out, "validation"
     if config.training.early_stopping.metric == "tatoeba":
         corpus = pc.cast(table["corpus"], pa.string())
@@ -88,7 +88,7 @@ def by_language(pairs: pa.Table) -> dict[str, list[str]]:
 
 
 def numbered(pairs: pa.Table) -> tuple[list[str], dict[str, Columns]]:
-    """Give the distinct sentences, and for each language pair the numbers of both sides among them."""
+    """Return the distinct sentences, and for each language pair the numbers of both sides among them."""
     both = pa.chunked_array([*pairs["sentence1"].chunks, *pairs["sentence2"].chunks])
     encoded = both.combine_chunks().dictionary_encode()
     places = encoded.indices.to_numpy().astype(np.int64)

@@ -117,7 +117,7 @@ def _part() -> None:
 
 
 def _is_lost_connection(error: BaseException) -> bool:
-    """Whether an error may have come from another process that is gone: gloo and NCCL have no kind of their own."""
+    """Return whether an error may come from another process that is gone: gloo and NCCL have no class of their own."""
     import torch.distributed as dist
 
     told = str(error).lower()
@@ -139,22 +139,22 @@ def process_count() -> int:
 
 
 def process_rank() -> int:
-    """Tell the place of this process among those of this run, counted from 0."""
+    """Return the rank of this process in this run, counted from 0."""
     return 0 if _messages is None else _messages.rank()
 
 
 def is_first() -> bool:
-    """Tell whether this process is the one that prints and writes."""
+    """Return whether this process is the one that prints and writes."""
     return process_rank() == 0
 
 
 def is_first_here() -> bool:
-    """Tell whether this process is the first on its machine."""
+    """Return whether this process is the first on its machine."""
     return is_first() or os.environ.get("LOCAL_RANK") == "0"
 
 
 def gathered(value: T) -> list[T]:
-    """Give every process the values of all, in rank order."""
+    """Return to every process the values of all, in rank order."""
     processes = process_count()
     if processes == 1:
         return [value]
@@ -166,7 +166,7 @@ def gathered(value: T) -> list[T]:
 
 
 def any_process(flag: bool) -> bool:
-    """Tell every process whether the flag is set on one of them: a few bytes, cheap enough for every step."""
+    """Return to every process whether the flag is set on one of them: a few bytes, cheap enough for every step."""
     if process_count() == 1:
         return flag
     import torch
@@ -212,7 +212,7 @@ def together() -> Iterator[None]:
 
 
 def on_first(function: Callable[[], T]) -> T:
-    """Call a function on the first process alone and give its result to all; its errors as well, as in `together`."""
+    """Call a function on the first process alone; all return its result, or raise its error, as in `together`."""
     result: Any = None
     with together():
         if is_first():
@@ -222,14 +222,14 @@ def on_first(function: Callable[[], T]) -> T:
 
 
 def check_same(what: str, value: Callable[[], Any], cure: str) -> None:
-    """Refuse processes that do not have the same of something.
+    """Raise InputError where the processes of a run do not have the same of something.
 
     Parameters
     ----------
     what
         For the message.
     value
-        Gives this process's, as JSON can hold it; not called in a process on its own.
+        Returns what this process has, as JSON can hold it; not called in a process on its own.
     cure
         For the message.
 

@@ -125,7 +125,7 @@ def merge_lora(student: SentenceTransformer) -> None:
 
 
 def has_adapters(student: SentenceTransformer) -> bool:
-    """Whether `add_lora` has been at work."""
+    """Return whether `add_lora` has added adapters."""
     return hasattr(student.transformers_model, "peft_config")
 
 

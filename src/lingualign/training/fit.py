@@ -75,7 +75,7 @@ def make_trainer(
     name
         What the progress is called.
     progress
-        Whether to show it.
+        Progress: whether to show it.
     idle_weights
         See `StudentKind`.
     **arguments
@@ -179,7 +179,7 @@ class ProgressBar(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Open the bar, at the step that a resumed run goes on from."""
+        """Open the bar, at the step where a resumed run continues."""
         if state.is_world_process_zero:
             self._bar = tqdm(
                 total=state.max_steps,
@@ -242,7 +242,7 @@ class ProgressLines(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Begin to count, at the step that a resumed run goes on from."""
+        """Begin to count, at the step where a resumed run continues."""
         if state.is_world_process_zero:
             self._lines = Lines(f"{self.name}: step", state.max_steps, state.global_step)
 
@@ -300,7 +300,7 @@ class LogFile(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Give the last steps an entry."""
+        """Log the last steps too."""
         control.should_log |= state.global_step >= state.max_steps
 
     def on_log(
@@ -328,7 +328,7 @@ class LogFile(TrainerCallback):
 class EmbeddingsFirst(TrainerCallback):
     """Let the token embeddings learn alone at first, so that new ones find their place before the layers move.
 
-    Whether a step is one of the first follows from its number alone, so a resumed run goes on as it would have.
+    The number of a step alone decides whether it is one of the first, so a resumed run continues as it would have.
 
     Parameters
     ----------
@@ -337,7 +337,7 @@ class EmbeddingsFirst(TrainerCallback):
     parameters
         All parameters of the student; those that learn at all must say so when the trainer is made.
     share
-        Of the steps, in which the others wait.
+        Share of the steps in which the others wait.
     """
 
     def __init__(self, embeddings: nn.Module, parameters: Iterable[nn.Parameter], share: float) -> None:

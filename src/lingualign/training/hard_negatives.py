@@ -1,4 +1,4 @@
-"""Hard negatives for translation ranking: sentences that look like a translation to the teacher, and are none.
+"""Hard negatives for translation ranking: sentences that look like a translation to the teacher and are not one.
 
 The teacher reads the anchor side alone: what looks most like a sentence x among the other anchors has translations that
 look like those of x, in whatever language.
@@ -75,7 +75,7 @@ class Translations:
         self._starts = np.searchsorted(self._pairs, np.arange(sentences + 1) << 32)
 
     def share(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell for each of ``(n,)`` pairs of sentences whether they have a translation in common."""
+        """Return for each of ``(n,)`` pairs of sentences whether they have a translation in common."""
         counts = np.diff(self._starts)
         # From the sentence with fewer translations: "Yes." may have thousands.
         swap = counts[one] > counts[other]
@@ -101,7 +101,7 @@ class HardNegatives:
     sentences: NDArray[np.int64]
     """``(n, count)``: sentence numbers, the most similar first."""
     limit: float
-    """The teacher's cosine above which a sentence is none."""
+    """The teacher's cosine above which a sentence is not a negative."""
     near: int
     """How many were found among the ``NEAR * count`` neighbours,"""
     further: int
@@ -167,13 +167,13 @@ def mine_hard_negatives(
     vectors
         ``(a, D)``: the teacher's vectors of the distinct anchors, in ascending order of their numbers.
     translations
-        Of all language pairs, in the same numbers.
+        Translations in all language pairs, in the same numbers.
     count
-        Negatives of each pair.
+        Number of negatives of each pair.
     seed
-        Of what is drawn. All else follows from the vectors, on any machine and any number of threads.
+        Seed of what is drawn. All else follows from the vectors, on any machine and any number of threads.
     progress, name
-        Whether to show a bar, and of which language pair.
+        Progress bar: whether to show one, and the language pair that it names.
 
     References
     ----------
@@ -202,7 +202,7 @@ def mine_hard_negatives(
 
 
 def similarity_limit(vectors: Rows) -> float:
-    """Give the cosine above which two different sentences are taken to mean the same.
+    """Return the cosine above which two different sentences are taken to mean the same.
 
     It lies at `SAME_MEANING` of the way from the mean cosine of all pairs of these sentences to 1, since teachers
     differ: unrelated sentences have cosines of about 0 with MiniLM and of about 0.7 with E5.

@@ -218,11 +218,11 @@ class StudentKind:
     idle_weights: bool = True
     """Whether some weights may have no part in the loss, such as those of a pooler."""
     refuses: Mapping[str, str] = field(default_factory=dict)
-    """As of `LossKind`."""
+    """The same as in `LossKind`."""
     alone: Mapping[str, str] = field(default_factory=dict)
-    """As of `LossKind`."""
+    """The same as in `LossKind`."""
     check: Callable[[StudentConfig], str | None] = lambda student: None
-    """As of `LossKind`."""
+    """The same as in `LossKind`."""
 
 
 def _extended_card(student: StudentConfig) -> str:

@@ -39,11 +39,11 @@ def largest_that_fits(
     features
         The batch that did not fit, column by column.
     optimizer
-        Its state counts where it has none yet.
+        The optimizer; its state is counted where it does not exist yet.
     below
-        As many did not fit.
+        Number of sentences that did not fit.
     columns
-        Sentences that each is compared with.
+        Number of sentences that each one is compared with.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def _fits(
 
 
 def release(model: nn.Module) -> None:
-    """Give back what a step that has failed may still hold."""
+    """Free what a failed step may still hold."""
     model.zero_grad(set_to_none=True)
     gc.collect()
     if torch.cuda.is_available():

@@ -181,7 +181,7 @@ class RowwiseAdamW(Optimizer):
 
 
 def _rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the distinct rows of a sparse gradient, and their values."""
+    """Return the distinct rows of a sparse gradient, and their values."""
     if gradient.sparse_dim() != 1:
         raise ValueError(
             f"a gradient is sparse in {gradient.sparse_dim()} dimensions; RowwiseAdamW updates whole rows"

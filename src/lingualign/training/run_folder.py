@@ -68,10 +68,10 @@ class RunFolder:
         self.config_file = self.path / "lingualign.yaml"
         self._config = asdict(resolved(config))
         self._replaces = False
-        """Whether what the folder holds is of another run, which `begin` will remove."""
+        """True where the folder holds another run, which `begin` will remove."""
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
-        """Refuse a folder that holds something else, before any work; nothing is written yet.
+        """Raise InputError for a folder that holds something else, before any work; nothing is written yet.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class RunFolder:
             )
 
     def _held(self) -> str:
-        """Say which run the folder holds, and what can be done."""
+        """Describe the run that the folder holds, and what can be done."""
         finished = (self.path / _FINISHED).is_file()
         if self.holds_this_run():
             if finished:
@@ -177,14 +177,14 @@ class RunFolder:
                         folder.rmdir()
 
     def _is_empty(self) -> bool:
-        """Whether there is nothing but what a run leaves that was killed before its configuration was written."""
+        """Return whether there is nothing but what a run leaves that is killed before it writes its configuration."""
         return not self.path.is_dir() or all(
             part.name == _LOCK or fnmatch(part.name, f".{self.config_file.name}*.tmp")
             for part in self.path.iterdir()
         )
 
     def holds_this_run(self) -> bool:
-        """Whether the folder holds a run of this configuration, begun or finished."""
+        """Return whether the folder holds a run of this configuration, begun or finished."""
         try:
             return not self._changed_settings()
         except (OSError, ValueError, yaml.YAMLError):
@@ -268,7 +268,7 @@ class RunFolder:
             raise
 
     def how_to_go_on(self) -> str:
-        """Say how to go on with a run that was interrupted."""
+        """Return how to continue a run that was interrupted."""
         if checkpoints(self.checkpoints) and not self._replaces:
             return "go on with --resume"
         return "there is no checkpoint yet, run the same command again; what the teacher has embedded is kept"
@@ -307,7 +307,7 @@ class RunFolder:
 
     @contextmanager
     def _keeping(self, name: str, what: str) -> Iterator[Path]:
-        """Give a folder to write what took long to make, beside the checkpoints, whole or not at all."""
+        """Yield a folder beside the checkpoints for what took long to make; it is written whole or not at all."""
         with explained(
             f"{what} cannot be written to {self.checkpoints}", lambda: "Make room, or give another folder"
         ):
@@ -317,7 +317,7 @@ class RunFolder:
                 yield unfinished
 
     def check_same_report(self, report: Any) -> None:
-        """Refuse to go on with other pairs than those that the run began with."""
+        """Raise InputError where a run to resume began with other pairs."""
         if not is_first():
             return
         try:

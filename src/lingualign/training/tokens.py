@@ -37,7 +37,7 @@ class TokenIds:
         Where the ids of earlier runs are found and these are kept, as `lingualign.training.token_files` has it; in
         memory alone where None.
     progress
-        Whether to show a progress bar.
+        Progress bar: whether to show one.
 
     Raises
     ------

@@ -48,9 +48,9 @@ class Trained:
     """After training, by metric and language pair."""
     steps: int
     seconds: float
-    """Of training, the evaluations in between included."""
+    """Time of training, the evaluations in between included."""
     scores_before: dict[str, Any] | None
-    """Of the untrained student on the suites of the configuration, as `lingualign.evaluation.evaluate` gives them."""
+    """Scores of the untrained student on the suites of the configuration, from `lingualign.evaluation.evaluate`."""
     scores: dict[str, Any] | None
 
 
@@ -87,7 +87,7 @@ def train(
     overwrite
         Replace another run in ``config.output``.
     progress
-        Whether to print what happens.
+        Progress: whether to print what happens.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def _train(run: _Run, held: ExitStack) -> Trained:
 
 
 def _check(run: _Run, held: ExitStack) -> list[Suite]:
-    """Refuse what can be refused at once; returns the suites to score on."""
+    """Raise InputError for whatever can be checked at once; returns the suites to score on."""
     from lingualign.evaluation import load_suites
 
     config = run.config
@@ -202,7 +202,7 @@ class _Teaching:
     """The columns whose vectors are labels."""
     negatives: dict[str, NDArray[np.int64]] | None = None
     kept: bool = False
-    """Whether the negatives are those that the run has kept."""
+    """True where the negatives are those that the run has kept."""
 
 
 def _teach(run: _Run, teacher: SentenceTransformer | None, pairs: pa.Table) -> _Teaching:
@@ -269,7 +269,7 @@ def _check_same_student(student: SentenceTransformer) -> None:
 
 
 def _describe(run: _Run, metric: str, batches: PairBatches) -> None:
-    """Say what of the batches is not as one would expect."""
+    """Print what may surprise about the batches."""
     training, console = run.config.training, run.console
     if metric != training.early_stopping.metric:
         console.print(f"no {training.early_stopping.metric} pairs are held out; validating on all corpora")
@@ -346,7 +346,7 @@ def _fit_and_score(
 
 
 def _course(history: list[dict[str, float]], metric: str) -> str:
-    """Say whether an accuracy was still rising when training ended; empty where there are no two evaluations."""
+    """Return whether an accuracy was still rising at the end, in words; empty with fewer than two evaluations."""
     evaluations = [(int(entry["step"]), entry[metric]) for entry in history if metric in entry]
     if len(evaluations) < 2:
         return ""

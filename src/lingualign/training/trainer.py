@@ -59,7 +59,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
     model
         The student.
     args
-        As of the host. Checkpoints go below ``args.output_dir``.
+        Arguments of the host's trainer. Checkpoints go below ``args.output_dir``.
     batches
         What to train on.
     loss
@@ -88,7 +88,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         self.processing_class = None
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Give the batches as they are: they know their share of each step, so nothing has to deal them out."""
+        """Return the batches as they are: they know their share of each step, so nothing has to deal them out."""
         return self.batches.loader()
 
     def get_batch_samples(self, epoch_iterator: Any, *args: Any, **kwargs: Any) -> Any:
@@ -202,7 +202,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         return loss
 
     def _out_of_memory(self, inputs: dict[str, Any], told: str) -> InputError:
-        """Say what would have fitted."""
+        """Make the error that says what would have fitted."""
         features, _ = self.collect_features(inputs)
         pairs = self.args.per_device_train_batch_size
         total = pairs * process_count()
@@ -238,7 +238,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         )
 
     def _check_weights(self) -> None:
-        """Refuse to score or keep a model that the last step has ruined."""
+        """Raise InputError before a model that the last step has ruined is scored or saved."""
         if not all(torch.isfinite(parameter).all() for parameter in self.model.parameters()):
             raise self._diverged(f"weights are not finite after step {self.state.global_step}")
 
@@ -261,7 +261,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         super().log({key: value for key, value in logs.items() if not key.endswith(_TIMINGS)}, start_time)
 
     def _whole(self) -> str:
-        """Say what is left of a run that fails; empty where nothing is."""
+        """Return a sentence on the last checkpoint of a run that fails; empty where there is none."""
         found = checkpoints(Path(str(self.args.output_dir)))
         return f"The last checkpoint, {found[-1]}, is whole. " if found else ""
 
