@@ -111,6 +111,16 @@ def test_a_run_stopped_between_two_entries_of_the_log_has_the_same_log_in_the_en
     assert log(tmp_path / "run") == log(Path(config.output))
 
 
+def test_a_run_killed_after_its_last_step_takes_no_other(models, tmp_path, processes) -> None:
+    config = tiny_run(tmp_path, models)
+    _finish(processes, config)
+    trained, logged = weights(tmp_path / "run"), log(tmp_path / "run")
+    (tmp_path / "run" / "modules.json").unlink()
+    _finish(processes, config, resume=True)
+    assert weights(tmp_path / "run") == trained
+    assert log(tmp_path / "run") == logged
+
+
 KILLS = 20
 
 

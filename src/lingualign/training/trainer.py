@@ -109,7 +109,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         if kwargs["resume_from_checkpoint"] is not None and epoch == kwargs["epochs_trained"]:
             self._load_sums(Path(kwargs["resume_from_checkpoint"]))
         self.batches.set_epoch(epoch)
-        if self._stopped_early():
+        if self._stopped_early() or self.state.global_step >= self.state.max_steps:
             # Killed between its last checkpoint and its end, a run that is resumed must not take another step.
             self.control.should_training_stop = True
             return
