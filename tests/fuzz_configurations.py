@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
-
+from fuzzing import fuzz_for, mutated
 from lingualign.cli import COMMANDS
 from lingualign.cli.arguments import parse
 from lingualign.errors import InputError
@@ -42,18 +40,6 @@ TOKENS = [
 ]  # fmt: skip
 
 
-@st.composite
-def configurations(draw: st.DrawFn) -> bytes:
-    """Cut, overwrite, repeat and insert here and there in a valid one."""
-    content = VALID
-    for _ in range(draw(st.integers(0, 4))):
-        start = draw(st.integers(0, len(content)))
-        end = min(start + draw(st.sampled_from([0, 1, 2, 4, 40, 1 << 20])), len(content))
-        put = draw(st.sampled_from(TOKENS) | st.binary(max_size=8) | st.just(content[start:end] * 2))
-        content = content[:start] + put + content[end:]
-    return content
-
-
 def check(path: Path, content: bytes) -> None:
     """Parse one; raises whatever is no `InputError` of one line about it."""
     path.write_bytes(content)
@@ -68,26 +54,9 @@ def check(path: Path, content: bytes) -> None:
 
 def fuzz(seconds: float, first_seed: int = 0) -> int:
     """Fuzz for that much processor time; gives the number of configurations parsed."""
-    end = time.process_time() + seconds
-    count = 0
     with tempfile.TemporaryDirectory() as scratch:
-        while time.process_time() < end:
-
-            @seed(first_seed + count)
-            @settings(
-                max_examples=50,
-                deadline=None,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-                phases=[Phase.generate, Phase.shrink],
-            )
-            @given(configurations())
-            def some(content: bytes) -> None:
-                check(Path(scratch) / "c.yaml", content)
-
-            some()
-            count += 50
-    return count
+        path = Path(scratch) / "c.yaml"
+        return fuzz_for(seconds, first_seed, 50, partial(check, path), mutated(VALID, TOKENS))
 
 
 if __name__ == "__main__":

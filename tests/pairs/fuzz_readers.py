@@ -11,16 +11,16 @@ import json
 import shutil
 import sys
 import tempfile
-import time
 import zipfile
 from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+sys.path.append(str(Path(__file__).parents[1]))  # as a script it finds nothing above its own folder
+from fuzzing import fuzz_for, mutated
 from lingualign.errors import InputError
 from lingualign.pairs import PAIR_SCHEMA, read_source
 from lingualign.pairs.formats.writers import compressed
@@ -101,22 +101,11 @@ def seeds() -> dict[str, bytes]:
 
 
 @st.composite
-def mutated(draw: st.DrawFn, content: bytes) -> bytes:
-    """Cut, overwrite, repeat and insert here and there."""
-    for _ in range(draw(st.integers(0, 4))):
-        start = draw(st.integers(0, len(content)))
-        end = min(start + draw(st.sampled_from([0, 1, 2, 4, 40, 1 << 20])), len(content))
-        put = draw(st.sampled_from(TOKENS) | st.binary(max_size=8) | st.just(content[start:end] * 2))
-        content = content[:start] + put + content[end:]
-    return content
-
-
-@st.composite
 def files(draw: st.DrawFn, endings: tuple[str, ...] = ("",)) -> tuple[str, bytes]:
     """A file's name and what is in it: mutated, in compression as well, or anything at all."""
     valid = {name: content for name, content in seeds().items() if name.endswith(endings)}
     name = draw(st.sampled_from(sorted(valid)))
-    content = draw(st.binary(max_size=300) | mutated(valid[name]) | mutated(valid[name]))
+    content = draw(st.binary(max_size=300) | mutated(valid[name], TOKENS) | mutated(valid[name], TOKENS))
     if draw(st.integers(0, 4)) == 0 and "/" not in name and name[-3:] in ("tsv", "csv", "tmx", "xlf", ".po"):
         return f"{name}.gz", gzip.compress(content)
     return name, content
@@ -149,26 +138,13 @@ def check(folder: Path, name: str, content: bytes, encoding: str | None) -> None
 
 def fuzz(seconds: float, first_seed: int = 0, endings: tuple[str, ...] = ("",)) -> int:
     """Fuzz files of some endings for that much processor time; gives the number of files read."""
-    end = time.process_time() + seconds
-    count = 0
+    encodings = st.sampled_from([None, None, "cp1252", "euc_kr", "utf-16-le"])
     with tempfile.TemporaryDirectory() as scratch:
-        while time.process_time() < end:
 
-            @seed(first_seed + count)
-            @settings(
-                max_examples=500,
-                deadline=None,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-                phases=[Phase.generate, Phase.shrink],
-            )
-            @given(files(endings), st.sampled_from([None, None, "cp1252", "euc_kr", "utf-16-le"]))
-            def some(file: tuple[str, bytes], encoding: str | None) -> None:
-                check(Path(scratch) / "files", *file, encoding)
+        def read(file: tuple[str, bytes], encoding: str | None) -> None:
+            check(Path(scratch) / "files", *file, encoding)
 
-            some()
-            count += 500
-    return count
+        return fuzz_for(seconds, first_seed, 500, read, files(endings), encodings)
 
 
 if __name__ == "__main__":
