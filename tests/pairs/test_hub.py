@@ -17,7 +17,7 @@ from hub_server import serving
 from lingualign.errors import InputError
 from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.hub_datasets import HubDataset
-from lingualign.pairs.sources import find_pairs, stream_pairs
+from lingualign.pairs.sources import find_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,14 +40,14 @@ def test_nested_columns_are_mapped(
     (tmp_path / "train.jsonl").write_text(json.dumps(row) + "\n")
     local = HubDataset(str(tmp_path), str(tmp_path), None)  # `datasets` loads a folder just as it loads an id
     nested: dict[str, int | str] = {"sentence1": "translation.en", "sentence2": "translation.fr"}
-    table = pa.concat_tables(stream_pairs(local, PairsConfig([], columns=nested), []))
+    table = pa.concat_tables(local.stream(PairsConfig([], columns=nested), []))
     assert table.to_pylist() == [
         {"sentence1": "hello", "sentence2": "bonjour", "lang1": "en", "lang2": "fr", "corpus": tmp_path.name}
     ]
     with pytest.raises(
         InputError, match=r"no column 'sentence1'.*found 'translation.en', 'translation.fr', 'lang1'"
     ):
-        list(stream_pairs(local, PairsConfig([]), []))
+        list(local.stream(PairsConfig([]), []))
 
 
 def test_offline_says_so_and_names_the_way_out() -> None:
@@ -90,7 +90,6 @@ from lingualign.errors import InputError
 from lingualign.pairs import prepare_pairs
 from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.sources import find_pairs
-from lingualign.pairs.sources import stream_pairs
 
 def told(source, **options):
     try:
@@ -113,7 +112,7 @@ print(json.dumps([
     told(talks, languages=["en", "ru"]),
     told("nobody/nothing", languages=["en", "ru"]),
     told("someone/columns"),
-    next(stream_pairs(large, PairsConfig([]), [])).num_rows,
+    next(large.stream(PairsConfig([]), [])).num_rows,
 ]))
 """
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from lingualign.errors import InputError
 from lingualign.pairs import PAIR_SCHEMA, sentence_keys
 from lingualign.pairs.selection import (
-    duplicates,
     held_out,
     orient,
+    pair_keys,
     parse_patterns,
+    repeats,
     resolve_priority,
     seeded_ranks,
     select_language_pairs,
@@ -127,7 +128,7 @@ def test_duplicates_are_all_but_the_first(rows: list[tuple[str, ...]]) -> None:
     for row in rows:
         expected.append(row[:4] in seen)
         seen.add(row[:4])
-    assert duplicates(table_of(rows)).tolist() == expected
+    assert repeats(pair_keys(table_of(rows))).tolist() == expected
 
 
 @settings(deadline=None)
@@ -144,7 +145,7 @@ def test_ranks_and_hold_out(
         groups = np.array([row[0] for row in ordered], np.int64)
         sides = [sentence_keys(pa.array([str(row[i]) for row in ordered], pa.string())) for i in (1, 2)]
         ranks = seeded_ranks(groups, *sides, seed=seed)
-        held = held_out(groups, ranks, validation)
+        held = held_out(groups, ranks, validation, np.bincount(groups))
         return dict(zip(ordered, zip(ranks.tolist(), held.tolist(), strict=True), strict=True))
 
     ranked = ranks_of(rows)

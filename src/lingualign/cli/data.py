@@ -195,13 +195,12 @@ def _tables(pairs: PairsConfig, skipped: list[Skipped]) -> Iterator[pa.Table]:
     from dataclasses import replace
 
     from lingualign.pairs.recipe import asked_languages, find_all
-    from lingualign.pairs.sources import stream_pairs
 
     asked_languages(pairs)
     listing, _ = find_all(replace(pairs, validation=0))
     skipped += listing.skipped
     for file in listing.files:
-        yield from stream_pairs(file, pairs, skipped)
+        yield from file.stream(pairs, skipped)
 
 
 def _check_page(output: str) -> None:

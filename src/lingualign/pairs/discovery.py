@@ -64,7 +64,22 @@ class PairFile(Protocol):
         """Name the files on the disk that it is read from; none of what comes from elsewhere."""
 
     def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
-        """Read its pairs: see `lingualign.pairs.sources.stream_pairs`."""
+        """Read its pairs as tables of `PAIR_SCHEMA` of some megabytes, at least one.
+
+        Memory does not grow with the file. Where the tables are cut depends on the file alone.
+
+        Parameters
+        ----------
+        asked
+            Its ``columns`` and ``encoding`` tell how files are read.
+        left_out
+            Gets what the file holds beside pairs, such as units in one language, once all of it is read.
+
+        Raises
+        ------
+        InputError
+            As `lingualign.pairs.read_source` does, once it gets there.
+        """
 
 
 @dataclass

@@ -16,7 +16,7 @@ from lingualign.pairs.formats.encodings import check_encoding
 from lingualign.pairs.leaks import SuiteSentences, read_suites
 from lingualign.pairs.manifest import Manifest
 from lingualign.pairs.selection import parse_patterns, resolve_priority
-from lingualign.pairs.sources import find_pairs, stream_pairs
+from lingualign.pairs.sources import find_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ class Ingredients:
         """
         for number, file in enumerate(self.listing.files):
             left_out: list[Skipped] = []
-            for table in stream_pairs(file, recipe.pairs, left_out):
+            for table in file.stream(recipe.pairs, left_out):
                 yield number, table
             self.listing.skipped += left_out
 

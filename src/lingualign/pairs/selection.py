@@ -193,11 +193,6 @@ def _as_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return column.dictionary_encode() if pa.types.is_dictionary(kind) else column
 
 
-def duplicates(table: pa.Table) -> Mask:
-    """Which pairs repeat an earlier one letter for letter, languages included, in whatever corpus."""
-    return repeats(pair_keys(table))
-
-
 def pair_keys(table: pa.Table) -> PairKeys:
     """Give pairs a 16-byte BLAKE2b digest of both languages and both sentences, letter for letter.
 
@@ -258,11 +253,9 @@ def shuffled(keys: Keys, seed: int) -> Keys:
     return mix(keys ^ mix(np.array([seed % 2**64], np.uint64) + np.uint64(0x9E3779B97F4A7C15)))
 
 
-def held_out(groups: Numbers, ranks: Numbers, validation: int, sizes: Numbers | None = None) -> Mask:
+def held_out(groups: Numbers, ranks: Numbers, validation: int, sizes: Numbers) -> Mask:
     """Say which pairs are for validation: the first few of each group, but never more than a fifth of it.
 
-    ``sizes`` are those of all groups by their number, where the pairs at hand are only a part of them.
+    ``sizes`` are those of the whole groups, by their number.
     """
-    if sizes is None:
-        sizes = np.bincount(groups)
     return np.asarray(ranks < np.minimum(sizes // 5, validation)[groups], np.bool_)

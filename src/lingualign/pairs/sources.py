@@ -20,9 +20,9 @@ from lingualign.pairs.hub_datasets import find_in_hub
 from lingualign.pairs.opus.source import find_in_opus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from lingualign.pairs.discovery import PairFile, Skipped
+    from lingualign.pairs.discovery import Skipped
 
 Source = str | os.PathLike[str]
 
@@ -159,25 +159,3 @@ def read_source(
         PairsRead(file.name, pa.concat_tables(file.stream(asked, listing.skipped)).unify_dictionaries())
         for file in listing.files
     ], listing.skipped
-
-
-def stream_pairs(file: PairFile, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
-    """Read the pairs of one entry of a `Listing` as tables of `PAIR_SCHEMA` of some megabytes, at least one.
-
-    Memory does not grow with the file. Where the tables are cut depends on the file alone.
-
-    Parameters
-    ----------
-    file
-        The entry.
-    asked
-        Its ``columns`` and ``encoding`` tell how files are read.
-    left_out
-        Gets what the file holds beside pairs, such as units in one language, once all of it is read.
-
-    Raises
-    ------
-    InputError
-        As `read_source` does, once it gets there.
-    """
-    yield from file.stream(asked, left_out)

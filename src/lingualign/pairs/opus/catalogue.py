@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+logger = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
 """How long a server may send nothing."""
@@ -131,8 +133,6 @@ def _unreachable(url: str, reason: str) -> InputError:
     )
 
 
-logger = logging.getLogger(__name__)
-
 ADDRESS = "https://opus.nlpl.eu/opusapi/"
 ADDRESS_VARIABLE = "LINGUALIGN_OPUS"
 """The environment variable that names another address of the catalogue: a mirror's."""
@@ -140,6 +140,7 @@ ADDRESS_VARIABLE = "LINGUALIGN_OPUS"
 _NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 _LONGEST_NAME = 200
 _LARGEST_ANSWER = 64 << 20
+_MOST_LISTED = 40
 _LONGEST_ANSWER = 300.0
 
 
@@ -180,11 +181,6 @@ class Bitext:
         return f"opus:{self.corpus}/{self.version}:{self.tag1}-{self.tag2}"
 
     @property
-    def identity(self) -> object:
-        """What is equal where the same content is reached by two ways."""
-        return self.corpus, self.version, self.tag1, self.tag2
-
-    @property
     def archive(self) -> Path:
         """Where its archive lies in the cache once it is downloaded."""
         return cache_folder("opus") / self.corpus / self.version / f"{self.tag1}-{self.tag2}.txt.zip"
@@ -193,19 +189,18 @@ class Bitext:
 class Catalogue:
     """Ask the public API of OPUS what there is.
 
-    Each answer is kept in the cache beside the archives and serves where the API cannot be reached.
+    Its address is what the environment variable ``LINGUALIGN_OPUS`` says, else that of OPUS. Each answer is kept in the
+    cache beside the archives and serves where the API cannot be reached.
 
     Parameters
     ----------
     client
         Open connections.
-    address
-        Of the API; by default what the environment variable ``LINGUALIGN_OPUS`` says, else that of OPUS.
     """
 
-    def __init__(self, client: httpx2.Client, address: str | None = None) -> None:
+    def __init__(self, client: httpx2.Client) -> None:
         self._client = client
-        self._address = address or os.environ.get(ADDRESS_VARIABLE) or ADDRESS
+        self._address = os.environ.get(ADDRESS_VARIABLE) or ADDRESS
 
     def bitexts(self, corpus: str) -> list[Bitext]:
         """List the bitexts of a corpus, those in two languages that have a code.
@@ -314,14 +309,14 @@ class Catalogue:
         return Bitext(corpus, version, tag1, tag2, url, size, pairs if _is_count(pairs) else None)
 
 
-def spread(bitexts: Iterable[Bitext], near: Iterable[str] = (), most: int = 40) -> str:
-    """List language pairs for a message: those with a language of ``near`` first, not more than ``most``."""
+def spread(bitexts: Iterable[Bitext], near: Iterable[str]) -> str:
+    """List language pairs for a message: those with a language of ``near`` first, 40 at most."""
     wanted = set(near)
     pairs = sorted(
         {bitext.language_pair for bitext in bitexts}, key=lambda pair: (-len(wanted & set(pair)), pair)
     )
-    told = ", ".join("-".join(pair) for pair in pairs[:most])
-    return f"{told} and {len(pairs) - most:,} more" if len(pairs) > most else told or "none"
+    told = ", ".join("-".join(pair) for pair in pairs[:_MOST_LISTED])
+    return f"{told} and {len(pairs) - _MOST_LISTED:,} more" if len(pairs) > _MOST_LISTED else told or "none"
 
 
 def _plain(name: str) -> str:

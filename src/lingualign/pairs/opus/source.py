@@ -40,7 +40,7 @@ class BitextSource:
     @property
     def identity(self) -> object:
         """What is equal where the same content is reached by two ways."""
-        return self.bitext.identity
+        return self.bitext.corpus, self.bitext.version, self.bitext.tag1, self.bitext.tag2
 
     @property
     def paths(self) -> list[Path]:
