@@ -23,7 +23,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # as a script it finds nothing 
 from fuzzing import fuzz_for, mutated
 from lingualign.errors import InputError
 from lingualign.pairs import PAIR_SCHEMA, read_source
-from lingualign.pairs.formats.writers import compressed
+from lingualign.pairs.formats.compression import compressed
 
 ROWS = {"sentence1": ["The cat.", "A <b>dog</b> & co"], "sentence2": ["Le chat.", "Un chien"]}
 TABLE = pa.table({**ROWS, "lang1": ["en", "en-US"], "lang2": ["fr", "ko"]})

@@ -6,12 +6,15 @@ A zip archive is a folder that is read and never unpacked: a member has the path
 from __future__ import annotations
 
 import bz2
+import gzip
+import io
 import lzma
 import re
 import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,7 +23,7 @@ from lingualign.files import check_regular
 from lingualign.pairs.formats.encodings import is_utf8, utf8_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
 ARCHIVE = ".zip"
@@ -118,7 +121,6 @@ def _names(archive: Path, opened: zipfile.ZipFile) -> list[str]:
     return sorted(name for name in names if not re.search(r"(^|/)(\.|__MACOSX/)", name))
 
 
-COMPRESSIONS = (".gz", ".zst", ".xz", ".bz2", ARCHIVE)
 _BLOCK_BYTES = 1 << 20
 _TEXT_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 1 << 26
@@ -128,6 +130,66 @@ _LARGEST_WINDOW_BYTES = 1 << 28
 EXPANSION = 200
 """Text is never compressed by more than this factor; what is, is made to fill a machine."""
 FREE_EXPANSION_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A row of `COMPRESSIONS`.
+
+    Parameters
+    ----------
+    compress
+        Function from content and the name that it has uncompressed to the same bytes at any time.
+    new_frame
+        Maker of what undoes one frame; None for an archive, whose members are read.
+    """
+
+    compress: Callable[[bytes, str], bytes]
+    new_frame: Callable[[], Any] | None
+
+
+def _new_zst_frame() -> Any:
+    import zstandard
+
+    return zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).decompressobj()
+
+
+def _to_zst(content: bytes, _: str) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdCompressor().compress(content)
+
+
+def _to_zip(content: bytes, name: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+COMPRESSIONS = {
+    ".gz": Compression(
+        lambda content, _: gzip.compress(content, mtime=0), lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)
+    ),
+    ".zst": Compression(_to_zst, _new_zst_frame),
+    ".xz": Compression(
+        lambda content, _: lzma.compress(content),
+        lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LARGEST_WINDOW_BYTES),
+    ),
+    ".bz2": Compression(lambda content, _: bz2.compress(content), bz2.BZ2Decompressor),
+    ARCHIVE: Compression(_to_zip, None),
+}
+"""Compressions of text by the ending of a file's name."""
+
+
+def compressed(content: bytes, output: Path) -> bytes:
+    """Compress by the ending of a file's name, to equal bytes at any time; other endings leave the content as it is."""
+    ending = output.suffix.lower()
+    return (
+        COMPRESSIONS[ending].compress(content, without_compression(output.name))
+        if ending in COMPRESSIONS
+        else content
+    )
 
 
 def without_compression(name: str) -> str:
@@ -244,8 +306,8 @@ def read_blocks(path: Path) -> Iterator[bytes]:
         opened: AbstractContextManager[IO[bytes]] = open_member(path) if archive else path.open("rb")
         with opened as file:
             blocks: Iterator[bytes] = iter(lambda: file.read(_BLOCK_BYTES), b"")
-            if ending in COMPRESSIONS and ending != ARCHIVE:
-                blocks = _decompress(blocks, ending)
+            if ending in COMPRESSIONS and (new_frame := COMPRESSIONS[ending].new_frame):
+                blocks = _decompress(blocks, new_frame)
             yield from _bounded(blocks, path, size) if archive or ending in COMPRESSIONS else blocks
     except (EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, InputError):
@@ -279,14 +341,14 @@ def _bounded(blocks: Iterable[bytes], path: Path, size: int) -> Iterator[bytes]:
     yield b"".join(held)
 
 
-def _decompress(blocks: Iterator[bytes], ending: str) -> Iterator[bytes]:
+def _decompress(blocks: Iterator[bytes], new_frame: Callable[[], Any]) -> Iterator[bytes]:
     """Undo all frames one after another; the libraries' own readers take a frame that is cut off for a short one."""
     frame: Any = None
     empty = True
     for block in _slices(blocks):
         empty = False
         while block:
-            frame = frame or _new_frame(ending)
+            frame = frame or new_frame()
             try:
                 yield frame.decompress(block)
             except Exception as error:
@@ -305,15 +367,3 @@ def _slices(blocks: Iterator[bytes]) -> Iterator[bytes]:
     for block in blocks:
         for start in range(0, len(block), _SLICE_BYTES):
             yield block[start : start + _SLICE_BYTES]
-
-
-def _new_frame(ending: str) -> Any:
-    if ending == ".gz":
-        return zlib.decompressobj(zlib.MAX_WBITS | 16)
-    if ending == ".xz":
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LARGEST_WINDOW_BYTES)
-    if ending == ".bz2":
-        return bz2.BZ2Decompressor()
-    import zstandard
-
-    return zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).decompressobj()

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import json
-import lzma
 import re
-import zipfile
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -24,7 +19,7 @@ from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.files import write_atomically
 from lingualign.languages import are_languages
-from lingualign.pairs.formats.compression import ARCHIVE, without_compression
+from lingualign.pairs.formats.compression import compressed, without_compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -225,28 +220,6 @@ def write_pairs(table: pa.Table, output: Path) -> None:
 def one_line(sentences: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Put a blank for each tab and line break."""
     return pc.replace_substring_regex(sentences, r"[\t\r\n]", " ")
-
-
-def compressed(content: bytes, output: Path) -> bytes:
-    """Compress by the ending of a file's name, to equal bytes at any time; other endings leave the content as it is."""
-    ending = output.suffix.lower()
-    if ending == ".gz":
-        return gzip.compress(content, mtime=0)
-    if ending == ".xz":
-        return lzma.compress(content)
-    if ending == ".bz2":
-        return bz2.compress(content)
-    if ending == ".zst":
-        import zstandard
-
-        return zstandard.ZstdCompressor().compress(content)
-    if ending == ARCHIVE:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            member = zipfile.ZipInfo(without_compression(output.name), (1980, 1, 1, 0, 0, 0))
-            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
-        return packed.getvalue()
-    return content
 
 
 def _cells(column: pa.ChunkedArray) -> list[str]:

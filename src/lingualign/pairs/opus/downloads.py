@@ -27,7 +27,7 @@ from lingualign.errors import InputError
 from lingualign.files import cache_folder, named, taking_turns
 from lingualign.pairs.formats.compression import leaves_the_folder
 from lingualign.pairs.opus.catalogue import SILENT_SECONDS, Stopped, check_status, persistently
-from lingualign.pairs.table import LONGEST_SENTENCE, PAIR_SCHEMA
+from lingualign.pairs.table import LONGEST_SENTENCE, PAIR_SCHEMA, constant
 from lingualign.progress_lines import Lines, draws_bars
 
 if TYPE_CHECKING:
@@ -441,10 +441,7 @@ def _without_end(line: bytes) -> bytes:
 def _table(lines: list[Line], bitext: Bitext) -> pa.Table:
     pairs = [decoded(line) or ("", "") for line in lines]
     texts = [pa.array([pair[side] for pair in pairs], pa.large_string()) for side in (0, 1)]
-    told = (
-        pa.DictionaryArray.from_arrays(pa.array([0] * len(lines), pa.int32()), pa.array([value]))
-        for value in (bitext.lang1, bitext.lang2, bitext.corpus)
-    )
+    told = (constant(value, len(lines)) for value in (bitext.lang1, bitext.lang2, bitext.corpus))
     return pa.table([*texts, *told], schema=PAIR_SCHEMA)
 
 
