@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +90,12 @@ def runs(sentences: pa.LargeStringArray) -> Iterator[Characters]:
     for part in sliced(sentences):
         points, lengths = code_points(part)
         yield Characters(points, np.cumsum(lengths), lengths)
+
+
+@lru_cache(maxsize=1 << 16)
+def script_of_letter(char: str) -> str:
+    """Name the script of a letter by the first word of its Unicode name, such as LATIN or CJK; empty without a name."""
+    return unicodedata.name(char, "").partition(" ")[0].partition("-")[0]
 
 
 def _kind(char: str) -> int:

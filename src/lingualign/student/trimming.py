@@ -18,6 +18,7 @@ import torch
 
 from lingualign.embedding.models import prompt_of
 from lingualign.errors import InputError
+from lingualign.pairs.characters import script_of_letter
 from lingualign.student.vocabulary import (
     parse,
     post_processor,
@@ -185,11 +186,11 @@ def _scripts(sentences: Mapping[str, Sequence[str]]) -> set[str]:
 
 
 def _script(character: str) -> str:
-    """Name the script of a letter or mark, by the first word of its Unicode name; empty for any other character."""
+    """Name the script of a letter or mark; empty for any other character."""
     if unicodedata.category(character)[0] not in "LM":
         return ""
-    word = unicodedata.name(character, "").partition(" ")[0].partition("-")[0]
-    return _SCRIPTS.get(word, word)
+    script = script_of_letter(character)
+    return _SCRIPTS.get(script, script)
 
 
 def _written_in(scripts: Collection[str], names: Sequence[str], described: dict[str, Any]) -> set[str]:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lingualign.languages import are_languages, language_code
+from lingualign.pairs.characters import script_of_letter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -259,7 +260,7 @@ def _unlikely(char: str, expected: frozenset[str], scripts: frozenset[str]) -> f
     if category[0] == "C" and char not in _WITHIN_WORDS:
         return 3.0
     if category[0] in "LM" and char not in _SIGNS:
-        script = _script(char)
+        script = script_of_letter(char)
         if script not in scripts:
             return 1.5
         if script in ("CJK", "HANGUL", "HIRAGANA", "KATAKANA"):
@@ -279,13 +280,8 @@ def _misplaced(before: str, char: str, after: str) -> float:
 
 def _ill_joined(before: str, char: str) -> float:
     """Say how unlikely two letters are to stand side by side in a word."""
-    scripts = {_script(before), _script(char)}
+    scripts = {script_of_letter(before), script_of_letter(char)}
     if len(scripts) == 2 and scripts <= _SPACED:
         return 0.7
     # A capital within a word: what is small in cp1251 is a capital in koi8-r.
     return (0.5 if before.islower() else 0.3) if char.isupper() else 0.0
-
-
-@lru_cache(maxsize=1 << 16)
-def _script(char: str) -> str:
-    return unicodedata.name(char, "").partition(" ")[0]
