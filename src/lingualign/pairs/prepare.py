@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from lingualign.pairs.cleaning.judging import Filter
     from lingualign.pairs.manifest import File
     from lingualign.pairs.report import DataReport
-
-Source = str | os.PathLike[str]
+    from lingualign.pairs.sources import Source
 
 
 @dataclass(frozen=True)
