@@ -28,7 +28,7 @@ def merging_seconds() -> float:
     import numpy as np
 
     from lingualign.neighbours import Neighbours
-    from lingualign.neighbours.blocks import BestSoFar
+    from lingualign.neighbours.search import BestSoFar
 
     rows, candidates, tiles = 100_000, 1 << 20, 32
     random = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def choosing_bytes() -> float:
     import numpy as np
 
     from lingualign.neighbours import Neighbours
-    from lingualign.neighbours.retrieval import retrieve
+    from lingualign.neighbours.margin import retrieve
 
     rows, random = 200_000, np.random.default_rng(0)
     sides = [
@@ -66,7 +66,7 @@ def choosing_bytes() -> float:
 
 def cost(rows: int, units: dict[str, float], workers: int) -> dict[str, Any]:
     """Tell the costs of ``rows`` sentences a side on so many workers, each with one unit's rates."""
-    from lingualign.neighbours.blocks import block_rows
+    from lingualign.neighbours.search import block_rows
 
     edge = block_rows(rows, rows, workers)
     blocks = -(-rows // edge)

@@ -119,7 +119,7 @@ def outcomes_of(vectors: dict[str, Any], name: str, rows: int, training: Any = N
     from itertools import combinations
 
     from lingualign.evaluation.left_out import SEARCHED, find_retrieval
-    from lingualign.evaluation.mined import measure_mining
+    from lingualign.evaluation.measure import measure_mining
     from lingualign.evaluation.outcomes import Outcomes, SuiteOutcomes
     from lingualign.neighbours import cosines, nearest_neighbours
 
@@ -154,7 +154,7 @@ def simulate(source: Source, rows: int, draws: int, seed: int) -> dict[str, Any]
     from lingualign.evaluation.compare import compare
     from lingualign.evaluation.left_out import SEARCHED
     from lingualign.evaluation.scores import score_suite
-    from lingualign.evaluation.space_estimates import describe_space, estimate_hubness, with_intervals
+    from lingualign.evaluation.space import describe_space, estimate_hubness, with_intervals
     from lingualign.neighbours import nearest_neighbours
 
     random = np.random.default_rng([seed, rows])

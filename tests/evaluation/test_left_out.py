@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lingualign.evaluation.bitext import xsim_errors
 from lingualign.evaluation.left_out import SEARCHED, find_retrieval
-from lingualign.evaluation.mined import measure_mining
+from lingualign.evaluation.measure import measure_mining
 from lingualign.evaluation.outcomes import SuiteOutcomes
 from lingualign.evaluation.scores import mean_figure, score_suite
 from lingualign.evaluation.statistics import error_of_sets
 from lingualign.evaluation.sts import pearson, pearson_influence, spearman, spearman_influence
 from lingualign.evaluation.suites import Suite
-from lingualign.evaluation.xsim import xsim_errors
 from lingualign.neighbours import nearest_neighbours
 
 _ROWS = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0), (1, 1, 1), (1, -1, 1), (1, 1, 0), (2, 1, 0)]

@@ -16,8 +16,8 @@ import pytest
 from hub_server import serving
 from lingualign.errors import InputError
 from lingualign.evaluation import in_languages, load_suites
-from lingualign.evaluation.narrowing import name_languages
 from lingualign.evaluation.paper import PAPER_SUITES, fetch_suites, has_paper_suites
+from lingualign.evaluation.suites import name_languages
 
 FLORES = ("eng_Latn", "fra_Latn", "jpn_Jpan", "kor_Hang", "rus_Cyrl", "deu_Latn")
 

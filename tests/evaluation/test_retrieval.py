@@ -12,7 +12,7 @@ from scipy.stats import pearsonr, rankdata
 
 from lingualign.errors import InputError
 from lingualign.evaluation import bitext_accuracy, sts_pearson, sts_spearman, xsim, xsim_errors
-from lingualign.evaluation.xsim import margin_retrieved
+from lingualign.evaluation.bitext import margin_retrieved
 from lingualign.neighbours import cosines, nearest_neighbours, unit_rows
 
 # Rows of length 0, 1 or 2 with whole entries have exact cosines, so that ties are ties and not a matter of

@@ -10,7 +10,7 @@ import pytest
 
 from lingualign.cli import main
 from lingualign.evaluation import load_suites, measure
-from lingualign.evaluation.errors import confusions, difference, hubs, save_errors
+from lingualign.evaluation.confusions import confusions, difference, hubs, save_errors
 from lingualign.report.heatmaps import anchor_and_others, similarity_matrices
 
 

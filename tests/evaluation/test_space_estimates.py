@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lingualign.evaluation import space_estimates
+from lingualign.evaluation import space
 from lingualign.evaluation.left_out import SEARCHED
-from lingualign.evaluation.space import hubness, isotropy, uniformity
-from lingualign.evaluation.space_estimates import (
+from lingualign.evaluation.space import (
     describe_space,
     estimate_hubness,
     estimate_isotropy,
     estimate_uniformity,
+    hubness,
+    isotropy,
+    uniformity,
 )
 from lingualign.evaluation.statistics import jackknife_interval
 from lingualign.neighbours import nearest_neighbours
@@ -103,7 +105,7 @@ def test_spaces_without_shape_have_figures_all_the_same(monkeypatch):
         assert np.isfinite(np.concatenate([np.ravel(value) for value in found.values()])).all()
     assert estimate_hubness([nearest_neighbours(axes[:2], axes[2:4], 4)]) == (0, (0, 0))
     # Of more rows than are looked at, some.
-    monkeypatch.setattr(space_estimates, "SPACE_ROWS", 50)
+    monkeypatch.setattr(space, "SPACE_ROWS", 50)
     sides = two_languages(np.random.default_rng(4), 80)
     found = describe_space(dict(zip(("en", "fr"), sides, strict=True)))
     low, high = found["uniformity_ci95"]

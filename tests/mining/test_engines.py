@@ -31,7 +31,7 @@ from lingualign.mining.engines.engine import MOST_DEATHS, Part, parse_part
 from lingualign.mining.mine import plan_mining
 from lingualign.mining.tiled_search import TileJob, search_part
 from lingualign.neighbours import SearchOptions, nearest_neighbours
-from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
+from lingualign.neighbours.search import BestSoFar, block_rows, blocks
 
 LINES = [f"sentence number {number} of {number % 7} or {number % 11}" for number in range(90)]
 

@@ -20,8 +20,8 @@ from lingualign.mining import output as output_module
 from lingualign.mining.calibration import calibrate
 from lingualign.mining.parts import hold_parts
 from lingualign.neighbours import nearest_neighbours
+from lingualign.neighbours.margin import Pairs
 from lingualign.neighbours.options import parse_memory
-from lingualign.neighbours.retrieval import Pairs
 from lingualign.pairs import read_source
 
 corpora = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1)).map(

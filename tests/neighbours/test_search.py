@@ -98,7 +98,7 @@ def test_real_vectors_in_panels_of_a_small_memory(minilm, data, monkeypatch):
     pairs = pq.read_table(data / "eval" / "tatoeba" / "fra-eng.parquet").slice(0, 200)
     source, target = (encode(minilm, pairs[f"sentence{side}"].to_pylist()) for side in (1, 2))
     memory = 18 << 20
-    assert search.plan_tiles(200, 200, 384, 4, memory).panel < 200
+    assert search.plan_search(200, 200, 384, 4, memory).panel < 200
     agree(source, target, 4, memory=memory)
     agree(source, source, 4, memory=memory)
 
@@ -113,7 +113,7 @@ def test_a_memory_too_small_for_one_tile_says_the_least_that_suffices():
 
 def test_a_gpu_and_bf16_get_tiles_as_large_as_the_memory_allows():
     plans = [
-        search.plan_tiles(10**6, 10**6, 384, 4, megabytes << 20, search.tile_times(precision, device))
+        search.plan_search(10**6, 10**6, 384, 4, megabytes << 20, search.tile_times(precision, device))
         for megabytes, precision, device in (
             (1_024, "fp32", "cpu"),
             (1_024, "bf16", "cpu"),

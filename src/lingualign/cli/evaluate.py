@@ -60,7 +60,7 @@ def evaluate(
         save_scores,
         score,
     )
-    from lingualign.evaluation.errors import save_errors
+    from lingualign.evaluation.confusions import save_errors
     from lingualign.report.heatmaps import check_heatmaps
 
     if output is not None:
@@ -205,7 +205,7 @@ def _saved(path: str) -> Outcomes | None:
     """Read outcomes kept earlier; None for a model."""
     from lingualign.embedding.encoders.vector_file import is_vector_file
     from lingualign.evaluation import load_outcomes
-    from lingualign.evaluation.outcomes import OUTCOMES_FILE
+    from lingualign.evaluation.outcomes_file import OUTCOMES_FILE
 
     if is_vector_file(path):
         return None

@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING
 from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
-    from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy
+    from lingualign.evaluation.bitext import BitextAccuracy, bitext_accuracy, xsim, xsim_errors
     from lingualign.evaluation.compare import compare
     from lingualign.evaluation.evaluator import BitextEvaluator
     from lingualign.evaluation.measure import measure
-    from lingualign.evaluation.narrowing import in_languages
-    from lingualign.evaluation.outcomes import Outcomes, load_outcomes, save_outcomes
+    from lingualign.evaluation.outcomes import Outcomes
+    from lingualign.evaluation.outcomes_file import load_outcomes, save_outcomes
     from lingualign.evaluation.scores import evaluate, save_scores, score
     from lingualign.evaluation.sts import sts_pearson, sts_spearman
-    from lingualign.evaluation.suites import Suite, load_suites
-    from lingualign.evaluation.xsim import xsim, xsim_errors
+    from lingualign.evaluation.suites import Suite, in_languages, load_suites
     from lingualign.report.comparison_tables import print_comparison
     from lingualign.report.score_tables import print_scores
 

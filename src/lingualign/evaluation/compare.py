@@ -113,7 +113,7 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> Comparison:
     figures = []
     for place in _places(first):
         of_model = {
-            label: _Measured(label, list(seeds), [place.figure(each) for each in scored[label]])
+            label: _Contender(label, list(seeds), [place.figure(each) for each in scored[label]])
             for label, seeds in models.items()
         }
         figures.append(_entry(place, of_model))
@@ -147,7 +147,7 @@ def _beside(scored: Mapping[str, Sequence[Mapping[str, SuiteScores]]], part: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Measured:
+class _Contender:
     """A model at one place."""
 
     label: str
@@ -185,7 +185,7 @@ class _Measured:
         return [max(0.0 if first.rate else -1.0, self.value - half), min(1.0, self.value + half)]
 
 
-def _standard_error(influences: dict[int, Influence], models: Sequence[_Measured]) -> tuple[float, float]:
+def _standard_error(influences: dict[int, Influence], models: Sequence[_Contender]) -> tuple[float, float]:
     """Give the standard error, and its degrees of freedom, of a model's mean over seeds or of a difference of two.
 
     What several seeds say of a model's others is in it. A single seed says nothing of others.
@@ -227,7 +227,7 @@ def _places(outcomes: Outcomes) -> list[Place]:
     return places
 
 
-def _entry(place: Place, models: dict[str, _Measured]) -> ComparedFigure:
+def _entry(place: Place, models: dict[str, _Contender]) -> ComparedFigure:
     lower = METRICS[place.metric].lower_is_better
     values = {label: model.value for label, model in models.items() if not math.isnan(model.value)}
     best = min(values, key=lambda label: values[label] * (1 if lower else -1)) if values else None
@@ -246,7 +246,7 @@ def _entry(place: Place, models: dict[str, _Measured]) -> ComparedFigure:
     }
 
 
-def _comparison(place: Place, a: _Measured, b: _Measured) -> Difference:
+def _comparison(place: Place, a: _Contender, b: _Contender) -> Difference:
     found: Difference = {
         "a": a.label,
         "b": b.label,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from lingualign.evaluation.bitext import margin_retrieved
 from lingualign.evaluation.outcomes import Retrieved, Way
 from lingualign.evaluation.statistics import Influence
-from lingualign.evaluation.xsim import margin_retrieved
 from lingualign.neighbours import NEIGHBOURHOOD, Margin, Neighbours, margin_scores
 
 if TYPE_CHECKING:

@@ -1,22 +1,32 @@
-"""From a model and suites to the outcome of every sentence: the one place where evaluation meets vectors."""
+"""From a model and suites to the outcome of every sentence: the one place where evaluation meets vectors.
+
+Sanity checks are made on the way: a perfect score, or one of chance, may say nothing about translation.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lingualign._version import __version__
 from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
-from lingualign.evaluation.checks import unknown_tokens, warnings
-from lingualign.evaluation.left_out import SEARCHED, find_retrieval
-from lingualign.evaluation.mined import measure_mining
-from lingualign.evaluation.outcomes import Outcomes, SuiteOutcomes, sentence_ids
-from lingualign.evaluation.space_estimates import describe_space, estimate_hubness, with_intervals
-from lingualign.neighbours import cosines, nearest_neighbours
+from lingualign.evaluation.left_out import SEARCHED, find_retrieval, neighbourhood
+from lingualign.evaluation.outcomes import Mined, Outcomes, SuiteOutcomes, sentence_ids
+from lingualign.evaluation.space import describe_space, estimate_hubness, with_intervals
+from lingualign.evaluation.sts import constant
+from lingualign.neighbours import (
+    NEIGHBOURHOOD,
+    cosines,
+    judge,
+    nearest_neighbours,
+    retrieve,
+    thresholds,
+    unit_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +37,17 @@ if TYPE_CHECKING:
 
     from lingualign.embedding.encoders import SentenceEncoder
     from lingualign.embedding.options import Pooling
+    from lingualign.evaluation.outcomes import Retrieved
     from lingualign.evaluation.suites import Suite
+    from lingualign.neighbours import Neighbours, Pairs
+
+SAME_DIRECTION = 0.9999
+"""Cosine from which on two vectors count as the same: bf16 noise lies above, translations well below."""
+
+UNKNOWN_RATE = 0.1
+"""Share of unknown tokens from which on a language counts as one that the model cannot read."""
+
+_SAMPLE = 200
 
 
 def measure(
@@ -157,3 +177,200 @@ def _check(suites: Sequence[Suite]) -> None:
             raise InputError(
                 f"suite {suite.name!r} has {suite.rows} rows: expected at least 2 to choose from"
             )
+
+
+def measure_mining(
+    suite: Suite,
+    vectors: dict[str, npt.NDArray[np.float32]],
+    training: dict[str, npt.NDArray[np.float32]] | None,
+) -> tuple[Retrieved, Mined, tuple[Neighbours, Neighbours], list[str]]:
+    """Find the translation of each pair's sentences among all, and mine pairs from all with all.
+
+    Parameters
+    ----------
+    suite
+        Of kind ``mining``.
+    vectors
+        Its sentences' vectors by column, those of the pairs first, row by row.
+    training
+        Those of `Suite.training`, on which the threshold is chosen; None if there are none.
+
+    Returns
+    -------
+    retrieval : Retrieved
+        Of the pairs' sentences among all of the other side, as MTEB's first BUCC has it; -1 where a sentence without
+        a pair is retrieved.
+    mined : Mined
+        The pairs whose ratio margin is at least the threshold, each sentence taken once.
+    search : pair of Neighbours
+        What all of it was found in: the neighbours of all sentences, there and back.
+    doubts : list of str
+        What is to be said of the figures.
+
+    References
+    ----------
+    Zweigenbaum, Sharoff and Rapp (2018), "Overview of the Third BUCC Shared Task". Mining and threshold are those of
+    Artetxe and Schwenk (2019).
+    """
+    search = nearest_neighbours(vectors["sentence1"], vectors["sentence2"], SEARCHED)
+    retrieval = find_retrieval(*search, suite.rows)
+    there, back = (neighbourhood(found) for found in search)
+    pairs = retrieve(there, back, margin="ratio", retrieval="max")
+    gold = _gold(suite)
+    doubts = []
+    if training is None or suite.training is None:
+        threshold = _threshold(pairs, gold)
+        doubts.append(
+            "the threshold was chosen on the very pairs it is judged by, as there is no split 'train': F1 is an upper "
+            "bound"
+        )
+    else:
+        known = nearest_neighbours(training["sentence1"], training["sentence2"], NEIGHBOURHOOD)
+        threshold = _threshold(retrieve(*known, margin="ratio", retrieval="max"), _gold(suite.training))
+    chosen_on = "test" if doubts else "training"
+    if threshold is None:
+        doubts.append(
+            f"no pair is mined from its {chosen_on} sentences, so that there is no threshold and F1 is 0: are all "
+            "vectors of one side zero?"
+        )
+    mined = _by_source(
+        pairs[pairs.score >= (np.inf if threshold is None else threshold)], gold, threshold, chosen_on
+    )
+    return retrieval, mined, search, doubts
+
+
+def _threshold(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> float | None:
+    """Choose the threshold of best F1; None where no pair was mined."""
+    if not len(pairs):
+        return None
+    tuned = thresholds(pairs, *gold)
+    return float(tuned.threshold[tuned.best])
+
+
+def _gold(suite: Suite) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Give the positions of the pairs' sentences; of equal sentences the first, which is the one that is mined."""
+    first: list[npt.NDArray[np.int64]] = []
+    for texts in suite.sentences.values():
+        seen: dict[str, int] = {}
+        first.append(np.array([seen.setdefault(text, row) for row, text in enumerate(texts[: suite.rows])]))
+    return first[0], first[1]
+
+
+def _by_source(
+    pairs: Pairs,
+    gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    threshold: float | None,
+    threshold_from: str,
+) -> Mined:
+    """Count by source sentences, those of the pairs first."""
+    rows = len(gold[0])
+    source = np.union1d(np.arange(rows), pairs.source)
+    place = np.searchsorted(source, pairs.source)
+    target = np.full(len(source), -1, np.int64)
+    target[place] = pairs.target
+    right = np.zeros(len(source), bool)
+    right[place] = judge(pairs, *gold)[0]
+    wanted = np.bincount(np.unique(np.stack(gold, axis=1), axis=0)[:, 0], minlength=len(source))
+    return Mined(source, target, right, wanted, threshold, threshold_from)
+
+
+def warnings(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> list[str]:
+    """Say in words what makes a suite's score doubtful.
+
+    Parameters
+    ----------
+    suite
+        The suite.
+    vectors
+        Its sentences' vectors by column, (rows, d) each.
+
+    Returns
+    -------
+    list of str
+        Empty if nothing is wrong. Reported are: blank sentences; zero vectors; a collapsed encoder, which
+        gives every sentence the same vector; two languages' sides that are mostly the same text, or different
+        texts with mostly the same vectors; cosines that are all equal, whose correlation is undefined.
+    """
+    texts = [text for column in suite.sentences.values() for text in column]
+    rows = np.concatenate(list(vectors.values()))
+    found = []
+    if blank := sum(not text.strip() for text in texts):
+        found.append(f"{blank} of {len(texts)} sentences are blank")
+    if zero := int(np.sum(~rows.any(axis=1))):
+        found.append(f"{zero} of {len(texts)} sentences have a zero vector, which is near nothing")
+    if len(set(texts)) > 1 and _collapsed(rows):
+        found.append("every sentence has the same vector: the encoder has collapsed and the score is chance")
+    elif suite.kind != "sts":
+        for one, two in combinations(suite.sentences, 2):
+            found += _same_sides(suite, vectors, one, two)
+    if suite.kind == "sts" and constant(cosines(vectors["sentence1"], vectors["sentence2"])):
+        found.append("the cosine is the same in every row: its correlation with the scores is undefined")
+    return found
+
+
+def unknown_tokens(suite: Suite, tokenizer: Any | None) -> list[str]:
+    """Say in which columns a model's tokenizer turns much of the text into unknown tokens.
+
+    Of up to 200 rows of each column, evenly spread. A tokenizer without an unknown token has nothing to say.
+    """
+    unknown = None if tokenizer is None else _unknown_token(tokenizer)
+    if unknown is None:
+        return []
+    found = []
+    for column, texts in suite.sentences.items():
+        sample = texts[:: -(-len(texts) // _SAMPLE)]
+        tokens = np.concatenate([np.asarray(ids, np.int64) for ids in _token_ids(tokenizer, sample)])
+        rate = float(np.mean(tokens == unknown)) if len(tokens) else 0.0
+        if rate >= UNKNOWN_RATE:
+            found.append(
+                f"{rate:.0%} of the tokens of {column} are unknown to the model's tokenizer: it cannot read much of "
+                "this text"
+            )
+    return found
+
+
+def _unknown_token(tokenizer: Any) -> int | None:
+    """Find the id of the unknown token of a tokenizer of transformers or of tokenizers."""
+    if callable(tokenizer):
+        return getattr(tokenizer, "unk_token_id", None)
+    # A unigram model keeps the id itself, the others the token's text.
+    core = getattr(tokenizer, "model", None)
+    if (token := getattr(core, "unk_token", None)) is not None:
+        place: int | None = tokenizer.token_to_id(token)
+        return place
+    return getattr(core, "unk_id", None)
+
+
+def _token_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    if callable(tokenizer):
+        ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, truncation=True)["input_ids"]
+        return ids
+    return [
+        [token for token, real in zip(encoded.ids, encoded.attention_mask, strict=True) if real]
+        for encoded in tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    ]
+
+
+def _collapsed(rows: npt.NDArray[np.float32]) -> bool:
+    if not rows.any():
+        return True
+    unit = unit_rows(rows)
+    return bool(np.all(unit @ unit[0] >= SAME_DIRECTION))
+
+
+def _same_sides(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]], one: str, two: str) -> list[str]:
+    texts = (suite.sentences[column][: suite.rows] for column in (one, two))
+    texts_differ = np.array([a != b for a, b in zip(*texts, strict=True)])
+    different = int(texts_differ.sum())
+    if different <= suite.rows / 2:
+        return [
+            f"{one} and {two} are the same text in {suite.rows - different} of {suite.rows} rows: "
+            "these are found without translating"
+        ]
+    alike = cosines(vectors[one][: suite.rows], vectors[two][: suite.rows]) >= SAME_DIRECTION
+    if (same := int((texts_differ & alike).sum())) >= different / 2:
+        return [
+            f"{one} and {two} have the same vectors in {same} of the {different} rows whose texts differ: "
+            "the encoder saw one side twice, or was given the answers; the score says nothing"
+        ]
+    return []

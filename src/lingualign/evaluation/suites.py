@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,7 @@ import numpy as np
 from lingualign.errors import InputError
 from lingualign.files import check_name
 from lingualign.hub import nearest_path
-from lingualign.languages import is_language, language_columns
+from lingualign.languages import is_language, is_language_column, language_code, language_columns
 from lingualign.pairs.discovery import tabular_files
 from lingualign.pairs.formats.compression import read_text, without_compression
 from lingualign.pairs.formats.parquet import read_columns
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-logger = logging.getLogger(__name__)
-
 Kind = Literal["bitext", "nway", "sts", "mining"]
 
 _FILES = "parquet, TSV, JSONL or CSV (text also .gz, .zst, .xz, .bz2 or .zip)"
@@ -36,6 +35,8 @@ _COLUMNS = (
     "'sentence1' and 'sentence2' (bitext), the same with 'score' (sts) or with 'gold' (mining), "
     "or nothing but language columns such as 'eng_Latn' and 'kor_Hang' (nway)"
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,3 +290,54 @@ def _values(path: Path, column: str) -> list[Any]:
         lines = read_text(path).split(b"\n")
         return [json.loads(line).get(column) for line in lines if line.strip()]
     return list(read_table(path, lambda _: [column])[column].to_pylist())
+
+
+def in_languages(suites: Iterable[Suite], languages: Sequence[str]) -> list[Suite]:
+    """Keep what is in some languages, and say what is left out.
+
+    Of an n-way set the columns are narrowed. Of another suite the name tells the languages: ``tatoeba/fra-eng``,
+    ``sts/stsb-fr``, ``sts-en-fr/STS17``; one whose name tells none is kept.
+
+    Raises
+    ------
+    InputError
+        If a code is no language's, or nothing is left.
+    """
+    chosen = {language_code(language) for language in languages}
+    kept, left_out = [], []
+    for suite in suites:
+        if suite.kind == "nway":
+            columns = {tag: texts for tag, texts in suite.sentences.items() if language_code(tag) in chosen}
+            if len(columns) > 1:
+                kept.append(replace(suite, sentences=columns))
+                continue
+        elif chosen.issuperset(name_languages(suite.name)):
+            kept.append(suite)
+            continue
+        left_out.append(suite.name)
+    if not kept:
+        raise InputError(
+            f"languages {', '.join(languages)}: no suite is in these languages alone; there are {', '.join(left_out)}"
+        )
+    if left_out:
+        logger.warning("not in %s, left out: %s", ", ".join(languages), ", ".join(left_out))
+    return kept
+
+
+def suite_languages(suite: Suite) -> list[str]:
+    """Name the languages of a suite: of an n-way set its columns', else those in its name; empty where it has none."""
+    if suite.kind == "nway":
+        return [language_code(tag) for tag in suite.sentences]
+    return name_languages(suite.name)
+
+
+def name_languages(name: str) -> list[str]:
+    """Find the one or two languages, in their order, that a suite's name ends with, or one of its folders', if any."""
+    for part in reversed(name.split("/")):
+        # A script or a region belongs to the language before it: zh-Hans, pt-BR.
+        words = re.split(r"[-.](?![A-Z][a-z]{3}(?![^-.])|[A-Z]{2}(?![^-.]))", part)
+        if len(words) > 1 and all(map(is_language_column, words[-2:])):
+            return [language_code(word) for word in words[-2:]]
+        if is_language_column(words[-1]) and (len(words) > 1 or len(part) == 2):
+            return [language_code(words[-1])]
+    return []

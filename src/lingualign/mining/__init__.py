@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lingualign.mining.encoded_text import EncodedText
     from lingualign.mining.filter_pairs import FilterReport, filter_pairs
     from lingualign.mining.mine import MineReport, mine_pairs
+    from lingualign.neighbours.margin import retrieve
     from lingualign.neighbours.options import Retrieval
-    from lingualign.neighbours.retrieval import retrieve
 
 __all__ = [
     "AlignReport",

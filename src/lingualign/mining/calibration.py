@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.neighbours.threshold import thresholds
+from lingualign.neighbours.margin import thresholds
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lingualign.neighbours.retrieval import Pairs
-    from lingualign.neighbours.threshold import Calibration
+    from lingualign.neighbours.margin import Calibration, Pairs
 
 
 def calibrate(

@@ -41,11 +41,11 @@ from lingualign.neighbours import (
     nearest_neighbours,
 )
 from lingualign.neighbours.approximate import import_faiss
+from lingualign.neighbours.margin import retrieve
 from lingualign.neighbours.options import check_retrieval
-from lingualign.neighbours.retrieval import retrieve
 from lingualign.pairs.hub_datasets import check_on_hub, hub_dataset
 from lingualign.pairs.sources import read_source
-from lingualign.report.calibration import check_plot, plot_calibration, print_calibration
+from lingualign.report.calibration_plot import check_plot, plot_calibration, print_calibration
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -53,9 +53,8 @@ if TYPE_CHECKING:
     from lingualign.embedding.options import Pooling, Precision
     from lingualign.mining.engines import Engine
     from lingualign.neighbours import Margin, Neighbours
+    from lingualign.neighbours.margin import Calibration, Pairs
     from lingualign.neighbours.options import Retrieval
-    from lingualign.neighbours.retrieval import Pairs
-    from lingualign.neighbours.threshold import Calibration
     from lingualign.pairs.discovery import Skipped
 
 
@@ -119,7 +118,7 @@ def mine_pairs(
     margin
         See `lingualign.neighbours.margin_scores`.
     retrieval, candidates
-        See `lingualign.neighbours.retrieval.retrieve`.
+        See `lingualign.neighbours.retrieve`.
     threshold
         Least score of a pair.
     calibrate_on

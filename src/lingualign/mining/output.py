@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from lingualign.errors import InputError
-from lingualign.neighbours.retrieval import FOUND_BY
+from lingualign.neighbours.margin import FOUND_BY
 from lingualign.pairs.formats.writers import OUTPUTS, check_place, format_of, languages_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lingualign.mining.corpus import Corpus
-    from lingualign.neighbours.retrieval import Pairs
+    from lingualign.neighbours.margin import Pairs
     from lingualign.pairs.formats.writers import OutputFormat
 
 _LINES_OF_A_PIECE = 1 << 22

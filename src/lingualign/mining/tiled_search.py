@@ -21,8 +21,7 @@ from lingualign.mining.encoded_text import Manifest, StackedRows, map_vectors
 from lingualign.mining.engines import Here
 from lingualign.mining.parts import SIDES, TILES, parts_of
 from lingualign.neighbours import Neighbours, nearest_neighbours
-from lingualign.neighbours.blocks import BestSoFar, block_rows, blocks
-from lingualign.neighbours.search import least_memory
+from lingualign.neighbours.search import BestSoFar, block_rows, blocks, least_memory
 from lingualign.records import build_record
 from lingualign.vectors import write_array
 

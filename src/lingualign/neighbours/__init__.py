@@ -14,7 +14,7 @@ from lingualign.faces import lazy_face
 if TYPE_CHECKING:
     from lingualign.neighbours.approximate import approximate_neighbours
     from lingualign.neighbours.checkpoint import SearchCheckpoint
-    from lingualign.neighbours.margin import margin_scores
+    from lingualign.neighbours.margin import Pairs, judge, margin_scores, retrieve, thresholds
     from lingualign.neighbours.options import (
         NEIGHBOURHOOD,
         Margin,
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
         check_margin,
         check_neighbourhood,
     )
-    from lingualign.neighbours.retrieval import Pairs, retrieve
     from lingualign.neighbours.search import Neighbours, nearest_neighbours
-    from lingualign.neighbours.threshold import judge, thresholds
     from lingualign.neighbours.vectors import Rows, cosines, unit_rows
 
 __all__ = [

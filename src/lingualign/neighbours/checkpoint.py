@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
-
-    from lingualign.neighbours.approximate import Lists
-    from lingualign.neighbours.search import Plan
+    from _typeshed import DataclassInstance
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +37,7 @@ class SearchCheckpoint:
     seconds: float = 60
     _saved: float = field(default_factory=time.monotonic, init=False, repr=False)
 
-    def save(self, plan: Plan | Lists, arrays: list[npt.NDArray[Any]], done: int) -> None:
+    def save(self, plan: DataclassInstance, arrays: list[npt.NDArray[Any]], done: int) -> None:
         """Keep the arrays after ``done`` products, or queries, if it is time."""
         if time.monotonic() - self._saved < self.seconds:
             return
@@ -47,7 +45,7 @@ class SearchCheckpoint:
         write_checked(self.path, {**self._head(plan, arrays), "done": done}, *parts)
         self._saved = time.monotonic()
 
-    def resume(self, plan: Plan | Lists, arrays: list[npt.NDArray[Any]]) -> int:
+    def resume(self, plan: DataclassInstance, arrays: list[npt.NDArray[Any]]) -> int:
         """Fill the arrays from the file and give the products, or queries, done; 0 without a file of this search.
 
         A damaged file counts as none, with a warning.
@@ -69,5 +67,5 @@ class SearchCheckpoint:
             place += array.nbytes
         return int(done)
 
-    def _head(self, plan: Plan | Lists, arrays: list[npt.NDArray[Any]]) -> dict[str, Any]:
+    def _head(self, plan: DataclassInstance, arrays: list[npt.NDArray[Any]]) -> dict[str, Any]:
         return {"search": self.key, "plan": asdict(plan), "shapes": [list(array.shape) for array in arrays]}

@@ -97,7 +97,7 @@ class Products:
         error = torch.linalg.vector_norm(single - factor, dim=1) * (1 + 2.0**-12)
         return Block(unit, single, factor, error, error.max())
 
-    def tile(self, rows: Block, columns: Block) -> Tile:
+    def tile(self, rows: Block, columns: Block) -> ProductTile:
         """Multiply; the tile is good until the next one."""
         if self._onednn:
             if self._laid_out is None or self._laid_out[0] is not columns:
@@ -106,7 +106,7 @@ class Products:
         else:
             scores = self._scores[: len(rows) * len(columns)].view(len(rows), len(columns))
             torch.mm(rows.factor, columns.factor.T, out=scores)
-        return Tile(scores.view(self._whole), rows, columns, self.rounding)
+        return ProductTile(scores.view(self._whole), rows, columns, self.rounding)
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def exact_sums() -> Iterator[None]:
         of.allow_tf32, of.allow_bf16_reduced_precision_reduction = before
 
 
-class Tile:
+class ProductTile:
     """The scores of a block of rows with a block of columns, each wrong by its two vectors' errors and ``rounding``."""
 
     def __init__(self, scores: torch.Tensor, rows: Block, columns: Block, rounding: float) -> None:

@@ -12,7 +12,7 @@ from unicodedata import east_asian_width
 import numpy as np
 
 from lingualign.errors import InputError
-from lingualign.evaluation.narrowing import name_languages
+from lingualign.evaluation.suites import name_languages
 from lingualign.files import write_atomically
 from lingualign.languages import is_language, language_code
 

@@ -373,7 +373,7 @@ def _score(
     A suite in a language that the pairs do not have names it as ``untrained``.
     """
     from lingualign.evaluation import evaluate
-    from lingualign.evaluation.narrowing import suite_languages
+    from lingualign.evaluation.suites import suite_languages
 
     if not suites:
         return None

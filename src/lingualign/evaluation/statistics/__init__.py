@@ -10,28 +10,37 @@ from typing import TYPE_CHECKING
 from lingualign.faces import lazy_face
 
 if TYPE_CHECKING:
-    from lingualign.evaluation.statistics.effect_sizes import cohens_g, cohens_h, cohens_q, odds_ratio
-    from lingualign.evaluation.statistics.influence import (
+    from lingualign.evaluation.statistics.intervals import (
+        CONFIDENCE,
         Error,
         Influence,
+        Interval,
+        SeedError,
         combine,
         combine_sets,
         correlation_interval,
         error_of_sets,
+        jackknife_interval,
         pooled_freedom,
         rate_interval,
+        seed_error,
+        t_p,
+        t_quantile,
+        wilson,
     )
-    from lingualign.evaluation.statistics.jackknife import jackknife_interval
-    from lingualign.evaluation.statistics.mcnemar import McNemar, mcnemar
-    from lingualign.evaluation.statistics.permutation import (
+    from lingualign.evaluation.statistics.model_tests import (
         PERMUTATIONS,
+        McNemar,
+        cohens_g,
+        cohens_h,
+        cohens_q,
+        mcnemar,
+        midranks,
+        odds_ratio,
         permutation_p,
         permuted_f1_differences,
         permuted_spearman_differences,
     )
-    from lingualign.evaluation.statistics.ranks import midranks
-    from lingualign.evaluation.statistics.seeds import SeedError, seed_error
-    from lingualign.evaluation.statistics.wilson import CONFIDENCE, Interval, t_p, t_quantile, wilson
 
 __all__ = [
     "CONFIDENCE",

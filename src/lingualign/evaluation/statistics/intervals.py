@@ -1,4 +1,4 @@
-"""How far a figure is known: what each row of a test set contributes to it, and the error that follows.
+"""How far a figure is known: intervals, what each row of a test set contributes, and the error of few seeds.
 
 A test set is a sample of rows, and a row is both a question and a candidate: a sentence that is near to everything
 turns other rows' outcomes from right to wrong. The rows of a test set are therefore not independent, and the error of
@@ -7,6 +7,9 @@ rows' outcomes change by its presence. The sum of the squares of these contribut
 variance. It counts the noise of a single outcome twice: once as the row's own, once as the contribution of the row
 that turns it. So the changes' own squares are taken off, and what remains of them is the covariance of outcomes that
 one row turns.
+
+A bootstrap would bend these intervals: drawing rows with replacement puts copies of a row beside it, which moves
+whatever is made of pairs of rows, or of how often a row occurs.
 
 References
 ----------
@@ -22,18 +25,82 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.evaluation.statistics.wilson import t_quantile, wilson
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from lingualign.evaluation.statistics.wilson import Interval
+CONFIDENCE = 0.95
+
+Interval = tuple[float, float]
 
 _LEAST = 0.5
 """Share of the variance of independent rows below which an estimate is noise."""
+
 _ROUNDING = 1e-24
+
+
+def wilson(successes: float, n: float, freedom: float = math.inf) -> Interval:
+    """Give Wilson's score interval of a proportion, which stays sensible at 0% and 100%.
+
+    Parameters
+    ----------
+    successes
+        Out of ``n``; need not be whole.
+    n
+        Trials, above 0; of outcomes that depend on each other, the number of independent ones that say as much.
+    freedom
+        Degrees of freedom by which that number is known: Student's t takes the place of the normal distribution.
+
+    References
+    ----------
+    Wilson (1927), "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
+    z2 = t_quantile(freedom) ** 2
+    rate = successes / n
+    centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
+    half = (z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)
+    # Rounding must not exclude the rate itself at the ends.
+    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
+
+
+def t_quantile(freedom: float) -> float:
+    """Give the 97.5th percentile of Student's t with so many degrees of freedom; of the normal one for infinity."""
+    from scipy.special import ndtri, stdtrit
+
+    level = (1 + CONFIDENCE) / 2
+    return float(ndtri(level) if math.isinf(freedom) else stdtrit(freedom, level))
+
+
+def t_p(ratio: float, freedom: float) -> float:
+    """Give the two-sided p-value of a difference that is so many times its standard error, by Student's t."""
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(freedom, -abs(ratio)))
+
+
+def jackknife_interval(value: float, left_out: npt.ArrayLike) -> Interval:
+    """Give the interval of a figure, by Student's t, from what it is without each row or group of rows.
+
+    Parameters
+    ----------
+    value
+        The figure of all rows.
+    left_out
+        (g,), two or more: the figure without the rows of each of g groups, which are of one size but for one row.
+
+    References
+    ----------
+    Tukey (1958), "Bias and confidence in not-quite large samples"; Efron and Stein (1981), "The Jackknife Estimate
+    of Variance".
+    """
+    from scipy.special import stdtrit
+
+    left_out = np.asarray(left_out, np.float64)
+    groups = len(left_out)
+    error = np.sqrt((groups - 1) * np.mean((left_out - left_out.mean()) ** 2))
+    half = float(stdtrit(groups - 1, (1 + CONFIDENCE) / 2) * error)
+    return value - half, value + half
 
 
 def _none() -> npt.NDArray[np.int64]:
@@ -197,3 +264,38 @@ def correlation_interval(correlation: float, error: Error) -> Interval:
     half = t_quantile(error.freedom) * math.sqrt(error.variance) / room
     middle = math.atanh(correlation)
     return math.tanh(middle - half), math.tanh(middle + half)
+
+
+@dataclass(frozen=True, slots=True)
+class SeedError:
+    """How far the mean over a few seeds lies from the mean over all."""
+
+    variance: float
+    """Variance of the mean, by the spread of the seeds' figures on the rows at hand."""
+    of_rows: float
+    """The part of it that comes of the rows and not of the seeds: outcomes that differ from seed to seed."""
+    freedom: float
+    """Degrees of freedom of the variance: one less than the seeds."""
+
+
+def seed_error(figures: Sequence[float], influences: Sequence[dict[int, Influence]]) -> SeedError:
+    """Give the error that comes of taking a few seeds for all.
+
+    The spread of the seeds' figures holds what other rows would have changed for one seed and not for another. The
+    error over rows holds it too, so that it is told apart here, to be counted once.
+
+    Parameters
+    ----------
+    figures
+        (s,): the figure of each of two seeds or more.
+    influences
+        The influence on each.
+    """
+    seeds = len(figures)
+    mean = [1 / seeds] * seeds
+    of_rows = 0.0
+    for seed in range(seeds):
+        weights = [-each for each in mean]
+        weights[seed] += 1
+        of_rows += error_of_sets(combine_sets(influences, weights)).variance
+    return SeedError(float(np.var(figures, ddof=1)) / seeds, of_rows / (seeds - 1) / seeds, seeds - 1.0)

@@ -15,7 +15,7 @@ from lingualign.pairs.formats.writers import check_place
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lingualign.neighbours.threshold import Calibration
+    from lingualign.neighbours.margin import Calibration
 
 _SHOWN = 12
 _KINDS = (".svg", ".png", ".pdf")

@@ -1,16 +1,23 @@
-"""Permutation tests of two models on the same sentences: their outcomes change places, sentence by sentence.
+"""Two models on the same sentences: McNemar's exact test, permutation tests, and the sizes of differences.
 
-The sentences that change places depend on the number of rows alone, so that files of the
-same rows are permuted together and the mean over files has a null distribution of its own.
+In a permutation the outcomes of the two change places, sentence by sentence. Which sentences do depends on the number
+of rows alone, so that files of the same rows are permuted together and the mean over files has a null distribution of
+its own.
+
+References
+----------
+Cohen (1988), "Statistical Power Analysis for the Behavioral Sciences", of effect sizes: q in chapter 4, g in 5, h in 6;
+by his convention 0.1, 0.3, 0.5 (q), 0.05, 0.15, 0.25 (g) and 0.2, 0.5, 0.8 (h) are small, medium and large.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from lingualign.evaluation.statistics.ranks import midranks
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +26,40 @@ if TYPE_CHECKING:
 
 PERMUTATIONS = 9_999
 SEED = 20240608
-
 _BLOCK = 1 << 22
 """Rows held at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """What decides between two models: the outcomes on which they differ."""
+
+    only_a: int
+    """Outcomes that A has right and B wrong."""
+    only_b: int
+    """Outcomes that B has right and A wrong."""
+    p: float
+    """Two-sided and exact."""
+
+
+def mcnemar(a: npt.ArrayLike, b: npt.ArrayLike) -> McNemar:
+    """Test whether two models are right equally often, by the sentences that only one of them has right.
+
+    Parameters
+    ----------
+    a, b
+        (n,) bool: whether each model has a sentence right; one outcome a sentence.
+
+    References
+    ----------
+    McNemar (1947), "Note on the sampling error of the difference between correlated proportions or percentages".
+    """
+    from scipy.stats import binomtest
+
+    a, b = np.asarray(a, bool), np.asarray(b, bool)
+    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
+    p = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    return McNemar(only_a, only_b, p)
 
 
 def permuted_f1_differences(
@@ -107,3 +145,32 @@ def _swaps(n: int) -> Iterator[npt.NDArray[np.float64]]:
         size = min(step, PERMUTATIONS - start)
         bits = np.frombuffer(random.bytes(-(-size * n // 8)), np.uint8)
         yield np.unpackbits(bits, count=size * n).reshape(size, n).astype(np.float64)
+
+
+def cohens_h(rate_a: float, rate_b: float) -> float:
+    """Difference of two rates in [0, 1] on the arcsine scale, where equal steps are equally hard to see."""
+    return 2 * math.asin(math.sqrt(rate_a)) - 2 * math.asin(math.sqrt(rate_b))
+
+
+def cohens_g(only_a: int, only_b: int) -> float | None:
+    """Share of A among the outcomes that only one model has right, less a half; None if there are none."""
+    return only_a / (only_a + only_b) - 0.5 if only_a + only_b else None
+
+
+def odds_ratio(only_a: int, only_b: int) -> float | None:
+    """Odds that A, not B, has right what only one of them has; None (infinite or unknown) if B has nothing."""
+    return only_a / only_b if only_b else None
+
+
+def cohens_q(correlation_a: float, correlation_b: float) -> float | None:
+    """Difference of two correlations on Fisher's scale, artanh; None where one is -1 or 1."""
+    if max(abs(correlation_a), abs(correlation_b)) >= 1:
+        return None
+    return math.atanh(correlation_a) - math.atanh(correlation_b)
+
+
+def midranks(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Rank each value from 1 on, (n,); equal values share the mean of their ranks."""
+    # Not scipy's: importing it takes longer than all else that is done to a suite.
+    _, group, size = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(size) - (size - 1) / 2)[group])
