@@ -20,7 +20,7 @@ from lingualign.evaluation import (
 )
 from lingualign.evaluation.measure import measure_suite
 from lingualign.evaluation.metrics import METRICS, Figure, Metric
-from lingualign.evaluation.statistics import Influence
+from lingualign.evaluation.statistics import Influence, cohens_q
 from lingualign.report import save_comparison
 
 ROWS, PAIRS = 60, 40
@@ -112,6 +112,13 @@ def walk(two, folder, name):
 @pytest.mark.parametrize("name", METRICS)
 def test_each_metric_goes_the_whole_way(two, tmp_path, name):
     walk(two, tmp_path, name)
+
+
+def test_a_correlation_more_is_a_row_more(two, tmp_path, monkeypatch):
+    spearman = METRICS["spearman"].figure
+    row = Metric("rank order", ("sts",), spearman, compared=("sts",), effect=cohens_q, shown=("sts",))
+    monkeypatch.setitem(METRICS, "rank_order", row)
+    walk(two, tmp_path, "rank_order")
 
 
 @pytest.mark.parametrize("lower", [False, True])

@@ -168,7 +168,7 @@ class _Contender:
     @property
     def entry(self) -> Measured:
         if math.isnan(self.value):
-            return {"value": None, "ci95": None, "seeds": [figure.told for figure in self.figures]}
+            return {"value": None, "ci95": None, "seeds": [figure.json_value for figure in self.figures]}
         return {"value": self.value, "ci95": self._ci95, "seeds": [figure.value for figure in self.figures]}
 
     @property
@@ -273,7 +273,7 @@ def _comparison(place: Place, a: _Contender, b: _Contender) -> Difference:
     found["test"] = "jackknife"
     found["p"] = t_p(difference / error, freedom) if error > _ROUNDING else float(difference == 0)
     metric = METRICS[place.metric]
-    if len(a.seeds) > 1 or len(b.seeds) > 1:
+    if metric.compare is None or len(a.seeds) > 1 or len(b.seeds) > 1:
         found["effect"] = {metric.effect.__name__: metric.effect(a.value, b.value)}
         return found
     ((one,), (two,)) = (a.seeds, b.seeds)

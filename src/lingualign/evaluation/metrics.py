@@ -71,7 +71,7 @@ class Figure:
         )
 
     @property
-    def told(self) -> float | None:
+    def json_value(self) -> float | None:
         """The value as JSON has it."""
         return None if math.isnan(self.value) else self.value
 
@@ -223,10 +223,6 @@ SuitePairs = Sequence[tuple["SuiteOutcomes", "SuiteOutcomes"]]
 """For each suite the outcomes of two models, of one seed each."""
 
 
-def _compare_rates(a: float, b: float, suites: SuitePairs, pair: str | None) -> SentenceTest:
-    return SentenceTest({"cohens_h": cohens_h(a, b)})
-
-
 def _compare_hits(margin: Margin) -> Callable[[float, float, SuitePairs, str | None], SentenceTest]:
     """Weigh what only one of two models retrieves by a margin."""
 
@@ -320,7 +316,7 @@ class Metric:
         Effect size of two values of it.
     compare
         Compares two models of one seed each sentence by sentence, given both values, their outcomes by suite and the
-        language pair.
+        language pair; None where the jackknife's test and ``effect`` are all.
     """
 
     words: str
@@ -335,7 +331,7 @@ class Metric:
     compared: tuple[Kind, ...] = ()
     compared_by_pair: bool = False
     effect: Callable[[float, float], float | None] = cohens_h
-    compare: Callable[[float, float, SuitePairs, str | None], SentenceTest] = _compare_rates
+    compare: Callable[[float, float, SuitePairs, str | None], SentenceTest] | None = None
 
 
 _RETRIEVAL: tuple[Kind, ...] = ("bitext", "nway", "mining")

@@ -175,7 +175,7 @@ def group_figures(members: Iterable[SuiteScores]) -> dict[str, Figure]:
 def _means(members: list[SuiteScores]) -> dict[str, Any]:
     figures = group_figures(members)
     return {
-        **{metric: figure.told for metric, figure in figures.items()},
+        **{metric: figure.json_value for metric, figure in figures.items()},
         "ci95": {metric: figure.ci95 for metric, figure in figures.items()},
     }
 
@@ -195,7 +195,7 @@ def _entry(evidence: Evidence, figures: dict[str, Figure]) -> dict[str, Any]:
 def _with_intervals(figures: dict[str, Figure]) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     for name, figure in figures.items():
-        entry[name] = figure.told
+        entry[name] = figure.json_value
         entry["ci95" if METRICS[name].known_by else f"{name}_ci95"] = figure.ci95
     return entry
 
