@@ -74,7 +74,7 @@ def bitext_accuracy(source: npt.ArrayLike, target: npt.ArrayLike) -> BitextAccur
 
 
 def f1_shares(retrieved: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
-    """Give each sentence's share in F1 as MTEB computes it: its mean is the main score of MTEB's bitext tasks.
+    """Return each sentence's share in F1 as MTEB computes it: its mean is the main score of MTEB's bitext tasks.
 
     A target is a class with one true member. If it is retrieved for its own source and for c sources in all, its
     precision is 1/c and its recall 1, so its F1 is 2 / (1 + c); else it is 0. The mean over targets is what
@@ -106,7 +106,7 @@ def matching_rows(
     Raises
     ------
     InputError
-        If they are not tables of as many rows and dimensions.
+        If they are not tables of the same number of rows and dimensions.
     """
     source, target = np.asarray(source, dtype=np.float32), np.asarray(target, dtype=np.float32)
     if source.ndim != 2 or source.shape != target.shape:
@@ -129,7 +129,7 @@ def xsim(
     source, target
         (n, d), float; row i of one is the translation of row i of the other. They need not be normalised.
     margin
-        Which score: see `lingualign.neighbours.margin_scores`. With ``absolute`` the rate is 1 - accuracy.
+        Score: see `lingualign.neighbours.margin_scores`. With ``absolute`` the rate is 1 - accuracy.
     k
         Neighbours of each sentence, at least 1. With ``absolute`` it has no effect.
 
@@ -141,7 +141,7 @@ def xsim(
     Raises
     ------
     InputError
-        If ``margin`` is none of the three, ``k`` is below 1, or the two sides differ in rows or dimensions.
+        If ``margin`` is unknown, ``k`` is below 1, or the two sides differ in rows or dimensions.
 
     References
     ----------
@@ -154,7 +154,7 @@ def xsim(
 def xsim_errors(
     source: npt.ArrayLike, target: npt.ArrayLike, *, margin: Margin = "ratio", k: int = NEIGHBOURHOOD
 ) -> npt.NDArray[np.bool_]:
-    """Give for each source sentence whether `xsim` retrieves a wrong target: (n,) bool."""
+    """Return for each source sentence whether `xsim` retrieves a wrong target: (n,) bool."""
     retrieved = margin_retrieved(*nearest_neighbours(*matching_rows(source, target), k), margin)
     return np.asarray(retrieved != np.arange(len(retrieved)))
 

@@ -39,7 +39,7 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What models are compared on: a metric on a suite, on a language pair of one, or as a mean over suites."""
+    """A place where models are compared: a metric on a suite, on a language pair of one, or as a mean over suites."""
 
     metric: str
     group: str
@@ -48,7 +48,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name in tables and verdicts."""
         if len(self.suites) > 1:
             return f"{self.group} (mean of {len(self.suites)})"
         return f"{self.suites[0]} {self.pair}" if self.pair else self.suites[0]
@@ -153,7 +153,7 @@ class _Contender:
     label: str
     seeds: list[Outcomes]
     figures: list[Figure]
-    """Of each seed."""
+    """Figure of each seed."""
 
     @property
     def value(self) -> float:
@@ -161,7 +161,7 @@ class _Contender:
 
     @property
     def influences(self) -> dict[int, Influence]:
-        """What the rows contribute to the mean over seeds."""
+        """Contributions of the rows to the mean over seeds."""
         seeds = len(self.figures)
         return combine_sets([figure.influences for figure in self.figures], [1 / seeds] * seeds)
 
@@ -186,9 +186,9 @@ class _Contender:
 
 
 def _standard_error(influences: dict[int, Influence], models: Sequence[_Contender]) -> tuple[float, float]:
-    """Give the standard error, and its degrees of freedom, of a model's mean over seeds or of a difference of two.
+    """Return the standard error, and its degrees of freedom, of a model's mean over seeds or of a difference of two.
 
-    What several seeds say of a model's others is in it. A single seed says nothing of others.
+    It includes the spread of several seeds. A single seed says nothing of others.
     """
     rows = error_of_sets(influences)
     seeds = [
@@ -288,7 +288,7 @@ def _comparison(place: Place, a: _Contender, b: _Contender) -> Difference:
 
 
 def _judge(figure: ComparedFigure) -> None:
-    """Say who is ahead, now that the false discoveries are under control."""
+    """Decide who is ahead, now that the q-values are known."""
     ahead_of_best = set()
     for found in figure["comparisons"]:
         q, difference, ci95 = found["q"], found["difference"], found["ci95"]

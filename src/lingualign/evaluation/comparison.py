@@ -98,8 +98,8 @@ def verdict(figure: ComparedFigure, found: Difference) -> str:
 def summary(a: str, b: str, figures: list[ComparedFigure]) -> str:
     """Put all comparisons of two models into one sentence.
 
-    Of a metric that several suites of a group have their mean is told, of others the suite; language pairs are left
-    to the table.
+    A metric that several suites of a group have is told by their mean, others by the suite; language pairs are left to
+    the table.
     """
     told: dict[str | None, list[str]] = {a: [], b: [], None: []}
     undefined = []
@@ -144,7 +144,7 @@ def row_name(figure: ComparedFigure) -> str:
 
 
 def cell(figure: ComparedFigure, label: str) -> str:
-    """Give a model's figure in percent, marked where it cannot be told apart from the best."""
+    """Return a model's figure in percent, marked where it cannot be told apart from the best."""
     value = figure["models"][label]["value"]
     if value is None:
         return "undefined"
@@ -152,13 +152,13 @@ def cell(figure: ComparedFigure, label: str) -> str:
 
 
 def _by(difference: float, ci95: list[float]) -> str:
-    """Say by how much the better model is ahead."""
+    """Put into words by how much the better model is ahead."""
     low, high = sorted(abs(bound) for bound in ci95)
     return f"by {_points(abs(difference))} points, 95% interval {_points(low)} to {_points(high)}"
 
 
 def _points(figure: float) -> str:
-    """Give a hundredth as a point, with a second digit where there would be nothing to see."""
+    """Format a hundredth as a point, with a second digit where one would show 0.0."""
     points = 100 * figure
     digits = 1 if points == 0 or abs(points) >= 0.1 else 2
     return f"{points:.{digits}f}"

@@ -46,7 +46,7 @@ _NEGATIONS = re.compile(
 
 
 def difference(right: str, wrong: str) -> Difference:
-    """Tell in what a sentence that was retrieved differs from the right one, both of one language.
+    """Name the difference between a retrieved sentence and the right one, both of one language.
 
     The first that holds of: the same text; other numbers; one of them negated; other names (words with a capital
     within the sentence, so of scripts that have capitals); near-duplicates; of other length; none of these. A word list
@@ -67,12 +67,12 @@ def difference(right: str, wrong: str) -> Difference:
 
 
 def confusions(outcomes: Outcomes, suites: Iterable[Suite]) -> Iterator[dict[str, Any]]:
-    """Give every sentence whose nearest neighbour by cosine is not its translation.
+    """Yield every sentence whose nearest neighbour by cosine is not its translation.
 
     Parameters
     ----------
     outcomes
-        What `measure` found on the suites.
+        Outcomes of `measure` on the suites.
     suites
         The same; those of similarity are passed over.
 
@@ -100,7 +100,7 @@ def confusions(outcomes: Outcomes, suites: Iterable[Suite]) -> Iterator[dict[str
 
 
 def hubs(outcomes: Outcomes, suites: Iterable[Suite]) -> dict[str, dict[str, Any]]:
-    """Tell how often single sentences are the nearest of many.
+    """Count how often single sentences are the nearest of many.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def save_errors(outcomes: Outcomes, suites: Iterable[Suite], folder: str | Path)
 
 
 def _retrievals(outcomes: Outcomes, suites: Iterable[Suite]) -> Iterator[tuple[Any, ...]]:
-    """Give each direction: suite, pair, direction, its sentences, the other side's, and the rows retrieved."""
+    """Yield each direction: suite, pair, direction, its sentences, the other side's, and the rows retrieved."""
     for suite in suites:
         found = outcomes.suites[suite.name].retrieval
         # None of similarity, and else in the order of the columns.

@@ -38,10 +38,10 @@ class BitextEvaluator(BaseEvaluator):
     name
         Put before each metric's name, as ``name_accuracy``.
     precision
-        As in :func:`lingualign.embedding.encode`; single by default, so that the choice of the best model does
-        not depend on the machine.
+        Precision, as of :func:`lingualign.embedding.encode`; single by default, so that the choice of the best model
+        does not depend on the machine.
     seed
-        Of the pairs taken.
+        Seed of the sample of pairs.
 
     Raises
     ------
@@ -118,11 +118,11 @@ class BitextEvaluator(BaseEvaluator):
 
     @property
     def description(self) -> str:
-        """What the model card calls it."""
+        """Name in the model card."""
         return "Bitext retrieval"
 
     def get_config_dict(self) -> dict[str, Any]:
-        """Give what the model card says of the settings."""
+        """Return the settings that the model card shows."""
         return {
             "limit": self.limit,
             "prompt": self.prompt,

@@ -34,7 +34,7 @@ def find_retrieval(there: Neighbours, back: Neighbours, rows: int) -> Retrieved:
     there, back
         `SEARCHED` neighbours of the first language's sentences among the second's, and the other way round.
     rows
-        How many pairs there are; their sentences come first on both sides.
+        Number of pairs; their sentences come first on both sides.
     """
     firsts, seconds = len(there.index), len(back.index)
     of_second = np.arange(seconds)
@@ -87,7 +87,7 @@ def find_turned(
     margin
         By which a candidate is retrieved.
     rows
-        How many of the queries, and of the candidates, are rows; they come first.
+        Number of rows among the queries and among the candidates; they come first.
     candidates, queries
         The number of each candidate and query: of a row its place. What has one number is left out together.
 
@@ -139,7 +139,7 @@ def _turned(
 
 
 def _kept(numbers: npt.NDArray[np.int64], gone: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Whether each neighbour is in the neighbourhood when one number is gone: that of the first that are left."""
+    """Mark each neighbour that is in the neighbourhood when one number is gone: the first that are left."""
     left = numbers != gone[..., None]
     return np.asarray(left & (np.cumsum(left, axis=-1) <= NEIGHBOURHOOD))
 
@@ -153,14 +153,14 @@ def _mean_without(
 
 
 def hit_influence(right: npt.NDArray[np.bool_], turned: npt.NDArray[np.int64]) -> Influence:
-    """Give the influence on the share of rows that are right.
+    """Return the influence on the share of rows that are right.
 
     Parameters
     ----------
     right
         (n,).
     turned
-        As `find_turned` gives it.
+        What `find_turned` returns.
     """
     rows = len(right)
     row, by = turned.T
@@ -168,7 +168,7 @@ def hit_influence(right: npt.NDArray[np.bool_], turned: npt.NDArray[np.int64]) -
 
 
 def f1_influence(nearest: npt.NDArray[np.int64]) -> Influence:
-    """Give the influence on F1, the mean of `f1_shares`, from the two nearest of each row: (n, 2) numbers.
+    """Return the influence on F1, the mean of `f1_shares`, from the two nearest of each row: (n, 2) numbers.
 
     A row that is left out no longer retrieves, and what retrieved it retrieves its second nearest.
     """

@@ -96,7 +96,7 @@ def measure(
 
 
 def _places(suite: Suite, place: dict[str, int]) -> dict[str, npt.NDArray[np.int64]]:
-    """Give each sentence its place among all distinct ones, which grow."""
+    """Return each sentence its place among all distinct ones, which grow."""
     return {
         column: np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
         for column, texts in suite.sentences.items()
@@ -124,7 +124,7 @@ def measure_suite(
     training
         Those of `Suite.training`.
     advance
-        Told of each comparison of two columns.
+        Called with the number of comparisons of two columns done.
     """
     ids = sentence_ids({column: texts[: suite.rows] for column, texts in suite.sentences.items()})
     found = warnings(suite, vectors)
@@ -159,7 +159,7 @@ def measure_suite(
 
 
 def _check(suites: Sequence[Suite]) -> None:
-    """Refuse suites that cannot be scored, before a model is loaded."""
+    """Raise InputError for suites that cannot be scored, before a model is loaded."""
     if not suites:
         raise InputError("no suite to evaluate on: give at least one")
     if repeated := [name for name, count in Counter(suite.name for suite in suites).items() if count > 1]:
@@ -189,7 +189,7 @@ def measure_mining(
     Parameters
     ----------
     suite
-        Of kind ``mining``.
+        Suite of kind ``mining``.
     vectors
         Its sentences' vectors by column, those of the pairs first, row by row.
     training
@@ -198,14 +198,14 @@ def measure_mining(
     Returns
     -------
     retrieval : Retrieved
-        Of the pairs' sentences among all of the other side, as MTEB's first BUCC has it; -1 where a sentence without
-        a pair is retrieved.
+        Retrieval of the pairs' sentences among all of the other side, as MTEB's first BUCC has it; -1 where a
+        sentence without a pair is retrieved.
     mined : Mined
         The pairs whose ratio margin is at least the threshold, each sentence taken once.
     search : pair of Neighbours
-        What all of it was found in: the neighbours of all sentences, there and back.
+        Neighbours of all sentences, there and back.
     doubts : list of str
-        What is to be said of the figures.
+        Reasons to doubt the figures.
 
     References
     ----------
@@ -248,7 +248,7 @@ def _threshold(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.i
 
 
 def _gold(suite: Suite) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Give the positions of the pairs' sentences; of equal sentences the first, which is the one that is mined."""
+    """Return the positions of the pairs' sentences; of equal sentences the first, which is the one that is mined."""
     first: list[npt.NDArray[np.int64]] = []
     for texts in suite.sentences.values():
         seen: dict[str, int] = {}
@@ -275,7 +275,7 @@ def _by_source(
 
 
 def warnings(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> list[str]:
-    """Say in words what makes a suite's score doubtful.
+    """List the reasons to doubt a suite's score.
 
     Parameters
     ----------
@@ -309,9 +309,9 @@ def warnings(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> list[
 
 
 def unknown_tokens(suite: Suite, tokenizer: Any | None) -> list[str]:
-    """Say in which columns a model's tokenizer turns much of the text into unknown tokens.
+    """List the columns in which a model's tokenizer turns much of the text into unknown tokens.
 
-    Of up to 200 rows of each column, evenly spread. A tokenizer without an unknown token has nothing to say.
+    Up to 200 rows of each column are read, evenly spread. The list is empty for a tokenizer without an unknown token.
     """
     unknown = None if tokenizer is None else _unknown_token(tokenizer)
     if unknown is None:

@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from lingualign.neighbours import Margin
 
 Shares = tuple["npt.NDArray[np.float64]", Influence]
-"""What each row of one direction has of a figure, (n,), and the influence on its mean."""
+"""Share of each row of one direction in a figure, (n,), and the influence on its mean."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Figure:
-    """A figure, and what the rows contribute to it."""
+    """A figure, and the contributions of the rows to it."""
 
     value: float
     """NaN where it is undefined."""
@@ -56,11 +56,11 @@ class Figure:
     """By number of rows: see `statistics.combine_sets`. Empty where it is undefined."""
     rows: int
     rate: bool = True
-    """Whether it lies in [0, 1]; else it is a correlation."""
+    """True for a figure in [0, 1], False for a correlation."""
 
     @property
     def ci95(self) -> list[float] | None:
-        """Its 95% interval; None where it is undefined."""
+        """95% interval; None where it is undefined."""
         if math.isnan(self.value):
             return None
         error = error_of_sets(self.influences)
@@ -94,13 +94,13 @@ class Evidence:
 
     @property
     def retrieved(self) -> Retrieved:
-        """What the sentences of the language pair retrieve."""
+        """Sentences that those of the language pair retrieve."""
         assert self._retrieved is not None
         return self._retrieved
 
     @property
     def mined(self) -> Mined:
-        """What was mined in the suite."""
+        """Pairs mined in the suite."""
         assert self.suite.mined is not None
         return self.suite.mined
 
@@ -216,7 +216,7 @@ class SentenceTest:
     p: float | None = None
     """By permutation; None where the jackknife's is to stand."""
     mcnemar: dict[str, dict[str, float]] | None = None
-    """Of one language pair, by direction, as if rows were independent."""
+    """McNemar's test of one language pair, by direction, as if rows were independent."""
 
 
 SuitePairs = Sequence[tuple["SuiteOutcomes", "SuiteOutcomes"]]
@@ -293,30 +293,30 @@ class Metric:
     Attributes
     ----------
     words
-        Its name in tables, pages and verdicts of comparisons.
+        Name in tables, pages and verdicts of comparisons.
     kinds
         Kinds of suites that have it.
     figure
-        Computes it, and its influences, for a suite or a language pair.
+        Function that computes it, with its influences, for a suite or a language pair.
     known_by
-        Whether suites are known by it: its interval is plain ``ci95``, and verdicts leave its name out.
+        True for the metric that suites are known by: its interval is plain ``ci95``, and verdicts leave its name out.
     lower_is_better
-        Whether the lower of two values is the better one.
+        True if the lower of two values is the better one.
     averaged
-        Whether it is averaged over suites, and over the language pairs of an n-way set.
+        True if it is averaged over suites, and over the language pairs of an n-way set.
     entry
-        Lays it out in a suite's entry of ``scores.json``; by default under its name, with its interval.
+        Function that lays it out in a suite's entry of ``scores.json``; by default under its name, with its interval.
     column, shown
-        Its heading in tables of scores, and the kinds of suites whose tables have it.
+        Heading in tables of scores, and the kinds of suites whose tables have it.
     compared
         Kinds of suites on which models are compared by it.
     compared_by_pair
-        Whether they are compared on each language pair of an n-way set too.
+        True if they are compared on each language pair of an n-way set too.
     effect
         Effect size of two values of it.
     compare
-        Compares two models of one seed each sentence by sentence, given both values, their outcomes by suite and the
-        language pair; None where the jackknife's test and ``effect`` are all.
+        Function that compares two models of one seed each sentence by sentence, from both values, their outcomes
+        by suite and the language pair; None where the jackknife's test and ``effect`` are all.
     """
 
     words: str

@@ -33,9 +33,9 @@ def through_mteb(
     Parameters
     ----------
     model, prompt, device
-        As `lingualign.evaluation.evaluate` takes them. The prompt stands before every sentence of every task.
+        Arguments of `lingualign.evaluation.evaluate`. The prompt stands before every sentence of every task.
     suites
-        Of any kind.
+        Suites of any kind.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def through_mteb(
 
 
 def mteb_encoder(encoder: SentenceEncoder) -> Any:
-    """Give an encoder the face that mteb knows, for its tasks of bitext mining and similarity."""
+    """Wrap an encoder as mteb calls one, for its tasks of bitext mining and similarity."""
     from mteb.models.model_meta import ModelMeta
 
     name = re.sub(r"[^\w.-]", "_", Path(encoder.name).name)

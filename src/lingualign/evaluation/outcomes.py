@@ -1,4 +1,4 @@
-"""What a model made of each sentence of the suites: what every figure and every comparison is computed from."""
+"""The outcome of each sentence of the suites, from which every figure and every comparison is computed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Way:
-    """What the sentences of one language retrieve from another.
+    """Retrieval from one language to another.
 
     Sentences have numbers: those of a row its place, those without a pair the numbers from n on, ``sentence2``'s first.
     """
@@ -33,11 +33,11 @@ class Way:
     """By each margin but ``absolute``: as of `turns`"""
 
     def right(self, margin: Margin = "absolute") -> npt.NDArray[np.bool_]:
-        """Whether each sentence's translation is what it retrieves: (n,)."""
+        """Return whether each sentence retrieves its translation: (n,)."""
         return np.asarray(self.retrieved[margin] == np.arange(len(self.nearest)))
 
     def turns(self, margin: Margin = "absolute") -> npt.NDArray[np.int64]:
-        """Which outcome would turn, from right to wrong or back, without which sentence: (m, 2) rows and numbers."""
+        """Return which outcome turns, from right to wrong or back, without which sentence: (m, 2) rows and numbers."""
         if margin != "absolute":
             return self.turned[margin]
         rows = np.arange(len(self.nearest))
@@ -47,19 +47,19 @@ class Way:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Retrieved:
-    """What the sentences of two languages retrieve from each other."""
+    """Retrieval between two languages, in both directions."""
 
     forward: Way
     backward: Way
 
     def hits(self, margin: Margin = "absolute") -> BitextAccuracy:
-        """Tell for each sentence whether its translation is what it retrieves."""
+        """Return for each sentence whether it retrieves its translation."""
         return BitextAccuracy(self.forward.right(margin), self.backward.right(margin))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mined:
-    """What was mined for the source sentences of the pairs, and then for all others that anything was mined for."""
+    """Pairs mined for the source sentences of the pairs, then for all other sentences that have any."""
 
     source: npt.NDArray[np.int64]
     """(n,), places of the sentences; those of the pairs are their rows"""
@@ -87,7 +87,7 @@ class SuiteOutcomes:
     Attributes
     ----------
     name, group, kind
-        As of the `Suite`.
+        Name, group and kind of the `Suite`.
     sentences
         An id for each row.
     retrieval
@@ -95,11 +95,11 @@ class SuiteOutcomes:
     predicted, gold
         (rows,) float64, cosines and people's scores; None but for sts.
     mined
-        What was mined; None but for mining.
+        Mined pairs; None but for mining.
     space
         Figures of the space of vectors; empty for sts.
     warnings
-        What makes the suite's figures doubtful.
+        Reasons to doubt the suite's figures.
     """
 
     name: str
@@ -115,7 +115,7 @@ class SuiteOutcomes:
 
     @property
     def rows(self) -> int:
-        """How many rows were scored."""
+        """Number of rows that were scored."""
         return len(self.sentences)
 
 
@@ -126,7 +126,7 @@ class Outcomes:
     model: dict[str, Any]
     """``name``, ``fingerprint``, ``dimensions``, ``prompt``, and how the encoder describes itself."""
     version: str
-    """Of lingualign."""
+    """Version of lingualign."""
     suites: dict[str, SuiteOutcomes]
 
 

@@ -54,7 +54,7 @@ def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
     Parameters
     ----------
     outcomes
-        What `measure` returned.
+        Outcomes, as `measure` returns them.
     path
         A file ``.parquet``, or a folder, which gets ``outcomes.parquet``.
 
@@ -207,7 +207,7 @@ def _beside(direction: str, margin: str | None) -> str:
 
 
 def _columns(suite: SuiteOutcomes) -> list[tuple[str, dict[str, Any]]]:
-    """Give a suite's outcomes by language pair, and in each by column, null where it has none."""
+    """Return a suite's outcomes by language pair, and in each by column, null where it has none."""
     nothing = dict.fromkeys(_schema().names[4:], [None] * suite.rows)
     parts = [part for part in PARTS if suite.kind in part.kinds]
     by_pair = []
@@ -360,14 +360,15 @@ class OutcomePart:
     Attributes
     ----------
     kinds
-        Kinds of suites that have it.
+        Kinds of suites that have the part.
     columns
-        Its columns in the file, with their types: ``float64``, ``int64``, ``bool``, or ``numbers``, a list of them.
+        Columns in the file, with their types: ``float64``, ``int64``, ``bool``, or ``numbers``, a list of them.
     write
-        Gives the columns' values for a language pair of a suite.
+        Function that returns the columns' values for a language pair of a suite.
     read
-        Gives the fields of `SuiteOutcomes` from the suite's name, what the metadata say of it, its rows by language
-        pair, and the number of rows that are scored; raises ValueError for what cannot be outcomes.
+        Function that returns the fields of `SuiteOutcomes` from the suite's name, what the metadata say of it,
+        its rows by language pair, and the number of rows that are scored; raises ValueError for what cannot be
+        outcomes.
     """
 
     kinds: tuple[Kind, ...]
@@ -390,4 +391,4 @@ PARTS = (
         ("mining",), {"mined": "int64", "mined_right": "bool", "wanted": "int64"}, _write_mined, _read_mined
     ),
 )
-"""What is kept of each sentence, in the order of the columns; a metric that needs more is a row more."""
+"""Parts of what is kept of each sentence, in the order of the columns; a metric that needs more adds a row."""

@@ -37,11 +37,11 @@ class HubSuite:
     Attributes
     ----------
     name
-        What it is called here: its file, and before the slash the group that means are taken over.
+        Name here: its file, and before the slash the group that means are taken over.
     kind
-        How its rows become ours; ``bucc`` holds two texts and the numbers, from 1, of the pairs among them.
+        Form of its rows; ``bucc`` holds two texts and the numbers, from 1, of the pairs among them.
     repository, config, split
-        As `datasets` takes them.
+        Arguments of `datasets.load_dataset`.
     languages
         Its languages.
     """
@@ -135,7 +135,7 @@ def fetch_suites(folder: str | Path, languages: Sequence[str] | None = None) -> 
     Raises
     ------
     InputError
-        If a language is none of the paper's, the hub cannot be reached, or a suite there has another form; what was
+        If a language is not one of the paper's, the hub cannot be reached, or a suite there has another form; what was
         fetched before stays.
     """
     folder = Path(folder)
@@ -149,7 +149,7 @@ def fetch_suites(folder: str | Path, languages: Sequence[str] | None = None) -> 
 
 
 def has_paper_suites(folder: Path, languages: Sequence[str] | None = None) -> bool:
-    """Whether a folder holds all of the paper's suites in these languages."""
+    """Return whether a folder holds all of the paper's suites in these languages."""
     files = _read_manifest(folder)["files"]
     return all(
         suite.name in files and (folder / files[suite.name]["file"]).is_file() for suite in _wanted(languages)

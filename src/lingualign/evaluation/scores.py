@@ -35,7 +35,7 @@ class SuiteScores:
     figures: dict[str, Figure]
     """By metric; of an n-way set the means over its language pairs."""
     pairs: dict[str, dict[str, Figure]] = field(default_factory=dict)
-    """Of an n-way set: by language pair and metric."""
+    """Figures of an n-way set by language pair and metric; else empty."""
 
 
 def evaluate(
@@ -53,22 +53,22 @@ def evaluate(
     Parameters
     ----------
     model
-        What `lingualign.embedding.encoders.open_encoder` takes: a hub id, a folder, ``minilm``, a loaded model, a file
-        of vectors, an embeddings service.
+        Model, as `lingualign.embedding.encoders.open_encoder` takes it: a hub id, a folder, ``minilm``, a loaded
+        model, a file of vectors, an embeddings service.
     suites
-        As `load_suites` reads them.
+        Suites, as `load_suites` reads them.
     prompt
         Put before every sentence, on both sides: ``"query: "`` for E5. None takes the model's own default prompt,
         which most models have not; ``""`` takes none.
     pooling
         ``mean``, ``cls`` or ``last``, of a transformer without sentence-transformers modules; the mean by default.
     device
-        Where the model runs, such as ``cpu`` or ``cuda:1``; by default where it is, or on the best there is.
+        Device of the model, such as ``cpu`` or ``cuda:1``; by default where it is, or on the best there is.
     kept
         Folder of vectors by which a second evaluation encodes nothing that an earlier one has encoded by the same
         weights and prompt; the command keeps them in the user's cache. None keeps nothing.
     progress
-        Whether to show a progress bar while encoding.
+        True to show a progress bar while encoding.
 
     Returns
     -------

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FOLDS = 5
 _RIDGE = 1e-3
-"""Of the mean variance of a dimension."""
+"""Ridge, as a share of the mean variance of a dimension."""
 _BLOCK = 1_024
 
 SPACE_ROWS = 4_096
@@ -79,7 +79,7 @@ def uniformity(vectors: npt.ArrayLike) -> float:
 
 
 def uniformity_of_sums(total: Any, rows: Any) -> Any:
-    """Uniformity of so many rows from the total of their `gaussian_sums`; of arrays, element by element."""
+    """Uniformity of rows from their number and the total of their `gaussian_sums`; of arrays, element by element."""
     return np.log(total / (rows * (rows - 1)))
 
 
@@ -97,7 +97,7 @@ def gaussian_sums(vectors: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def isotropy(vectors: npt.ArrayLike) -> float:
-    """Tell whether the vectors favour a direction: 1 if none, towards exp(-2) the more they crowd into a cone.
+    """Measure whether the vectors favour a direction: 1 if none, towards exp(-2) the more they crowd into a cone.
 
     The smallest of the sums over all rows of exp(c . v) divided by the largest, c going through the principal
     directions of the vectors, both ways.
@@ -118,7 +118,7 @@ def isotropy(vectors: npt.ArrayLike) -> float:
 def principal_directions(
     vectors: npt.ArrayLike,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Give the eigenvalues of the sum of v v', (d,), and how far each vector reaches along each eigenvector, (n, d)."""
+    """Return the eigenvalues of the sum of v v', (d,), and each vector's length along each eigenvector, (n, d)."""
     unit = unit_rows(vectors).astype(np.float64)
     eigenvalues, directions = np.linalg.eigh(unit.T @ unit)
     return eigenvalues, unit @ directions
@@ -130,7 +130,7 @@ def direction_sums(along: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def language_hits(sides: Sequence[npt.ArrayLike]) -> npt.NDArray[np.bool_]:
-    """Tell whose language a linear probe names rightly, by cross-validation.
+    """Return where a linear probe names the language rightly, by cross-validation.
 
     The probe is a ridge regression from a vector to each language's indicator; the largest names the language. The
     rows are cut into 5 folds, all translations of a row in one, so that no content is probed that was learnt from.
@@ -174,7 +174,7 @@ def hubness(index: npt.NDArray[np.integer[Any]], candidates: int) -> float:
     index
         (n, k): the candidates nearest to each query.
     candidates
-        How many there are.
+        Number of candidates.
 
     Returns
     -------
@@ -201,12 +201,12 @@ def skewness(counts: npt.NDArray[np.float64]) -> float:
 
 
 def describe_space(vectors: dict[str, npt.NDArray[np.float32]]) -> dict[str, Any]:
-    """Give the figures of a space but for hubness: each under its name, its interval under the name with ``_ci95``.
+    """Return the figures of a space but for hubness: each under its name, its interval under the name with ``_ci95``.
 
     Parameters
     ----------
     vectors
-        Of each language, (n, d); row i of one is the translation of row i of the others.
+        Vectors of each language, (n, d); row i of one is the translation of row i of the others.
     """
     rows = len(next(iter(vectors.values())))
     if rows > SPACE_ROWS:
@@ -243,7 +243,7 @@ def with_intervals(**estimates: Estimate) -> dict[str, Any]:
 
 
 def estimate_uniformity(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -> Estimate:
-    """Give the uniformity of vectors, and its interval by the jackknife over rows.
+    """Return the uniformity of vectors, and its interval by the jackknife over rows.
 
     Parameters
     ----------
@@ -272,10 +272,10 @@ def estimate_uniformity(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -
 
 
 def estimate_isotropy(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -> Estimate:
-    """Give the isotropy of vectors, and its interval by the infinitesimal jackknife over rows.
+    """Return the isotropy of vectors, and its interval by the infinitesimal jackknife over rows.
 
-    What a row is worth is told to first order: its own part of the two sums, and how the principal directions turn
-    without it, by the perturbation of eigenvectors. A bootstrap would take the directions a thousand times.
+    The contribution of a row is taken to first order: its own part of the two sums, and how the principal directions
+    turn without it, by the perturbation of eigenvectors. A bootstrap would take the directions a thousand times.
 
     Parameters are those of `estimate_uniformity`.
 
@@ -301,7 +301,7 @@ def estimate_isotropy(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -> 
 
 
 def estimate_hubness(searches: Sequence[tuple[Neighbours, Neighbours]], *, aligned: bool = True) -> Estimate:
-    """Give the mean hubness of searches in both directions, and its interval by the jackknife over rows.
+    """Return the mean hubness of searches in both directions, and its interval by the jackknife over rows.
 
     A row that is left out retrieves nothing, and what retrieved it retrieves its next nearest. The jackknife of such a
     figure is too wide rather than too narrow: it counts twice what two rows make together.
@@ -309,10 +309,10 @@ def estimate_hubness(searches: Sequence[tuple[Neighbours, Neighbours]], *, align
     Parameters
     ----------
     searches
-        Of each language pair the `SEARCHED` neighbours found there and back.
+        `SEARCHED` neighbours of each language pair, there and back.
     aligned
-        Whether row i of every side is of row i, and left out on all sides at once; else the sides have rows of their
-        own.
+        True if row i of every side is of row i, and is left out on all sides at once; else the sides have rows of
+        their own.
 
     References
     ----------

@@ -56,7 +56,7 @@ def pearson(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> float:
 
 
 def spearman_influence(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> Influence:
-    """Give what each row contributes to Spearman's correlation, to first order: also how it moves the others' ranks.
+    """Return what each row contributes to Spearman's correlation, to first order: also how it moves the others' ranks.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def spearman_influence(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> Influen
 
 
 def pearson_influence(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> Influence:
-    """Give what each row contributes to Pearson's correlation; parameters as of `spearman_influence`."""
+    """Return what each row contributes to Pearson's correlation; parameters as of `spearman_influence`."""
     x, y = (np.asarray(values, np.float64) for values in (predicted, gold))
     x, y = x - x.mean(), y - y.mean()
     return _influence(x, y, x * y, x * x, y * y)
@@ -95,7 +95,7 @@ def _influence(
     of_x: npt.NDArray[np.float64],
     of_y: npt.NDArray[np.float64],
 ) -> Influence:
-    """Give the influence on a correlation from what each row contributes to the three moments that it is made of."""
+    """Return the influence on a correlation from what each row contributes to the three moments that it is made of."""
     product, square_x, square_y = (x * y).mean(), (x * x).mean(), (y * y).mean()
     scale = np.sqrt(square_x * square_y)
     moved = of_product / scale - product / scale / 2 * (of_x / square_x + of_y / square_y)
@@ -107,5 +107,5 @@ def _correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
 
 def constant(cosines: npt.ArrayLike) -> bool:
-    """Tell whether cosines are all the same but for the rounding of single-precision vectors."""
+    """Return whether cosines are all the same but for the rounding of single-precision vectors."""
     return bool(np.ptp(np.asarray(cosines)) <= _ROUNDING)

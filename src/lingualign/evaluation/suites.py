@@ -48,7 +48,7 @@ class Suite:
     name
         The path below the given folder without the ending: ``tatoeba/fra-eng``.
     group
-        What `evaluate` averages over: the first part of the name, or, for a file that lies directly in the
+        Group that `evaluate` averages over: the first part of the name, or, for a file that lies directly in the
         given folder (or was itself given), the name of the folder it lies in. So ``eval`` and
         ``eval/tatoeba`` both give the group ``tatoeba``.
     kind
@@ -56,14 +56,14 @@ class Suite:
         people have scored how alike the two sentences of a row are; ``mining``: pairs are to be found among sentences
         without one.
     path
-        Where it was read from.
+        File that it was read from.
     sentences
         The text columns by name, in the file's order, all of the same length; for ``mining`` the sentences of the
         pairs, row by row, and then those without one, of which the columns have different numbers.
     gold
         People's scores, (rows,) float64, for ``sts``; else None.
     pairs
-        How many pairs there are to be found, for ``mining``; else None.
+        Number of pairs to be found, for ``mining``; else None.
     training
         Sentences and pairs of another split, on which ``mining`` chooses its threshold, or None.
     """
@@ -79,7 +79,7 @@ class Suite:
 
     @property
     def rows(self) -> int:
-        """How many rows are scored."""
+        """Number of rows that are scored."""
         return self.pairs if self.pairs is not None else len(next(iter(self.sentences.values())))
 
 
@@ -153,7 +153,7 @@ def _files(given: Path) -> list[Path]:
 
 
 def _name(path: Path, given: Path) -> tuple[str, str]:
-    """Give the name and group of a suite file reached through a given path."""
+    """Return the name and group of a suite file reached through a given path."""
     relative = path.relative_to(given) if given.is_dir() else Path(path.name)
     name = relative.with_name(Path(without_compression(path.name)).stem).as_posix()
     return name, relative.parts[0] if len(relative.parts) > 1 else Path(os.path.realpath(path)).parent.name
@@ -233,7 +233,7 @@ def _is_true(value: Any, path: Path, row: int) -> bool:
 
 
 def _kind(path: Path, columns: Sequence[str]) -> tuple[Kind, list[str]]:
-    """Tell from the column names what a file measures, and which columns hold the sentences."""
+    """Find from the column names what a file measures, and which columns hold the sentences."""
     if {"sentence1", "sentence2"} <= set(columns):
         kind: Kind = "sts" if "score" in columns else "mining" if "gold" in columns else "bitext"
         return kind, ["sentence1", "sentence2"]

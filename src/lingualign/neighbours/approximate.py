@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PROBES = 64
 """Lists that a query looks into."""
 _ROWS_OF_A_LIST = 39
-"""FAISS asks for so many rows to find each centre by."""
+"""Rows that FAISS asks for to find each centre."""
 _QUERIES = 8_192
 _SPARE = 4
 """Candidates beyond k: half precision may change the order of near ones, which exact scores put right."""
@@ -41,7 +41,7 @@ _SPARE = 4
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """How the search looks into the lists: what goes on from a checkpoint must look alike."""
+    """Options of the search in lists; a resumed search must have the same."""
 
     probes: int
 
@@ -63,26 +63,26 @@ def approximate_neighbours(
     Parameters
     ----------
     source, target, k
-        As in `nearest_neighbours`.
+        Arguments of `nearest_neighbours`.
     probes
         Lists that each query looks into: the more, the fewer neighbours are missed, and the longer it takes.
     memory
         Bytes that the larger index may take.
     checkpoint
-        Where the search keeps what it has found, and goes on from; the lists are made again.
+        File that the search keeps its state in, and resumes from; the lists are made again.
     advance
         Called with the number of queries done, of both directions.
 
     Returns
     -------
     forward, backward : Neighbours
-        As `nearest_neighbours` gives them. A query whose lists hold fewer than ``k`` rows has, in the places left,
-        the cosine and position of its last neighbour that was found.
+        Neighbours, as `nearest_neighbours` returns them. A query whose lists hold fewer than ``k`` rows has, in
+        the places left, the cosine and position of its last neighbour that was found.
 
     Raises
     ------
     InputError
-        As `nearest_neighbours`, and if ``faiss`` is not installed.
+        As for `nearest_neighbours`, and if ``faiss`` is not installed.
     """
     check_neighbourhood(k)
     check_widths(source, target)
@@ -159,7 +159,7 @@ def _index(faiss: Any, rows: Distinct, probes: int) -> Any:
 
 
 def _search(index: Any, queries: Distinct, candidates: Distinct, some: slice, k: int) -> tuple[Any, Any]:
-    """Give cosine and position of the k best that are found, (queries, k) each."""
+    """Return cosine and position of the k best that are found, (queries, k) each."""
     unit = queries.unit(some.start, some.stop)
     _, near = index.search(unit, k + _SPARE)
     # A list may be short of candidates: FAISS says -1 then.

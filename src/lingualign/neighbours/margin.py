@@ -37,18 +37,18 @@ def margin_scores(
     theirs
         The same of y.
     margin
-        Which of the three.
+        One of the three.
 
     Returns
     -------
     ndarray of float64
-        Of the shape that the three arguments broadcast to. A ratio 0 / 0 comes from zero vectors: there is no
+        Scores of the shape that the three arguments broadcast to. A ratio 0 / 0 comes from zero vectors: there is no
         evidence, and it is -inf.
 
     Raises
     ------
     InputError
-        If ``margin`` is none of the three.
+        If ``margin`` is unknown.
 
     References
     ----------
@@ -113,13 +113,13 @@ def retrieve(
     Parameters
     ----------
     forward, backward
-        Of the sources among the targets and the other way round, as `nearest_neighbours` gives them.
+        Neighbours of the sources among the targets and the other way round, as `nearest_neighbours` returns them.
     margin
         See `lingualign.neighbours.margin_scores`.
     retrieval
-        Which of the four.
+        One of the four.
     candidates
-        Whether to take every neighbour and not only the best; ``max`` then takes those of either direction.
+        True to take every neighbour and not only the best; ``max`` then takes those of either direction.
 
     Raises
     ------
@@ -211,14 +211,14 @@ class Calibration:
 
     @property
     def best(self) -> int:
-        """Where F1 is highest; of equals the highest threshold."""
+        """Position of the highest F1; of equals the highest threshold."""
         return int(self.f1.argmax())
 
 
 def judge(
     pairs: Pairs, gold_source: npt.NDArray[np.int64], gold_target: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.bool_], int]:
-    """Tell for each pair whether it is a known one, and how many different known ones there are."""
+    """Return for each pair whether it is a known one, and the number of different known ones."""
     width = int(max([*pairs.target, *gold_target], default=0)) + 1
     gold = np.unique(gold_source * width + gold_target)
     return np.isin(pairs.source * width + pairs.target, gold), len(gold)
@@ -227,7 +227,7 @@ def judge(
 def thresholds(
     pairs: Pairs, gold_source: npt.NDArray[np.int64], gold_target: npt.NDArray[np.int64]
 ) -> Calibration:
-    """Count what each threshold finds; every pair that is no known one counts as wrong.
+    """Count what each threshold finds; every pair that is not a known one counts as wrong.
 
     Parameters
     ----------

@@ -36,15 +36,15 @@ TILE_COLUMNS = 2_048
 """A tile of 8 MiB in single precision: large enough for a fast product, small enough for the processor's cache."""
 HALF_TILE = 2
 GPU_TILE = 16
-"""In bf16, and on a GPU, a tile has up to so many times as many rows, and columns: its product is done so soon that
-what a step costs beside would show."""
+"""In bf16, and on a GPU, the largest tile has this many times as many rows, and columns: its product is so fast that
+the other costs of a step would show."""
 MEMORY = 1 << 30
 
 _BLOCKS_PER_WORKER = 8
-"""Tiles for each worker: so many that all end at about the same time, and that little is lost with one."""
+"""Tiles for each worker: enough that all end at about the same time, and that little is lost with one."""
 
 _MOST_ROWS = 1 << 22
-"""Of a block: what is lost with a worker is some hours of one processor."""
+"""Rows of a block: a lost worker costs some hours of one processor at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Neighbours:
 
 
 def check_widths(source: Rows, target: Rows) -> None:
-    """Refuse two sides that cannot be multiplied."""
+    """Raise InputError for two sides of different widths."""
     if source.shape[1] != target.shape[1]:
         raise InputError(
             f"source vectors have {source.shape[1]} dimensions, target vectors {target.shape[1]}: "
@@ -93,20 +93,20 @@ def nearest_neighbours(
     memory
         Bytes to stay within, beside the vectors themselves and the outcome.
     precision
-        Of the matrix product: ``fp32``, ``bf16``, or ``auto`` for bf16 where the device has instructions
-        for it. It moves the time, not the outcome.
+        Precision of the matrix product: ``fp32``, ``bf16``, or ``auto`` for bf16 where the device has instructions
+        for it. It affects speed only, never the result.
     device
-        Where the products are computed, such as ``cuda:1``: on CUDA or the processor. None takes a GPU if there is
-        one. Nor does it move the outcome.
+        Device of the products, such as ``cuda:1``: on CUDA or the processor. None takes a GPU if there is
+        one. It affects speed only.
     checkpoint
-        Where the search keeps how far it is, and goes on from.
+        File that the search keeps its state in, and resumes from.
     advance
         Called with the number of products done; one that serves both its rows counts as two.
 
     Returns
     -------
     forward, backward : Neighbours
-        Of the source rows among the target's, (n, min(k, m)), and the other way round, (m, min(k, n)).
+        Neighbours of the source rows among the target's, (n, min(k, m)), and the other way round, (m, min(k, n)).
 
     Raises
     ------
@@ -135,7 +135,7 @@ def nearest_neighbours(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the table of all products is cut: panels of rows, and tiles within them."""
+    """Sizes of the parts that the table of all products is cut into: panels of rows, and tiles within them."""
 
     panel: int
     rows: int
@@ -143,7 +143,7 @@ class Plan:
 
 
 def tile_times(precision: Precision, device: str) -> int:
-    """Choose how many times as many rows, and columns, the largest tile has."""
+    """Choose the factor by which the largest tile has more rows, and columns, than the smallest."""
     import torch
 
     from lingualign.embedding.encode import resolve_precision
@@ -154,7 +154,7 @@ def tile_times(precision: Precision, device: str) -> int:
 
 
 def plan_search(sources: int, targets: int, width: int, k: int, memory: int, times: int = 1) -> Plan:
-    """Choose the tiles: as many source rows at once as fit, for target rows are read anew for each panel.
+    """Choose the tiles: as many source rows at once as fit, since target rows are read anew for each panel.
 
     The largest tiles have ``times`` as many rows, and columns, as the smallest.
 
@@ -177,7 +177,7 @@ def plan_search(sources: int, targets: int, width: int, k: int, memory: int, tim
 
 
 def least_memory(sources: int, targets: int, width: int, k: int, times: int = 1) -> int:
-    """Give the bytes that a search takes at least, with tiles of ``times`` as many rows, and columns."""
+    """Return the bytes that a search takes at least, with tiles of ``times`` as many rows, and columns."""
     rows, columns = _tile(sources, targets, times)
     kept = (sources + targets) * (12 * k + 24)
     # The tile with its maxima, and at worst every score of it nominated; a block of targets in two precisions.
@@ -292,7 +292,7 @@ def restore(
     candidates: Distinct,
     k: int,
 ) -> Neighbours:
-    """Give back the copies of rows that were searched once: (distinct, k) in, (n, k) out."""
+    """Restore the copies of rows that were searched once: (distinct, k) in, (n, k) out."""
     k = min(k, len(candidates.place))
     if not index.size:
         shape = (len(queries.place), k)
@@ -329,7 +329,7 @@ class BestSoFar:
     Parameters
     ----------
     queries, candidates
-        How many there are in all.
+        Number of queries and of candidates in all.
     k
         Neighbours of each query; at most as many as there are candidates.
     """
@@ -365,5 +365,5 @@ class BestSoFar:
 
     @property
     def neighbours(self) -> Neighbours:
-        """What was found, once all blocks were added."""
+        """Neighbours found, once all blocks were added."""
         return Neighbours(self._cosine, self._index)

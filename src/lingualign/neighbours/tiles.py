@@ -49,7 +49,7 @@ class Block:
     error: torch.Tensor
     """(n,) float32, a bound on the distance of the two"""
     worst_error: torch.Tensor
-    """Of all rows"""
+    """Largest error of all rows"""
 
     def __len__(self) -> int:
         return len(self.unit)
@@ -63,11 +63,11 @@ class Products:
     precision
         ``fp32``, ``bf16``, or ``auto`` for bf16 where the device has instructions for it.
     device
-        Of torch.
+        Device of torch.
     rows, columns
-        Of the largest tile.
+        Size of the largest tile.
     width
-        Of the vectors.
+        Width of the vectors.
     """
 
     def __init__(self, precision: Precision, device: str, rows: int, columns: int, width: int) -> None:
@@ -142,7 +142,7 @@ class ProductTile:
         worst
             (rows,) or (columns,), the exact k-th best score known so far, -inf where there are fewer.
         k
-            How many are sought.
+            Number of scores sought.
 
         Returns
         -------
@@ -188,7 +188,7 @@ class ProductTile:
         return self._scores.view(group, rows // group, columns).amax(0)
 
     def _kth(self, maxima: torch.Tensor, axis: int, k: int) -> torch.Tensor:
-        """Give what the k-th largest maximum was at least before it was rounded; -inf where that is hidden."""
+        """Return a lower bound of the k-th largest maximum before it was rounded; -inf where that is hidden."""
         keys = maxima.topk(k, dim=1 - axis, sorted=False).values.amin(1 - axis)
         if self._sorted:
             _flip(keys)
@@ -200,7 +200,7 @@ class ProductTile:
         return kth if self._sorted else kth.masked_fill(kth <= 0, -torch.inf)
 
     def _hides(self, floor: torch.Tensor) -> bool:
-        """Tell whether negative scores may count that do not sort rightly yet: by their bits, -1 is the largest."""
+        """Return whether negative scores may count that do not sort rightly yet: by their bits, -1 is the largest."""
         return not self._sorted and bool((floor <= 0).any())
 
     def _sort(self) -> None:

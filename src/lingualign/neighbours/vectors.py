@@ -17,14 +17,14 @@ _BLOCK_PAIRS = 64  # in double precision they stay in the processor's cache
 
 
 class Rows(Protocol):
-    """What is searched: an array, one mapped from disk, or anything else that gives some rows at a time."""
+    """Rows to search: an array, one mapped from disk, or anything else that returns some rows at a time."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Rows and width, (n, d)."""
 
     def __getitem__(self, rows: Any, /) -> npt.NDArray[Any]:
-        """Give the rows of a slice, or of an array of positions."""
+        """Return the rows of a slice, or of an array of positions."""
 
 
 def unit_rows(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -73,15 +73,15 @@ class Distinct:
 
     @property
     def repeated(self) -> bool:
-        """Whether any row occurs twice."""
+        """True if any row occurs twice."""
         return len(self.first) < len(self.place)
 
     def unit(self, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Give some of the distinct rows, scaled to length 1."""
+        """Return some of the distinct rows, scaled to length 1."""
         return unit_rows(self.rows[self.first[start:stop]] if self.repeated else self.rows[start:stop])
 
     def taken(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Give chosen ones of the distinct rows, scaled to length 1."""
+        """Return chosen ones of the distinct rows, scaled to length 1."""
         return unit_rows(self.rows[self.first[chosen]])
 
 

@@ -41,7 +41,7 @@ def print_calibration(calibration: Calibration) -> None:
 
 
 def check_plot(path: Path, *, overwrite: bool) -> None:
-    """Refuse a plot that could not be written, before any work.
+    """Raise InputError, before any work, for a plot that could not be written.
 
     Raises
     ------

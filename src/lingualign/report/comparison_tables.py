@@ -45,7 +45,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     comparison
         In the form of ``comparison.json``.
     console
-        Where to; by default the terminal.
+        Console to print on; by default the terminal.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -104,18 +104,18 @@ def save_comparison(comparison: Comparison, path: str | Path) -> None:
 
 
 def check_comparison_file(path: str | Path) -> None:
-    """Refuse a file whose ending names no form of a comparison."""
+    """Raise InputError for a file whose ending names no form of a comparison."""
     if Path(path).suffix.lower() not in _WRITERS:
         raise InputError(f"--output {str(path)!r}: expected a file ending in {', '.join(_WRITERS)}")
 
 
 def comparison_json(comparison: Comparison) -> str:
-    """Give the whole comparison as JSON."""
+    """Return the whole comparison as JSON."""
     return json.dumps(comparison, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """Give the figures as a Markdown table, the best of a row in bold, and the verdicts under it."""
+    """Return the figures as a Markdown table, the best of a row in bold, and the verdicts under it."""
     labels = list(comparison["models"])
     rows = [["on", "rows", *map(_markdown, labels)], ["---", *["---:"] * (1 + len(labels))]]
     for figure in comparison["figures"]:
@@ -134,7 +134,7 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def comparison_latex(comparison: Comparison) -> str:
-    """Give the figures as a LaTeX table for the packages booktabs and graphicx, the verdicts as comments above it.
+    """Return the figures as a LaTeX table for the packages booktabs and graphicx, the verdicts as comments above it.
 
     One that is wider than the line is scaled down to it. Signs that LaTeX takes for its own are shown as they are;
     scripts other than Latin need an engine and a font that have them.
@@ -187,7 +187,7 @@ def _latex(text: str) -> str:
 
 
 def _latex_cell(figure: ComparedFigure, label: str) -> str:
-    """Give a figure, its mark beside the column, so that the digits stay under each other."""
+    """Format a figure, its mark beside the column, so that the digits stay under each other."""
     shown = _latex(cell(figure, label)).replace(rf" {_LATEX[LEVEL_MARK]}", rf"\rlap{{ {_LATEX[LEVEL_MARK]}}}")
     return rf"\textbf{{{shown}}}" if label == figure["best"] else shown
 

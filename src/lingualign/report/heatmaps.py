@@ -30,7 +30,7 @@ ROWS = 16
 
 
 def check_heatmaps() -> None:
-    """Refuse, before any work, to draw without matplotlib."""
+    """Raise InputError, before any work, if matplotlib is not installed."""
     if find_spec("matplotlib") is None:
         raise InputError("heatmaps need the package matplotlib: pip install 'lingualign[plots]'")
 
@@ -48,7 +48,7 @@ def similarity_matrices(
     Parameters
     ----------
     student, teacher
-        As `lingualign.embedding.encoders.open_encoder` gives them.
+        Encoders, as `lingualign.embedding.encoders.open_encoder` returns them.
     anchors, others
         The sentences x, in the teacher's language, and their translations y.
     kept

@@ -34,7 +34,7 @@ def model_card(
     validation
         Validation accuracies by name, in [0, 1].
     scores
-        What `lingualign.evaluation.evaluate` returned, if the model was scored.
+        Scores, as `lingualign.evaluation.evaluate` returns them, if the model was scored.
     method
         Sentence about student, teacher and loss; left out where empty.
     """

@@ -40,12 +40,12 @@ _HEIGHT, _BAR_WIDTH, _GAP = 90, 12, 4
 
 
 def comparison_page(comparison: Comparison) -> str:
-    """Give a comparison as a page, for light and dark screens.
+    """Return a comparison as a page, for light and dark screens.
 
     Parameters
     ----------
     comparison
-        What `lingualign.evaluation.compare` returned.
+        Comparison, as `lingualign.evaluation.compare` returns it.
     """
     return fill(
         "comparison.html",
@@ -125,7 +125,7 @@ def _test_table(comparison: Comparison) -> str:
 
 
 def _effect(found: Difference, name: str, size: float | None) -> str:
-    """Tell the size of an effect, or how many outcomes only one of two models has right."""
+    """Show the size of an effect, or the number of outcomes that only one of two models has right."""
     if name in ("only_a", "only_b"):
         return f"only {escape(found['a' if name == 'only_a' else 'b'])}: {size:,}"
     told = name.replace("cohens", "Cohen's").replace("_", " ")
@@ -273,7 +273,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _colour(labels: Sequence[str], label: str) -> str:
-    """Give a model's colour; a quiet one where there is no model."""
+    """Return a model's colour; a quiet one where there is no model."""
     return _COLOURS[labels.index(label) % len(_COLOURS)] if label in labels else "var(--quiet)"
 
 

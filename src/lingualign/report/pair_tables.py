@@ -90,9 +90,9 @@ def print_pair_counts(counts: Mapping[CorpusPair, int], console: Console | None 
     Parameters
     ----------
     counts
-        Of `pair_counts`, or any with these keys.
+        Counts of `pair_counts`, or any with these keys.
     console
-        Standard output by default.
+        Console to print on; standard output by default.
     """
     from rich import box
     from rich.console import Console

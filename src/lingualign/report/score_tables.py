@@ -22,7 +22,7 @@ SPACE_FIGURES = {
     "language": "language_identifiability",
     "hubness": "hubness",
 }
-"""What people call the figures of a space, and their keys."""
+"""Names of the figures of a space in tables, and their keys."""
 
 
 def print_scores(scores: dict[str, Any], console: Console | None = None) -> None:
@@ -33,7 +33,7 @@ def print_scores(scores: dict[str, Any], console: Console | None = None) -> None
     scores
         In the form of ``scores.json``.
     console
-        Where to; by default the terminal.
+        Console to print on; by default the terminal.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -53,14 +53,14 @@ def print_scores(scores: dict[str, Any], console: Console | None = None) -> None
 
 
 def print_gain(before: dict[str, Any], after: dict[str, Any], console: Console) -> None:
-    """Print what training has changed: the figure that each suite is known by, before and after.
+    """Print the gain of training: the figure that each suite is known by, before and after.
 
     Parameters
     ----------
     before, after
-        What `evaluate` returned for the same suites, without training and with it.
+        Scores of the same suites, as `evaluate` returns them, without training and with it.
     console
-        Where to.
+        Console to print on.
     """
     from rich.text import Text
 
@@ -131,7 +131,7 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
 
 
 def _columns(kind: Kind) -> dict[str, str]:
-    """Give the headings of a kind's table and the keys of their figures, an interval after what suites are known by."""
+    """Return the headings of a kind's table and the keys of their figures."""
     columns = {}
     for name, metric in METRICS.items():
         if kind in metric.shown:

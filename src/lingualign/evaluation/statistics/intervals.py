@@ -41,7 +41,7 @@ _ROUNDING = 1e-24
 
 
 def wilson(successes: float, n: float, freedom: float = math.inf) -> Interval:
-    """Give Wilson's score interval of a proportion, which stays sensible at 0% and 100%.
+    """Return Wilson's score interval of a proportion, which stays sensible at 0% and 100%.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def wilson(successes: float, n: float, freedom: float = math.inf) -> Interval:
 
 
 def t_quantile(freedom: float) -> float:
-    """Give the 97.5th percentile of Student's t with so many degrees of freedom; of the normal one for infinity."""
+    """Return the 97.5th percentile of Student's t; of the normal distribution for infinite degrees of freedom."""
     from scipy.special import ndtri, stdtrit
 
     level = (1 + CONFIDENCE) / 2
@@ -73,14 +73,14 @@ def t_quantile(freedom: float) -> float:
 
 
 def t_p(ratio: float, freedom: float) -> float:
-    """Give the two-sided p-value of a difference that is so many times its standard error, by Student's t."""
+    """Return the two-sided p-value of a difference by Student's t, from its ratio to its standard error."""
     from scipy.special import stdtr
 
     return float(2 * stdtr(freedom, -abs(ratio)))
 
 
 def jackknife_interval(value: float, left_out: npt.ArrayLike) -> Interval:
-    """Give the interval of a figure, by Student's t, from what it is without each row or group of rows.
+    """Return the interval of a figure, by Student's t, from what it is without each row or group of rows.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _none() -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Influence:
-    """What the rows of a test set contribute to a figure, in units of the figure.
+    """Contributions of the rows of a test set to a figure, in units of the figure.
 
     Attributes
     ----------
@@ -161,7 +161,7 @@ class Influence:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """How far a figure is known."""
+    """Error of a figure."""
 
     variance: float
     """Variance of the figure."""
@@ -172,13 +172,13 @@ class Error:
 
 
 def _freedom(variance: float, parts: npt.NDArray[np.float64], rows: int) -> float:
-    """Give the degrees of freedom of a variance that is a sum of parts: twice its square over its own variance."""
+    """Return the degrees of freedom of a variance that is a sum of parts: twice its square over its own variance."""
     fourth = float(parts @ parts)
     return min(rows - 1, max(1.0, 2 * variance**2 / fourth)) if fourth > 0 else rows - 1
 
 
 def combine(influences: Sequence[Influence], weights: Sequence[float]) -> Influence:
-    """Give the influence on a weighted sum of figures over the same rows."""
+    """Return the influence on a weighted sum of figures over the same rows."""
     rows = max(len(influence.own) for influence in influences)
     own = np.zeros(rows)
     for influence, weight in zip(influences, weights, strict=True):
@@ -193,10 +193,10 @@ def combine(influences: Sequence[Influence], weights: Sequence[float]) -> Influe
 
 
 def combine_sets(sets: Sequence[dict[int, Influence]], weights: Sequence[float]) -> dict[int, Influence]:
-    """Give the influence on a weighted sum of figures, each over one or more sets of rows, by their number of rows.
+    """Return the influence on a weighted sum of figures, each over one or more sets of rows, by their number of rows.
 
-    Sets of as many rows count as the same rows in other languages, which stand or fall together. The covariance between
-    sets of unrelated rows that happen to be as many is nil but for noise.
+    Sets with the same number of rows count as the same rows in other languages, which stand or fall together. Unrelated
+    sets that happen to have the same number of rows have a covariance of zero but for noise.
     """
     return {
         rows: combine(
@@ -208,7 +208,7 @@ def combine_sets(sets: Sequence[dict[int, Influence]], weights: Sequence[float])
 
 
 def error_of_sets(sets: dict[int, Influence]) -> Error:
-    """Give the error of a figure over several sets of rows, which are independent of each other."""
+    """Return the error of a figure over several sets of rows, which are independent of each other."""
     errors = [influence.error for influence in sets.values()]
     variances = [error.variance for error in errors]
     return Error(
@@ -219,7 +219,7 @@ def error_of_sets(sets: dict[int, Influence]) -> Error:
 
 
 def pooled_freedom(variances: Sequence[float], freedoms: Sequence[float]) -> float:
-    """Give the degrees of freedom of a sum of independent variances.
+    """Return the degrees of freedom of a sum of independent variances.
 
     References
     ----------
@@ -230,7 +230,7 @@ def pooled_freedom(variances: Sequence[float], freedoms: Sequence[float]) -> flo
 
 
 def rate_interval(rate: float, error: Error, rows: int) -> Interval:
-    """Give the 95% interval of a rate in [0, 1]: Wilson's, for as many independent outcomes as have the rate's error.
+    """Return the 95% interval of a rate in [0, 1]: Wilson's, for the number of independent outcomes of the same error.
 
     Where no outcome differs from another there is no error to be seen, and ``rows`` stand in for that number. Away from
     the nearer end, 0 or 1, the variance is let grow as that of ``rows`` outcomes at least: the few that were seen to
@@ -252,7 +252,7 @@ def rate_interval(rate: float, error: Error, rows: int) -> Interval:
 
 
 def correlation_interval(correlation: float, error: Error) -> Interval:
-    """Give the 95% interval of a correlation, by Student's t on the scale of its inverse hyperbolic tangent.
+    """Return the 95% interval of a correlation, by Student's t on the scale of its inverse hyperbolic tangent.
 
     References
     ----------
@@ -268,7 +268,7 @@ def correlation_interval(correlation: float, error: Error) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class SeedError:
-    """How far the mean over a few seeds lies from the mean over all."""
+    """Error of the mean over a few seeds, taken for the mean over all."""
 
     variance: float
     """Variance of the mean, by the spread of the seeds' figures on the rows at hand."""
@@ -279,7 +279,7 @@ class SeedError:
 
 
 def seed_error(figures: Sequence[float], influences: Sequence[dict[int, Influence]]) -> SeedError:
-    """Give the error that comes of taking a few seeds for all.
+    """Return the error that comes of taking a few seeds for all.
 
     The spread of the seeds' figures holds what other rows would have changed for one seed and not for another. The
     error over rows holds it too, so that it is told apart here, to be counted once.

@@ -32,7 +32,7 @@ _BLOCK = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """What decides between two models: the outcomes on which they differ."""
+    """Outcomes on which two models differ, and what they say."""
 
     only_a: int
     """Outcomes that A has right and B wrong."""
@@ -65,14 +65,14 @@ def mcnemar(a: npt.ArrayLike, b: npt.ArrayLike) -> McNemar:
 def permuted_f1_differences(
     a: npt.ArrayLike, b: npt.ArrayLike, wanted: npt.ArrayLike
 ) -> npt.NDArray[np.float64]:
-    """Give the difference of two models' F1 of mined pairs under each permutation.
+    """Return the difference of two models' F1 of mined pairs under each permutation.
 
     Parameters
     ----------
     a, b
-        (n, 2) of each model: how many pairs it mined right for a sentence, and how many it mined for it.
+        (n, 2) of each model: number of pairs mined right for a sentence, and number of pairs mined for it.
     wanted
-        (n,), how many pairs the sentence has. Their sum is above 0.
+        (n,), number of pairs of the sentence. The sum is above 0.
 
     Returns
     -------
@@ -93,10 +93,10 @@ def permuted_f1_differences(
 def permuted_spearman_differences(
     a: npt.ArrayLike, b: npt.ArrayLike, gold: npt.ArrayLike
 ) -> npt.NDArray[np.float64]:
-    """Give the difference of two models' Spearman correlations with people's scores under each permutation.
+    """Return the difference of two models' Spearman correlations with people's scores under each permutation.
 
-    What changes places are the midranks of a model's predictions, since its cosines may have another scale than the
-    other's; a permuted column is correlated as it is, without being ranked once more.
+    The midranks of a model's predictions change places, since its cosines may have another scale than the other's; a
+    permuted column is correlated as it is, without being ranked once more.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def permuted_spearman_differences(
 
 
 def permutation_p(observed: float, null: npt.NDArray[np.float64]) -> float:
-    """Give the two-sided p-value of an observation, which itself counts as one of the permutations.
+    """Return the two-sided p-value of an observation, which itself counts as one of the permutations.
 
     References
     ----------
@@ -138,7 +138,7 @@ def permutation_p(observed: float, null: npt.NDArray[np.float64]) -> float:
 
 
 def _swaps(n: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Give, in blocks, which of n rows change places in each permutation: (b, n), each 0 or 1."""
+    """Yield, in blocks, which of n rows change places in each permutation: (b, n), each 0 or 1."""
     random = np.random.default_rng([SEED, n])
     step = max(1, _BLOCK // n)
     for start in range(0, PERMUTATIONS, step):
