@@ -42,11 +42,11 @@ class CosineFilter:
         self.model, self.least, self.prompt, self.precision = model, least, prompt, precision
 
     def __call__(self, pairs: pa.Table) -> NDArray[np.bool_]:
-        """Say which pairs to drop."""
+        """Return which pairs to drop."""
         return np.asarray(self.cosines(pairs) < self.least, np.bool_)
 
     def cosines(self, pairs: pa.Table) -> NDArray[np.float32]:
-        """Give the cosine of each pair's sides, shape (pairs,)."""
+        """Return the cosine of each pair's sides, shape (pairs,)."""
         count = pairs.num_rows
         sentences = [*pairs["sentence1"].to_pylist(), *pairs["sentence2"].to_pylist()]
         vectors = encode(self.model, sentences, prompt=self.prompt, precision=self.precision)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @cache
 def has_onednn(dtype: torch.dtype = torch.float32) -> bool:
-    """Whether this build of torch and this processor have these products in a dtype, and they are right."""
+    """Return whether torch and this processor have oneDNN's products in a dtype, and these are right."""
     prepare_environment()
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
@@ -47,7 +47,7 @@ def has_onednn(dtype: torch.dtype = torch.float32) -> bool:
 
 
 def lay_out(weight: Tensor, rows: int) -> Tensor:
-    """Lay out a weight, (m, d), for inputs of about so many rows."""
+    """Lay out a weight, (m, d), for inputs of about ``rows`` rows."""
     laid_out: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
     return laid_out
 
@@ -69,7 +69,7 @@ _LONGEST = 128
 
 
 def cpu_kernels(model: torch.nn.Module, device: torch.device) -> AbstractContextManager[Any]:
-    """Give the context in which a model runs; it changes nothing where these kernels cannot be had.
+    """Return the context in which a model runs; it changes nothing where these kernels do not exist.
 
     The model's weights must not change within it, and no gradients are to be had of what is computed in it.
     """
@@ -96,7 +96,7 @@ class CpuKernels(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Give way to a kernel of ours, or do what was asked for."""
+        """Call a kernel of this module, or the function itself."""
         kwargs = kwargs or {}
         if func is functional.linear:
             return self._linear(*args, **kwargs)
@@ -160,7 +160,7 @@ Result = TypeVar("Result")
 
 
 def lanes_of(device: torch.device) -> int:
-    """Give how many batches are worked on at once."""
+    """Return the number of batches that are encoded at once."""
     return min(torch.get_num_threads(), _MOST) if device.type == "cpu" else 1
 
 

@@ -142,7 +142,7 @@ def encode_batches(
 
 
 def fast_bf16(device: torch.device) -> bool:
-    """Tell whether a device multiplies bf16 matrices faster than fp32 ones."""
+    """Return whether a device multiplies bf16 matrices faster than fp32 ones."""
     import torch
 
     if device.type == "cuda":
@@ -156,7 +156,7 @@ def fast_bf16(device: torch.device) -> bool:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["bf16", "fp32"]:
-    """Decide what ``auto`` means on a device; refuse an unknown precision."""
+    """Return what ``auto`` means on a device; raise InputError for an unknown precision."""
     if precision not in ("auto", "bf16", "fp32"):
         raise InputError(f"precision is {precision!r}: it must be 'auto', 'bf16' or 'fp32'")
     if precision == "auto":
@@ -178,7 +178,7 @@ def _autocast(device: torch.device, precision: Precision) -> AbstractContextMana
 
 
 def check_sentences(sentences: Sequence[str]) -> None:
-    """Refuse anything that is not a list of valid texts, naming the element."""
+    """Raise InputError, with the element, for anything that is not a list of valid texts."""
     if isinstance(sentences, str):
         raise InputError("sentences is a single text: give a list of texts, such as [text]")
     for row, sentence in enumerate(sentences):
@@ -195,7 +195,7 @@ def check_sentences(sentences: Sequence[str]) -> None:
 
 
 def refuse_not_finite(vectors: NDArray[np.float32], sentences: Sequence[str]) -> None:
-    """Refuse what damaged weights give, naming the first sentence they give it for."""
+    """Raise InputError, with the first sentence, for vectors that damaged weights give."""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         raise InputError(
@@ -338,7 +338,7 @@ def _cut(value: Any, rows: NDArray[np.int64], columns: slice, shape: torch.Size)
 def _forward_all(
     model: SentenceTransformer, groups: Iterator[list[_Batch]], normalize: bool, precision: Precision
 ) -> Iterator[list[tuple[NDArray[np.int64], NDArray[np.float32]]]]:
-    """Give the vectors of each group of batches, several batches at a time where that is faster."""
+    """Yield the vectors of each group of batches, several batches at a time where that is faster."""
     from lingualign.embedding.cpu import CpuKernels, cpu_kernels, in_lanes, lanes_of
 
     precision = resolve_precision(precision, model.device)

@@ -35,7 +35,7 @@ _DEEPEST = 64
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a folder with what only looks like a file, or with a tokenizer that makes text explode.
+    """Check that a folder holds regular files, and no tokenizer that makes text explode.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def bounded_configs(name: str) -> Iterator[None]:
 
 
 def check_tokenizer(where: str, described: Any) -> None:
-    """Refuse a tokenizer of the package tokenizers that makes text longer without measure.
+    """Check that a tokenizer of the package tokenizers does not make text longer without measure.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ def digest_of(
     truncate_dim: int | None,
     tensors: Mapping[str, Tensor],
 ) -> str:
-    """Give the `fingerprint` of a model from its parts."""
+    """Compute the `fingerprint` of a model from its parts."""
     digest = hashlib.sha256()
     described = {
         "modules": modules,
@@ -157,7 +157,7 @@ def set_prompt(model: SentenceTransformer, prompt: str | None) -> None:
 
 
 def has_modules(name: str) -> bool:
-    """Whether a model is one of sentence-transformers, whose modules.json says how its vectors are made.
+    """Return whether a model is one of sentence-transformers: modules.json says how its vectors are made.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def _check_downloaded_tokenizer(name: str, model: SentenceTransformer) -> None:
 
 
 def allow_padding(model: SentenceTransformer) -> None:
-    """Let a special token stand for the padding in each tokenizer of a model that has no token for it.
+    """Make a special token the padding of each tokenizer that has no token for it.
 
     Padding is masked, so which token it is does not change a vector.
 
@@ -271,7 +271,7 @@ def _stand_in(tokenizer: PreTrainedTokenizerBase, configured: int | None) -> str
 
 
 def check_device(device: str | None) -> None:
-    """Refuse a device that torch does not know or does not find, before any weight is read."""
+    """Raise InputError, before any weight is read, for a device that torch does not know or find."""
     import torch
 
     if device is None:

@@ -79,7 +79,7 @@ class Corpus:
         return lines, np.cumsum(self.lines_held) - self.lines_held
 
     def lines_of(self, chosen: npt.NDArray[np.int64]) -> pa.Array:
-        """Give the numbers of the lines that each chosen sentence stands on, from 1: lists of int64."""
+        """Return the numbers of the lines of each chosen sentence, from 1: lists of int64."""
         lines, begins = self._lines_by_sentence
         counts = self.lines_held[chosen]
         offsets = np.concatenate([[0], np.cumsum(counts)])
@@ -125,6 +125,6 @@ def encode_chunks(
 
 
 def check_filled(corpus: Corpus, name: str) -> None:
-    """Refuse a side without a sentence."""
+    """Raise InputError for a side without a sentence."""
     if not len(corpus.sentences):
         raise InputError(f"{name}: there is nothing to match in it, for all of its lines are blank")

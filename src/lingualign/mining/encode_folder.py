@@ -90,13 +90,13 @@ class EncodeJob:
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """The task of telling what the vectors depend on."""
+    """The task of finding what the vectors depend on."""
 
     size = 0
     holds = None
 
     def run(self, encoder: TextEncoder, _: Callable[[int], None]) -> Encoder:
-        """Tell it."""
+        """Return it."""
         return encoder.encoder
 
     def __str__(self) -> str:

@@ -116,7 +116,7 @@ def encode_text(
 
 
 def check_engine(engine: Engine, model: str | SentenceTransformer) -> None:
-    """Refuse a loaded model where other processes would have to load it."""
+    """Raise InputError for a loaded model where other processes would have to load it."""
     if not isinstance(model, str) and not isinstance(engine, Here):
         raise InputError(
             f"engine {engine.name!r} needs a model that its workers can load: give its folder or hub id"
@@ -124,7 +124,7 @@ def check_engine(engine: Engine, model: str | SentenceTransformer) -> None:
 
 
 def check_shared(source: str, output: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Refuse what several calls cannot encode together.
+    """Check that several calls can encode a text together.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _check_kept(*, overwrite: bool) -> None:
 
 
 def check_readable_by_several(*sources: str) -> None:
-    """Refuse standard input, which is gone once it was read."""
+    """Raise InputError for standard input, which can be read only once."""
     if STANDARD_INPUT in sources:
         raise InputError("standard input cannot be read by several calls; give a file")
 
@@ -248,7 +248,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    """Refuse a folder with something else in it."""
+    """Raise InputError for a folder with something else in it."""
     if Manifest.read(folder) is not None:
         return
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))

@@ -49,7 +49,7 @@ class Encoder:
     precision: str
 
     def differs(self, other: Encoder) -> str | None:
-        """Say in what another encoder differs, in words; None if its vectors may be compared."""
+        """Describe how another encoder differs; None if its vectors may be compared."""
         if self.fingerprint != other.fingerprint:
             names = (
                 f"{self.model!r} and {other.model!r}" if self.model != other.model else f"both {self.model!r}"
@@ -68,7 +68,7 @@ class Shard:
     number: int
     rows: int
     text_sha256: str
-    """Of the sentences themselves, whatever file they came from: see `text_digest`."""
+    """Digest of the sentences themselves, whatever file they came from: see `text_digest`."""
     sentences_bytes: int
     sentences_sha256: str
     vectors_bytes: int
@@ -76,12 +76,12 @@ class Shard:
 
     # Made from the number and not read from the manifest, so that a manifest cannot point outside its folder.
     def files(self, folder: Path) -> tuple[Path, Path]:
-        """Give the files of the sentences (parquet) and of the vectors (float16, (rows, dimensions))."""
+        """Return the files of the sentences (parquet) and of the vectors (float16, (rows, dimensions))."""
         name = _name(self.number)
         return folder / f"{name}.sentences.parquet", folder / f"{name}.vectors.npy"
 
     def fault(self, folder: Path) -> str | None:
-        """Say what is wrong with the files, in words; None if they are what was written."""
+        """Describe what is wrong with the files; None if they are what was written."""
         written = (
             (self.sentences_bytes, self.sentences_sha256),
             (self.vectors_bytes, self.vectors_sha256),
@@ -243,7 +243,7 @@ class StackedRows:
         return count, self._arrays[0].shape[1]
 
     def between(self, start: int, stop: int) -> StackedRows:
-        """Give some rows that follow each other, without reading them."""
+        """Return some rows in a row, without reading them."""
         taken = np.arange(start, stop) if self._taken is None else self._taken[start:stop]
         return StackedRows(self._arrays, taken)
 
@@ -339,7 +339,7 @@ def map_vectors(folder: Path, manifest: Manifest) -> list[npt.NDArray[Any]]:
 
 
 def _allow_open_files(more: int) -> None:
-    """Raise this process's limit by so many files, as far as it may: what is mapped stays open."""
+    """Raise this process's limit by ``more`` files, as far as it may: what is mapped stays open."""
     try:
         import resource
     except ImportError:  # Windows, which has no such limit

@@ -251,7 +251,7 @@ def check_mining(
     *,
     overwrite: bool,
 ) -> None:
-    """Refuse what cannot be mined, before any work; the parameters are those of `mine_pairs`.
+    """Check, before any work, that texts can be mined; the parameters are those of `mine_pairs`.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def check_mining(
 
 
 def check_shared_mining(source: str, target: str, calibrate_on: str | None) -> None:
-    """Refuse, beside what `check_mining` does, what several calls cannot mine together.
+    """Check, beside what `check_mining` checks, that several calls can mine texts together.
 
     Raises
     ------

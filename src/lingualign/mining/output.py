@@ -69,7 +69,7 @@ def _of_sentences(pairs: Pairs, source: Corpus, target: Corpus) -> pa.Table:
 
 
 def _with_lines(pairs: Pairs, source: Corpus, target: Corpus) -> Iterator[pa.Table]:
-    """Give the table in pieces, for a sentence of many lines may stand in many pairs."""
+    """Yield the table in pieces, for a sentence of many lines may stand in many pairs."""
     lines = source.lines_held[pairs.source] + target.lines_held[pairs.target]
     piece = np.cumsum(lines) // _LINES_OF_A_PIECE
     for rows in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(piece)) + 1):

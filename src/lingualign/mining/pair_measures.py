@@ -151,7 +151,7 @@ _LOG_ODDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Of some pairs, (pairs,) each."""
+    """Measures of some pairs, (pairs,) each."""
 
     margin: Numbers
     length: Numbers
@@ -172,7 +172,7 @@ class Copies:
     """Measures of pairs of a corpus that were damaged, of each kind of damage those that it changes."""
 
     margin: Numbers
-    """Of pairs put together at random"""
+    """Margins of pairs put together at random"""
     half_target: tuple[Numbers, Numbers]
     """Length ratio, and how evenly half of the second side covers the first"""
     half_source: tuple[Numbers, Numbers]

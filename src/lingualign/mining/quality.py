@@ -59,7 +59,7 @@ class Side:
     """(pairs,), mean of the cosines of its nearest neighbours on the other side"""
 
     def vectors(self, rows: Places | slice) -> npt.NDArray[np.float32]:
-        """Give the vectors of some pairs' sentences, of length 1."""
+        """Return the vectors of some pairs' sentences, of length 1."""
         return unit_rows(self.corpus.vectors[self.place[rows]])
 
 
@@ -127,7 +127,7 @@ def score_pairs(
 
 
 def _groups(table: pa.Table) -> Iterator[tuple[Places, Places]]:
-    """Give the pairs of each two languages, with those that they are judged by."""
+    """Yield the pairs of each two languages, with those that they are judged by."""
     everything = np.arange(table.num_rows)
     few = []
     for one, first in rows_of_languages(table["lang1"]):

@@ -66,7 +66,7 @@ def read_sentences(source: str, column: str | None = None) -> Iterator[list[str]
 
 
 def check_source(source: str) -> None:
-    """Refuse a source that is neither a file, nor a hub data set, nor standard input."""
+    """Raise InputError for a source that is not a file, a hub data set or standard input."""
     if source == STANDARD_INPUT or Path(source).is_file():
         return
     if (dataset := hub_dataset(source)) is not None:

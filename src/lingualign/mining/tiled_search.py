@@ -163,7 +163,7 @@ class Tile:
         write_checked(self.path, self._head(), *parts)
 
     def _head(self) -> dict[str, Any]:
-        """Say what was searched: a file under the name of another tile does not count."""
+        """Describe what was searched: a file under the name of another tile does not count."""
         return {"search": self.key, "rows": [self.top, self.bottom], "columns": [self.left, self.right]}
 
     def __str__(self) -> str:

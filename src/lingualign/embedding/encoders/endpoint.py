@@ -45,7 +45,7 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 LONGEST_WAIT = 120.0
 LONGEST_ANSWER = 600.0
 _VECTOR_BYTES = 1 << 20
-"""Of the answer's text, for each sentence: a vector of 16,384 numbers takes a third of it."""
+"""Bytes of an answer's text for each sentence: a vector of 16,384 numbers takes a third of it."""
 _REASON_BYTES = 1 << 16
 _TRACE = 8
 """Characters of the key in a row that are taken for a part of it."""
@@ -132,7 +132,7 @@ class Endpoint:
 
     @property
     def fingerprint(self) -> str:
-        """Of address and model: what lies behind them cannot be seen."""
+        """Digest of address and model: what lies behind them cannot be seen."""
         return hashlib.sha256(f"{self._url}\n{self._model}".encode()).hexdigest()
 
     @cached_property
@@ -141,7 +141,7 @@ class Endpoint:
         return self._width or next(iter(self.batches(["."])))[1].shape[1]
 
     def describe(self) -> dict[str, Any]:
-        """Give the kind and who decided on the prompt."""
+        """Return the kind and who decided on the prompt."""
         return {"kind": "endpoint", "prompt_from": self._prompt_from}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -212,7 +212,7 @@ class Endpoint:
         return answer
 
     def _refused(self, response: httpx2.Response) -> None:
-        """Tell a failure that may pass from one that will not."""
+        """Raise the error of a failure that may pass, or of one that will not."""
         said = f"the server answered {response.status_code} {self._told(response.reason_phrase)}".rstrip()
         if response.status_code in _PASSING:
             try:
@@ -340,7 +340,7 @@ def _setting(variable: str) -> float | None:
 
 
 def _cut(sentences: Sequence[str]) -> Iterator[list[int]]:
-    """Cut into requests of at most so many sentences and characters."""
+    """Cut into requests of at most `BATCH_SENTENCES` sentences and `BATCH_CHARACTERS` characters."""
     rows: list[int] = []
     characters = 0
     for row, sentence in enumerate(sentences):

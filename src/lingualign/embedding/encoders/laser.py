@@ -34,7 +34,7 @@ _SPECIAL = {"<s>": START, "<pad>": PADDING, "</s>": END, "<unk>": UNKNOWN}
 _SINGLE_QUOTES = ("‘", "‚", "’")
 _CHUNK = 8_192
 _BATCH_TOKENS = 12_000
-"""Of a batch, padding included."""
+"""Tokens of a batch, padding included."""
 _CURE = "docs/evaluation.md says how to make it of LASER's published files"
 
 
@@ -80,16 +80,16 @@ class LaserEncoder:
 
     @property
     def dimensions(self) -> int:
-        """Of a vector."""
+        """Length of a vector."""
         return self._network.dimensions
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of both files."""
+        """Digest of both files."""
         return hashlib.sha256("\n".join(map(sha256_of, self._files)).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Give the kind and who decided on the prompt."""
+        """Return the kind and who decided on the prompt."""
         return {"kind": "laser", "prompt_from": self._prompt_from}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -227,7 +227,7 @@ class LaserTokenizer:
         self._dictionary = dictionary | _SPECIAL
 
     def __call__(self, texts: Sequence[str], **_: Any) -> dict[str, list[list[int]]]:
-        """Give the ids of each text under ``input_ids``, without the end that the encoder adds.
+        """Return the ids of each text under ``input_ids``, without the end that the encoder adds.
 
         Options of other tokenizers have no effect: there is no longest text.
         """

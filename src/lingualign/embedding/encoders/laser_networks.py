@@ -79,7 +79,7 @@ class Laser2(torch.nn.Module):
 
     @property
     def dimensions(self) -> int:
-        """Of both directions together."""
+        """Width of both directions together."""
         return self.lstm.hidden_size * (2 if self.lstm.bidirectional else 1)
 
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -166,7 +166,7 @@ class Laser3(torch.nn.Module):
 
 
 def sinusoids(count: int, width: int) -> torch.Tensor:
-    """Give the first positions' embeddings, (count, width): the sines of all frequencies, then their cosines."""
+    """Return the first positions' embeddings, (count, width): the sines of all frequencies, then their cosines."""
     half = width // 2
     frequencies = torch.exp(torch.arange(half) * -(math.log(10_000) / (half - 1)))
     angles = torch.arange(_FIRST, _FIRST + count)[:, None] * frequencies

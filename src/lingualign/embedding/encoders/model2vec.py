@@ -60,12 +60,12 @@ class Model2VecEncoder:
 
     @property
     def tokenizer(self) -> Any:
-        """Of the package tokenizers."""
+        """Tokenizer of the package tokenizers."""
         return self._model.tokenizer
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of tables, tokenizer and longest text."""
+        """Digest of tables, tokenizer and longest text."""
         digest = hashlib.sha256(json.dumps([self._model.tokenizer.to_str(), self._model.max_length]).encode())
         for table in (self._saved, self._model.weights, self._model.token_mapping):
             if table is not None:
@@ -74,7 +74,7 @@ class Model2VecEncoder:
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Give the kind and who decided on the prompt."""
+        """Return the kind and who decided on the prompt."""
         return {"kind": "model2vec", "prompt_from": self._prompt_from}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

@@ -42,18 +42,18 @@ class SentenceEncoder(Protocol):
 
     @property
     def precision(self) -> str:
-        """Of the arithmetic."""
+        """Precision of the arithmetic."""
 
     @property
     def dimensions(self) -> int:
-        """Of its vectors."""
+        """Length of its vectors."""
 
     @property
     def tokenizer(self) -> Any | None:
         """What cuts its sentences into tokens, where that can be looked at."""
 
     def describe(self) -> dict[str, Any]:
-        """Tell, as JSON can hold it, how vectors are made beside name, fingerprint, dimensions and prompt."""
+        """Describe for JSON how vectors are made, beside name, fingerprint, dimensions and prompt."""
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Encode distinct sentences: positions, each once, with their vectors of length 1."""
@@ -87,7 +87,7 @@ def encode_with(
 
 
 def check_batch(encoder: SentenceEncoder, batch: NDArray[np.float32], dimensions: int) -> None:
-    """Refuse vectors of another width than before, and what is no number.
+    """Check that vectors have the width of those before and are finite.
 
     Raises
     ------

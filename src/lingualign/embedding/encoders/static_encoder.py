@@ -88,7 +88,7 @@ class StaticEncoder:
         return int(self._table[:, : self._truncate_dim].shape[1])
 
     def describe(self) -> dict[str, Any]:
-        """Give the kind, which is that of the library's models, and who decided on the prompt."""
+        """Return the kind, which is that of the library's models, and who decided on the prompt."""
         return {"kind": "sentence-transformers", "prompt_from": self._prompt_from}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

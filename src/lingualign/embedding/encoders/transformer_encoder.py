@@ -57,7 +57,7 @@ class TransformerEncoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of weights, tokenizer and modules."""
+        """Digest of weights, tokenizer and modules."""
         return fingerprint(self.model)
 
     @cached_property
@@ -71,7 +71,7 @@ class TransformerEncoder:
         return self.model.tokenizer
 
     def describe(self) -> dict[str, Any]:
-        """Give the kind, who decided on the prompt and, if the model has one, the pooling."""
+        """Return the kind, who decided on the prompt and, if the model has one, the pooling."""
         described: dict[str, Any] = {"kind": "sentence-transformers", "prompt_from": self.prompt_from}
         names = {mode: name for name, mode in _POOLING_MODES.items()}
         for module in self.model:

@@ -70,11 +70,11 @@ class VectorFile:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the file's content."""
+        """Digest of the file's content."""
         return sha256_of(self.path)
 
     def describe(self) -> dict[str, Any]:
-        """Give the kind, where the prompt is from and, if the file tells, what model made the vectors."""
+        """Return the kind, the origin of the prompt and, if the file says so, the model that made the vectors."""
         known = {"encoded_by": self._encoded_by} if self._encoded_by else {}
         return {"kind": "vectors", "prompt_from": "model" if self.prompt else "none", **known}
 
@@ -113,7 +113,7 @@ class VectorFile:
 
 
 def is_vector_file(model: str) -> bool:
-    """Whether a name is that of a file of vectors, told by its columns."""
+    """Return whether a name is that of a file of vectors, by its columns."""
     if not model.endswith(".parquet") or not Path(model).is_file():
         return False
     try:

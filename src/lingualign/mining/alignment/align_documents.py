@@ -66,7 +66,7 @@ class Document:
             raise InputError(f"{name}: there is nothing to align in it, for all of its lines are blank")
 
     def runs(self, sentences: int) -> list[str]:
-        """Join every so many sentences in a row; a document that is shorter has no such run."""
+        """Join every ``sentences`` sentences in a row; a shorter document has no such run."""
         starts = range(len(self.sentences) - sentences + 1)
         return [joined(self.sentences[start : start + sentences]) for start in starts]
 

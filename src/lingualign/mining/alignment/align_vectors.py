@@ -232,7 +232,7 @@ def align_vectors(
 
 
 def check_skip(skip: float) -> None:
-    """Refuse what is no such cost."""
+    """Raise InputError for a cost below 0 or an infinite one."""
     if not 0 <= skip < math.inf:
         raise InputError(f"skip is {skip:g}; it must be a cost, at least 0, where a random link costs 1")
 

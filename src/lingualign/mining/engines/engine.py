@@ -27,7 +27,7 @@ class Task(Protocol):
 
     @property
     def size(self) -> int:
-        """How far it moves the progress bar."""
+        """Length by which it moves the progress bar."""
 
     @property
     def holds(self) -> Hashable:
@@ -73,7 +73,7 @@ class Workers(Protocol[TaskT_contra]):
 
 
 class Engine(Protocol):
-    """Gives workers."""
+    """A source of workers."""
 
     name: EngineName
 
@@ -88,7 +88,7 @@ class Engine(Protocol):
 
 
 def check_workers(workers: int | None) -> None:
-    """Refuse a number of workers that is none."""
+    """Raise InputError if workers < 1."""
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}; it must be a number of processes, at least 1")
 
@@ -106,7 +106,7 @@ class Part:
     of: int
 
     def takes(self, task: int) -> bool:
-        """Whether a task, numbered from 0, falls to it."""
+        """Return whether a task, numbered from 0, falls to it."""
         return task % self.of == self.number - 1
 
     def __str__(self) -> str:

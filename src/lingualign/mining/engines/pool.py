@@ -41,7 +41,7 @@ class Processes:
 
     @contextmanager
     def start(self, job: Job[TaskT]) -> Iterator[Workers[TaskT]]:
-        """Give workers, started as tasks come for them."""
+        """Yield workers, which start as tasks come for them."""
         gpus = _gpus() if job.gpu else 0
         workers = _Pool(job, self._workers or default_workers(processors(), gpus), gpus)
         try:
@@ -143,7 +143,7 @@ def _serve(line: Connection, job: Job[Any], device: str | None) -> None:
 
 
 def portable(error: Exception) -> Exception | Died:
-    """Give an error a form that another process can raise, with its trace as a note.
+    """Return an error in a form that another process can raise, with its trace as a note.
 
     One that is out of memory is as good as dead: what it holds is given back only with the process.
     """
@@ -168,7 +168,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _starting(threads: int) -> Iterator[None]:
-    """Let a process that is started here have that many threads, and leave Ctrl-C to this one."""
+    """Start processes with ``threads`` threads each, and without Ctrl-C, which this one handles."""
     settings = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)

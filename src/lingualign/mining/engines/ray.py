@@ -22,7 +22,7 @@ _ADDRESS = re.compile(r"(?:ray://)?(\[[0-9a-fA-F:]+\]|[^\s:/]+):(\d{1,5})")
 _PATIENCE = 5.0
 """Seconds for a cluster to answer."""
 _STORE_BYTES = 80 << 20
-"""Of the object store of a Ray that is started here: it holds the sentences that wait, vectors never."""
+"""Size of the object store of a Ray that is started here: it holds waiting sentences, never vectors."""
 # What opens an HTTP/2 connection, which gRPC speaks: RFC 9113, sections 3.4 and 6.5. The answer is such a frame, too.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _SETTINGS = 4
@@ -59,7 +59,7 @@ class Ray:
 
     @contextmanager
     def start(self, job: Job[TaskT]) -> Iterator[Workers[TaskT]]:
-        """Give actors, started as tasks come for them; a Ray that runs in this process already is taken as it is."""
+        """Yield actors, which start as tasks come for them; a Ray that runs in this process already is used."""
         import ray
 
         began = not ray.is_initialized()
@@ -96,7 +96,7 @@ class Ray:
 
 
 def check_address(address: str) -> None:
-    """Refuse an address where no cluster answers, which Ray itself would try for minutes.
+    """Check that a cluster answers at an address, which Ray itself would try for minutes.
 
     Raises
     ------
@@ -205,7 +205,7 @@ class _Actors:
 
 
 def threads_each(processors: list[int], workers: int) -> int:
-    """Choose the most threads with which so many workers fit on nodes; 0 if they do not with one each."""
+    """Return the most threads with which all workers fit on the nodes; 0 if they do not with one each."""
     threads = max(processors, default=0)
     while threads and sum(each // threads for each in processors) < workers:
         threads -= 1
