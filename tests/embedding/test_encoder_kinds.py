@@ -132,7 +132,7 @@ def test_kept_vectors_of_a_kind_that_is_on_disk_already_are_not_kept_twice(
 ) -> None:
     encoder = open_encoder("letters:x")
     encode_kept(encoder, ENGLISH, tmp_path / "kept")
-    assert list((tmp_path / "kept").rglob("*.vectors"))
+    assert list((tmp_path / "kept").rglob("manifest.json"))
     row = EncoderKind("letters:NAME", recognises=str.isalpha, open=Letters, keeps=False)
     monkeypatch.setitem(ENCODERS, "letters", row)
     encode_kept(encoder, ENGLISH, tmp_path / "none")
