@@ -33,7 +33,7 @@ FLOW = (
     "records",
     "hub",
     "languages",
-    "progress_lines",
+    "progress",
     "samples",
     "vectors",
     "pairs",

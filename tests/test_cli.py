@@ -198,6 +198,26 @@ def test_an_options_object_stands_for_its_fields_where_the_docstring_names_them(
         (["train", "--trainig.epochs", "3"], "unknown section 'trainig' (did you mean 'training'?)"),
         (["train", "--training.epochs"], "--training.epochs needs a value: a number"),
         (["train", "--loss.tcm", "perhaps"], "loss.tcm is 'perhaps'; it must be true or false"),
+        (
+            ["train", "--training.max_steps", "1e3"],
+            "training.max_steps is 1e3; it must be a whole number or null",
+        ),
+        (
+            ["train", "--training.early.patience", "3"],
+            "unknown section 'training.early' (did you mean 'training.",
+        ),
+        (
+            ["train", "--evaluate", "a", "--studnt.prompt=query: "],
+            "unknown section 'studnt' (did you mean 'student'",
+        ),
+        (
+            ["evaluate", "minilm", "--suite", "a", "--promt=query: "],
+            "unknown option 'promt' (did you mean 'prompt'",
+        ),
+        (
+            ["evaluate", "minilm", "--pooling", "1e-3"],
+            "pooling is 1e-3; it must be one of mean, cls, last or null",
+        ),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, message) -> None:
@@ -220,6 +240,14 @@ def test_a_mistake_on_the_command_line_is_one_line(capsys, arguments, message) -
         ({"loss": {"kind": "sof"}}, "loss.kind is 'sof'; it must be one of soft, hard, mse, ranking"),
         ({"loss": "soft"}, "loss is 'soft'; it must be a section with kind, label,"),
         ({"loss": None}, "loss is null; it must be a section with kind, label,"),
+        (
+            {"training": {"early_stopping": 3}},
+            "early_stopping is 3; it must be a section with metric, patience",
+        ),
+        ({"training": {1: 3}}, "unknown option 'training.1'"),
+        ({"pairs": {"sources": ""}}, "pairs.sources is ''; it must be a list, such as [a, b]"),
+        ({"pairs": {"sources": [SAMPLE, 1]}}, "pairs.sources is 1; it must be a list, such as [a, b]"),
+        ({"resume": "maybe"}, "resume is 'maybe'; it must be true or false"),
         ({"training": {"batch_size": 1.5}}, "training.batch_size is 1.5; it must be a whole number"),
         ({"training": {"batch_size": 1}}, "training.batch_size is 1; it must be at least 2"),
         (

@@ -81,10 +81,10 @@ def inspect_(data: DataConfig, output: str | None = None) -> None:
     """
     from pathlib import Path
 
-    from lingualign.embedding.progress import progress_bar
     from lingualign.files import write_atomically
     from lingualign.pairs import inspect_pairs, inspection_page, near_leak_filter, print_inspection
     from lingualign.pairs.leaks import Leaks, read_suites
+    from lingualign.progress import progress_bar
     from lingualign.report.pair_tables import print_skipped
 
     if output is not None:
@@ -128,9 +128,9 @@ def prepare(folder: str, data: DataConfig, overwrite: bool = False) -> None:
 
     import pyarrow as pa
 
-    from lingualign.embedding.progress import progress_bar
     from lingualign.pairs import near_leak_filter, prepare_shards, print_report
     from lingualign.pairs.cleaning import Reported
+    from lingualign.progress import progress_bar
 
     filters = _filters(data, _cosine_filter(data))
     told: Reported | None = None

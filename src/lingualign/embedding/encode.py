@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lingualign.embedding.models import allow_padding, prompt_of
-from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
+from lingualign.progress import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

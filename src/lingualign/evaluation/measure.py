@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingualign._version import __version__
-from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.evaluation.left_out import SEARCHED, find_retrieval, neighbourhood
 from lingualign.evaluation.outcomes import Mined, Outcomes, SuiteOutcomes, sentence_ids
@@ -27,6 +26,7 @@ from lingualign.neighbours import (
     thresholds,
     unit_rows,
 )
+from lingualign.progress import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from lingualign.embedding.options import ModelOptions
-from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.corpus import Corpus, encode_chunks
 from lingualign.mining.encode_folder import EncodeJob, TextEncoder
@@ -29,6 +28,7 @@ from lingualign.neighbours import (
 from lingualign.pairs.formats.writers import check_output, write_pairs
 from lingualign.pairs.leaks import blank
 from lingualign.pairs.sources import read_source
+from lingualign.progress import progress_bar
 
 if TYPE_CHECKING:
     import os

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lingualign.embedding.options import ModelOptions
-from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.hub import nearest_path
 from lingualign.mining.calibration import calibrate
@@ -45,6 +44,7 @@ from lingualign.neighbours.margin import retrieve
 from lingualign.neighbours.options import check_retrieval
 from lingualign.pairs.hub_datasets import check_on_hub, hub_dataset
 from lingualign.pairs.sources import read_source
+from lingualign.progress import progress_bar
 from lingualign.report.calibration_plot import check_plot, plot_calibration, print_calibration
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from lingualign.embedding.options import Precision
-from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.files import discard, file_damage, read_checked, write_checked
 from lingualign.mining.encoded_text import Manifest, StackedRows, map_vectors
@@ -22,6 +21,7 @@ from lingualign.mining.engines import Here
 from lingualign.mining.parts import SIDES, TILES, parts_of
 from lingualign.neighbours import Neighbours, nearest_neighbours
 from lingualign.neighbours.search import BestSoFar, block_rows, blocks, least_memory
+from lingualign.progress import progress_bar
 from lingualign.records import build_record
 from lingualign.vectors import write_array
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.files import taking_turns
+from lingualign.progress import progress_bar
 from lingualign.records import build_record
 from lingualign.vectors import FORMAT, NAME, StoredVectors, VectorManifest, keys_of
 

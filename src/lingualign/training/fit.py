@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
 from lingualign.embedding.encode import fast_bf16
-from lingualign.progress_lines import Lines, draws_bars
+from lingualign.progress import Lines, draws_bars
 from lingualign.training.distributed import agreed, any_process, is_first, process_count
 from lingualign.training.encoder_options import add_lora, gradient_checkpointing, layer_rates, merge_lora
 from lingualign.training.kinds import LOSSES, STUDENTS

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.progress import progress_bar
 from lingualign.neighbours import cosines, nearest_neighbours, unit_rows
+from lingualign.progress import progress_bar
 from lingualign.training.data import numbered
 
 if TYPE_CHECKING:

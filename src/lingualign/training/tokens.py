@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from lingualign.embedding.models import prompt_of
-from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
+from lingualign.progress import progress_bar
 from lingualign.training.token_files import Tokens, kept, tokens_name
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lingualign.embedding.progress import without_tensor_bars
+from lingualign.progress import without_tensor_bars
 from lingualign.report import model_card
 from lingualign.training.build import load_models, new_student, trim
 from lingualign.training.checks import check_anchors, check_settings, check_sources

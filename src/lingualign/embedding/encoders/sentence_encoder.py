@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from lingualign.embedding.encode import check_sentences
-from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
+from lingualign.progress import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.embedding.options import ModelOptions
-from lingualign.embedding.progress import progress_bar
 from lingualign.errors import InputError
 from lingualign.mining.alignment.align_vectors import SKIP, align_vectors, check_skip
 from lingualign.mining.corpus import encode_chunks
@@ -24,6 +23,7 @@ from lingualign.mining.sentences import STANDARD_INPUT, chunks, read_sentences
 from lingualign.pairs.characters import columns, each_run
 from lingualign.pairs.formats.compression import without_compression
 from lingualign.pairs.formats.writers import check_output, format_of, write_pairs
+from lingualign.progress import progress_bar
 
 if TYPE_CHECKING:
     import os

@@ -28,7 +28,7 @@ from lingualign.files import cache_folder, named, taking_turns
 from lingualign.pairs.formats.compression import leaves_the_folder
 from lingualign.pairs.opus.catalogue import SILENT_SECONDS, Stopped, check_status, persistently
 from lingualign.pairs.table import LONGEST_SENTENCE, PAIR_SCHEMA, constant
-from lingualign.progress_lines import Lines, draws_bars
+from lingualign.progress import Lines, draws_bars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

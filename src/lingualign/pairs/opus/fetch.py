@@ -17,7 +17,7 @@ from lingualign.pairs.opus.catalogue import Bitext, Catalogue, open_client, spre
 from lingualign.pairs.opus.downloads import Line, batches, decoded, download_archives, open_archive, sample
 from lingualign.pairs.selection import LanguagePair, select_language_pairs
 from lingualign.pairs.table import PAIR_SCHEMA
-from lingualign.progress_lines import Lines, draws_bars
+from lingualign.progress import Lines, draws_bars
 from lingualign.records import read_json
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from lingualign import progress_lines
-from lingualign.embedding.progress import progress_bar
+from lingualign import progress
 from lingualign.errors import InputError
+from lingualign.progress import progress_bar
 
 
 def test_a_task_that_has_ended_is_shown_as_complete_and_a_broken_one_is_not(capsys) -> None:
@@ -25,7 +25,7 @@ def test_a_task_that_has_ended_is_shown_as_complete_and_a_broken_one_is_not(caps
 
 def test_a_pipe_gets_lines_while_a_task_runs_ever_further_apart(capsys, monkeypatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress_lines.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     with progress_bar("Encoding", 7_200, enabled=True) as advance:
         for _ in range(7_200):
             now[0] += 1
@@ -41,8 +41,8 @@ def test_a_pipe_gets_lines_while_a_task_runs_ever_further_apart(capsys, monkeypa
 
 def test_what_was_done_before_takes_no_time(capsys, monkeypatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress_lines.time, "monotonic", lambda: now[0])
-    lines = progress_lines.Lines("Training: step", 100, done=80)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = progress.Lines("Training: step", 100, done=80)
     now[0] = 20.0
     lines.show(90, "loss 0.125")
     assert capsys.readouterr().err == "Training: step 90/100, 0:00:20 left, loss 0.125\n"
