@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lingualign.errors import InputError
 from lingualign.mining import align_documents, encode_text, filter_pairs, mine_pairs, retrieve
 from lingualign.mining import output as output_module
-from lingualign.mining.calibration import calibrate
+from lingualign.mining.mine import calibrate
 from lingualign.mining.parts import hold_parts
 from lingualign.neighbours import nearest_neighbours
 from lingualign.neighbours.margin import Pairs

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from lingualign.embedding.options import ModelOptions
 from lingualign.errors import InputError
 from lingualign.hub import nearest_path
-from lingualign.mining.calibration import calibrate
 from lingualign.mining.corpus import Corpus, check_filled, encode_chunks, open_text
 from lingualign.mining.encode_folder import EncodeJob, describe
 from lingualign.mining.encode_text import check_engine, check_readable_by_several
@@ -40,7 +40,7 @@ from lingualign.neighbours import (
     nearest_neighbours,
 )
 from lingualign.neighbours.approximate import import_faiss
-from lingualign.neighbours.margin import retrieve
+from lingualign.neighbours.margin import retrieve, thresholds
 from lingualign.neighbours.options import check_retrieval
 from lingualign.pairs.hub_datasets import check_on_hub, hub_dataset
 from lingualign.pairs.sources import read_source
@@ -48,6 +48,7 @@ from lingualign.progress import progress_bar
 from lingualign.report.calibration_plot import check_plot, plot_calibration, print_calibration
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from sentence_transformers import SentenceTransformer
 
     from lingualign.embedding.options import Pooling, Precision
@@ -389,6 +390,32 @@ def _key(corpora: list[Corpus], k: int) -> str:
             digest.update(text.identity.encode())
         digest.update(b"\n")
     return digest.hexdigest()
+
+
+def calibrate(
+    pairs: Pairs, gold_source: npt.NDArray[np.int64], gold_target: npt.NDArray[np.int64]
+) -> Calibration | None:
+    """Judge mined pairs by known ones.
+
+    A mined pair with a sentence of a known pair counts as right if it is one, else as wrong, even if it should
+    be another good translation: true precision is at least the one found. Other mined pairs are not judged.
+
+    Parameters
+    ----------
+    pairs
+        Mined from everything, sorted by score.
+    gold_source, gold_target
+        Positions of the known pairs' sentences.
+
+    Returns
+    -------
+    Calibration or None
+        None if no mined pair has a sentence of a known one.
+    """
+    judged = np.isin(pairs.source, gold_source) | np.isin(pairs.target, gold_target)
+    if not judged.any():
+        return None
+    return thresholds(pairs[judged], gold_source, gold_target)
 
 
 def _check_some(kept: Pairs, pairs: Pairs, threshold: float | None, retrieval: Retrieval) -> None:
