@@ -70,7 +70,7 @@ def random_texts(rows: int, width: int, folder: Path) -> list[str]:
     """Write encoded texts of vectors around shared centres."""
     import numpy as np
 
-    from lingualign.mining.encoded_text import Encoder, Manifest, write_shard
+    from lingualign.mining.encoded_text import Encoder, TextManifest, write_shard
     from mining import clustered
 
     for seed in (1, 2):
@@ -78,7 +78,7 @@ def random_texts(rows: int, width: int, folder: Path) -> list[str]:
         text.mkdir()
         vectors = clustered(rows, width, seed).astype(np.float16)
         shard = write_shard(text, 0, [str(row) for row in range(rows)], vectors)
-        Manifest(Encoder("random", "0", "", width, "fp32"), True, (shard,)).write(text)
+        TextManifest(Encoder("random", "0", "", width, "fp32"), True, (shard,)).write(text)
     return [str(folder / str(seed)) for seed in (1, 2)]
 
 

@@ -14,8 +14,8 @@ from lingualign.errors import InputError
 from lingualign.files import alone
 from lingualign.mining.encoded_text import (
     Encoder,
-    Manifest,
     Record,
+    TextManifest,
     recorded,
     remove_text,
     text_digest,
@@ -183,7 +183,7 @@ def encode_to_folder(
                 folder, f"it has {shelf.rows + beyond:,} sentences and the input {shelf.rows:,}"
             )
         shards = tuple(shelf.whole[number] for number in range(shelf.chunks))
-        complete = Manifest(shelf.manifest.encoder, True, shards)
+        complete = TextManifest(shelf.manifest.encoder, True, shards)
         if complete != shelf.manifest:
             complete.write(folder)
         for number in recorded(folder):
@@ -220,11 +220,11 @@ class _Shelf:
 
     def __init__(self, folder: Path, encoder: Encoder, part: Part | None = None) -> None:
         self._folder, self._part = folder, part
-        manifest = Manifest.read(folder)
+        manifest = TextManifest.read(folder)
         if manifest is not None:
             self._check(encoder, manifest.encoder)
         self.begun = manifest is not None
-        self.manifest = manifest or Manifest(encoder)
+        self.manifest = manifest or TextManifest(encoder)
         self.known: dict[int, list[Shard]] = {}
         """By number, what was told of each: first by its record, which is the younger, then by the manifest"""
         for number in recorded(folder):

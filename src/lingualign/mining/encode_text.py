@@ -21,7 +21,7 @@ from lingualign.mining.encode_folder import (
     encode_part,
     encode_to_folder,
 )
-from lingualign.mining.encoded_text import Manifest
+from lingualign.mining.encoded_text import TextManifest
 from lingualign.mining.engines import Here
 from lingualign.mining.sentences import STANDARD_INPUT, check_source, read_sentences
 from lingualign.neighbours.approximate import import_faiss
@@ -249,7 +249,7 @@ def _make_folder(folder: Path) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Raise InputError for a folder with something else in it."""
-    if Manifest.read(folder) is not None:
+    if TextManifest.read(folder) is not None:
         return
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     if not all(name.startswith("shard-") for name in others):

@@ -12,7 +12,7 @@ import errno
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.files import discard, file_damage, write_atomically
+from lingualign.files import discard, file_damage
 from lingualign.pairs.formats.writers import write_parquet
-from lingualign.records import build_record
+from lingualign.records import FormatError, read_record, write_record
 from lingualign.vectors import write_array
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class TextManifest:
     """The encoder, the shards in their order, and whether the input has been read to its end."""
 
     encoder: Encoder
@@ -106,7 +106,7 @@ class Manifest:
         return sum(shard.rows for shard in self.shards)
 
     @staticmethod
-    def read(folder: Path) -> Manifest | None:
+    def read(folder: Path) -> TextManifest | None:
         """Read the manifest of a folder; None where there is none.
 
         Raises
@@ -116,29 +116,22 @@ class Manifest:
         """
         path = folder / MANIFEST
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["format"] != FORMAT:
-                raise InputError(
-                    f"{path}: of format {content['format']!r} and not {FORMAT}; encode into a new folder"
-                )
-            shards = tuple(build_record(Shard, shard) for shard in content["shards"])
-            if [shard.number for shard in shards] != list(range(len(shards))):
+            manifest = read_record(path, TextManifest, FORMAT)
+            if manifest and [shard.number for shard in manifest.shards] != list(range(len(manifest.shards))):
                 raise ValueError("the shards are not numbered 0, 1, 2, ...")
-            encoder = build_record(Encoder, content["encoder"])
-            return Manifest(encoder, content["complete"] is True, shards)
-        except FileNotFoundError:
-            return None
-        except InputError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except FormatError as error:
+            raise InputError(
+                f"{path}: of format {error.form!r} and not {FORMAT}; encode into a new folder"
+            ) from None
+        except (TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: not the manifest of an encoded text, or a damaged one ({error}); encode into a new folder"
             ) from None
+        return manifest
 
     def write(self, folder: Path) -> None:
-        """Put this manifest in the place of the last one, in one step."""
-        content = {"format": FORMAT, **asdict(self)}
-        write_atomically(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        """Replace the manifest of a folder in one step."""
+        write_record(folder / MANIFEST, self, FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +145,14 @@ class Record:
     def read(folder: Path, number: int) -> Record | None:
         """Read the record of a shard; None where there is none, or none that can be read."""
         try:
-            content = json.loads((folder / f"{_name(number)}.json").read_text(encoding="utf-8"))
-            encoder, shard = build_record(Encoder, content["encoder"]), build_record(Shard, content["shard"])
-        except (OSError, ValueError, KeyError, TypeError):
+            record = read_record(folder / f"{_name(number)}.json", Record, FORMAT)
+        except (TypeError, ValueError):
             return None
-        return Record(encoder, shard) if content.get("format") == FORMAT and shard.number == number else None
+        return record if record is not None and record.shard.number == number else None
 
     def write(self, folder: Path) -> None:
         """Write it, which makes the shard count."""
-        content = {"format": FORMAT, **asdict(self)}
-        write_atomically(
-            folder / f"{_name(self.shard.number)}.json",
-            json.dumps(content, indent=1, ensure_ascii=False) + "\n",
-        )
+        write_record(folder / f"{_name(self.shard.number)}.json", self, FORMAT)
 
     @staticmethod
     def remove(folder: Path, number: int) -> None:
@@ -276,7 +264,7 @@ class EncodedText:
     """
 
     def __init__(self, folder: Path) -> None:
-        manifest = Manifest.read(folder)
+        manifest = TextManifest.read(folder)
         if manifest is None:
             raise InputError(
                 f"{folder}: not an encoded text, for it has no {MANIFEST}; make it with lingualign encode"
@@ -306,7 +294,7 @@ class EncodedText:
         return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.large_string())
 
 
-def map_vectors(folder: Path, manifest: Manifest) -> list[npt.NDArray[Any]]:
+def map_vectors(folder: Path, manifest: TextManifest) -> list[npt.NDArray[Any]]:
     """Map the vectors of all shards, (rows, dimensions) each, without reading them.
 
     Raises

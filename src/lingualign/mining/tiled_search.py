@@ -9,20 +9,20 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.embedding.options import Precision
+from lingualign.embedding.options import Precision  # noqa: TC001 - a record is built by it
 from lingualign.errors import InputError
 from lingualign.files import discard, file_damage, read_checked, write_checked
-from lingualign.mining.encoded_text import Manifest, StackedRows, map_vectors
+from lingualign.mining.encoded_text import StackedRows, TextManifest, map_vectors
 from lingualign.mining.engines import Here
 from lingualign.mining.parts import SIDES, TILES, parts_of
 from lingualign.neighbours import Neighbours, nearest_neighbours
 from lingualign.neighbours.search import BestSoFar, block_rows, blocks, least_memory
 from lingualign.progress import progress_bar
-from lingualign.records import build_record
+from lingualign.records import FormatError, build_record
 from lingualign.vectors import write_array
 
 if TYPE_CHECKING:
@@ -77,17 +77,12 @@ class TilePlan:
             if (found := read_checked(path)) is None:
                 return None
             content = found[0]
-            if (of := content.pop("format")) != FORMAT:
-                raise ValueError(f"format {of!r}")
-            files = {name: tuple(content.pop(name)) for name in ("source_file", "target_file")}
-            plan = build_record(TilePlan, content | files)
-            numbers = (plan.k, plan.memory, plan.edge, plan.sources, plan.targets)
-            names = [plan.key, *plan.source_texts, *plan.target_texts]
-            if not all(numbers):
+            if (form := content.pop("format", None)) != FORMAT:
+                raise FormatError(form)
+            plan = build_record(TilePlan, content)
+            if not all((plan.k, plan.memory, plan.edge, plan.sources, plan.targets)):
                 raise ValueError("a number is 0")
-            if not all(type(name) is str for name in names) or plan.precision not in get_args(Precision):
-                raise ValueError("a name is none")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{path}: not the plan of a search ({error}); delete {folder}") from None
         return plan
 
@@ -248,7 +243,7 @@ def _rows(first: Path, written: tuple[int, str], texts: list[str]) -> StackedRow
         raise InputError(f"{damage}; delete {first.parent}, and the search is planned anew")
     arrays: list[npt.NDArray[Any]] = []
     for text in texts:
-        manifest = Manifest.read(Path(text))
+        manifest = TextManifest.read(Path(text))
         if manifest is None:
             raise InputError(f"{text}: the encoded text that is searched is no longer there; encode it again")
         arrays += map_vectors(Path(text), manifest)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lingualign.errors import InputError
 from lingualign.files import file_damage, sha256_of, write_atomically
-from lingualign.pairs.cleaning.language import Swapped
+from lingualign.pairs.cleaning.language import Swapped  # noqa: TC001 - a record is built by it
 from lingualign.pairs.discovery import MANIFEST, PREPARED, Skipped
-from lingualign.pairs.report import Count, DataReport, Tally, account
+from lingualign.pairs.report import Count, DataReport, account
+from lingualign.records import build_record
 
 
 @dataclass(frozen=True)
@@ -89,23 +90,14 @@ class Manifest:
             if (checksum := content.pop("sha256", None)) not in (None, _checksum(content)):
                 raise ValueError(f"its SHA-256 is not {str(checksum)[:12]}...")
             del content["format"]
-            content["skipped"] = [Skipped(**each) for each in content["skipped"]]
-            content["counts"] = [
-                Count(each["file"], tuple(each["languages"]), each["corpus"], Tally(**each["rows"]))
-                for each in content["counts"]
-            ]
-            content["swapped"] = [Swapped(**each) for each in content.get("swapped", [])]
-            for name in ("sources", "train", "validation"):
-                content[name] = [File(**each) for each in content[name]]
-            for shard in (*content["train"], *content["validation"]):
+            manifest = build_record(Manifest, content)
+            for shard in (*manifest.train, *manifest.validation):
                 if Path(shard.file).is_absolute() or ".." in Path(shard.file).parts:
                     raise ValueError(f"the shard {shard.file!r} lies outside the folder")
-            if unknown := content.keys() ^ {each.name for each in fields(Manifest)}:
-                raise ValueError(f"{', '.join(sorted(unknown))} unknown or missing")
-            return Manifest(**content)
+            return manifest
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path}: not the manifest of prepared pairs ({error}); prepare them again"
             ) from None

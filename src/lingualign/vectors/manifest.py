@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
-from lingualign.files import write_atomically
-from lingualign.records import build_record
+from lingualign.records import FormatError, read_record, write_record
 from lingualign.vectors.arrays import write_array
 
 if TYPE_CHECKING:
@@ -68,20 +66,12 @@ class VectorManifest:
         """
         path = folder / NAME
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (ValueError, OSError) as error:
-            raise InputError(f"{path} cannot be read ({error}): {_anew(folder)}") from error
-        try:
-            if content.pop("format") != FORMAT:
-                raise InputError(f"{path} is of another format than {FORMAT}: {_anew(folder)}")
-            segments = tuple(build_record(Segment, segment) for segment in content.pop("segments"))
-            manifest = build_record(VectorManifest, {**content, "segments": segments})
-            if not isinstance(manifest.settings, dict):
-                raise TypeError("settings is not an object")
-            manifest._check_order()
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            manifest = read_record(path, VectorManifest, FORMAT)
+            if manifest is not None:
+                manifest._check_order()
+        except FormatError as error:
+            raise InputError(f"{path} is of another format than {FORMAT}: {_anew(folder)}") from error
+        except (TypeError, ValueError) as error:
             raise InputError(
                 f"{path} is not a teacher store's manifest ({error}): {_anew(folder)}"
             ) from error
@@ -98,8 +88,7 @@ class VectorManifest:
 
     def write(self, folder: Path) -> None:
         """Replace the manifest of a folder in one step."""
-        content = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(folder / NAME, content)
+        write_record(folder / NAME, self, FORMAT)
 
     def add(
         self, folder: Path, keys: NDArray[np.void], vectors: NDArray[np.floating[Any]], precision: str
