@@ -30,7 +30,7 @@ SCORES = (0.0, 1.0, 2.0, 3.0, 4.0, 4.5, 5.0)
 def mined(data: Path, pair: str, most: int | None, teacher: str) -> dict[str, Any]:
     """Mine 3 negatives for each pair and take time and memory."""
     from lingualign.embedding import load_model
-    from lingualign.files import cache_folder
+    from lingualign.store import cache_folder
     from lingualign.teacher import TeacherStore
     from lingualign.training.hard_negatives import SomeRows, Translations, mine_hard_negatives
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lingualign.errors import InputError
-from lingualign.files import (
+from lingualign.store import (
     alone,
     discard,
     is_plain_name,
@@ -52,7 +52,7 @@ def test_processes_that_write_one_file_leave_one_of_theirs_and_nothing_else(tmp_
     writer = """
 import sys
 from pathlib import Path
-from lingualign.files import write_atomically
+from lingualign.store import write_atomically
 for _ in range(60):
     write_atomically(Path(sys.argv[1]), *[sys.argv[2] * 50_000] * 8)
 """
@@ -71,7 +71,7 @@ def test_the_name_of_a_killed_writer_is_used_again(tmp_path: Path) -> None:
     code = """
 import os, sys
 from pathlib import Path
-from lingualign.files import whole_file
+from lingualign.store import whole_file
 with whole_file(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), 9)
@@ -111,7 +111,7 @@ def test_a_lock_names_its_process_and_goes_with_it(tmp_path: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
-from lingualign.files import alone
+from lingualign.store import alone
 with alone(Path(sys.argv[1]), "taken"):
     print("held", flush=True)
     time.sleep(60)

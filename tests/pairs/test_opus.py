@@ -23,7 +23,6 @@ from opus_server import OpusServer, moses_zip, serving
 
 from lingualign.cli import main
 from lingualign.errors import InputError
-from lingualign.files import taking_turns
 from lingualign.pairs import prepare_pairs, read_source
 from lingualign.pairs.config import PairsConfig
 from lingualign.pairs.opus import catalogue
@@ -31,6 +30,7 @@ from lingualign.pairs.opus import downloads as archives
 from lingualign.pairs.opus.downloads import sample
 from lingualign.pairs.opus.fetch import fetch, plan_fetch
 from lingualign.pairs.sources import find_pairs
+from lingualign.store import taking_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -597,7 +597,7 @@ def test_a_turn_in_the_output_folder_is_waited_for(
 ) -> None:
     import threading
 
-    monkeypatch.setattr("lingualign.files._SILENT_SECONDS", 0.1)
+    monkeypatch.setattr("lingualign.store.locks._SILENT_SECONDS", 0.1)
     add(opus, "Tatoeba", "en-fr", 5)
     plan = plan_fetch(["en", "fr"], ["Tatoeba"], tmp_path / "out")
     plan.output.mkdir()

@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lingualign.training.checkpoints import checkpoints, damage_of, keep_only, last_whole, writing
+from lingualign.store import folder_damage, whole_folder
+from lingualign.training.checkpoints import checkpoints, keep_only, last_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ WEIGHTS = "0_Transformer/model.safetensors"
 
 
 def _write(folder: Path, step: int) -> Path:
-    with writing(folder / f"checkpoint-{step}") as unfinished:
+    with whole_folder(folder / f"checkpoint-{step}") as unfinished:
         assert checkpoints(folder) == [folder / f"checkpoint-{n}" for n in (5, 20) if n < step]
         (unfinished / "0_Transformer").mkdir()
         (unfinished / WEIGHTS).write_bytes(bytes([step]) * 1000)
@@ -87,7 +88,7 @@ def test_a_run_of_damaged_checkpoints_alone_has_none(folder) -> None:
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, RuntimeError])
 def test_a_checkpoint_whose_writing_fails_leaves_nothing(folder, error) -> None:
     def fail() -> None:
-        with writing(folder / "checkpoint-200") as unfinished:
+        with whole_folder(folder / "checkpoint-200") as unfinished:
             (unfinished / "half").write_bytes(b"x")
             raise error
 
@@ -103,14 +104,14 @@ def test_what_a_killed_process_left_is_no_checkpoint_and_goes_with_the_next(fold
     assert last_whole(folder) == folder / "checkpoint-100"
     keep_only(folder, {"checkpoint-100"})
     assert [path.name for path in folder.iterdir()] == ["checkpoint-100"]
-    assert damage_of(folder / "checkpoint-100") is None
+    assert folder_damage(folder / "checkpoint-100") is None
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o002])
 def test_every_file_follows_the_umask_whatever_library_writes_it(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        with writing(tmp_path / "checkpoint-1") as unfinished:
+        with whole_folder(tmp_path / "checkpoint-1") as unfinished:
             (unfinished / "0_Transformer").mkdir()
             save_file({"a": torch.zeros(3)}, unfinished / WEIGHTS)
             (unfinished / "trainer_state.json").write_text("{}")

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from tiny_runs import leftovers, tiny_run
 
-from lingualign.training.checkpoints import checkpoints, damage_of
+from lingualign.store import folder_damage
+from lingualign.training.checkpoints import checkpoints
 
 
 def _free_port() -> int:
@@ -75,7 +76,7 @@ def test_where_one_dies_the_other_ends_within_a_minute_and_names_it(
     assert "--resume" in told
     assert "Traceback" not in told
     for checkpoint in checkpoints(folder):
-        assert damage_of(checkpoint) is None
+        assert folder_damage(checkpoint) is None
     assert not leftovers(tmp_path) or victim == 0
 
 

@@ -14,8 +14,9 @@ import yaml
 from safetensors.torch import load_file
 from tiny_runs import leftovers, run, tiny_run, weights
 
+from lingualign.store import folder_damage
 from lingualign.training import StudentConfig
-from lingualign.training.checkpoints import checkpoints, damage_of
+from lingualign.training.checkpoints import checkpoints
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 HERE = Path(__file__).parent
@@ -97,7 +98,7 @@ def test_a_signal_to_one_process_stops_all_at_one_step_and_the_run_resumes(runs)
     undisturbed, resumed = folder / "undisturbed" / "run", folder / "disturbed" / "run"
     assert weights(resumed) == weights(undisturbed)
     for checkpoint in checkpoints(resumed / "checkpoints"):
-        assert damage_of(checkpoint) is None
+        assert folder_damage(checkpoint) is None
         assert {path.name for path in checkpoint.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
     assert not leftovers(folder)
 

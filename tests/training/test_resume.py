@@ -19,8 +19,9 @@ import torch
 import yaml
 from tiny_runs import SAMPLE, leftovers, run, tiny_run, weights
 
+from lingualign.store import folder_damage
 from lingualign.training import EarlyStoppingConfig
-from lingualign.training.checkpoints import checkpoints, damage_of
+from lingualign.training.checkpoints import checkpoints
 
 
 def _finish(processes, config, resume=False) -> float:
@@ -77,7 +78,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_weights(undisturbed, 
         assert process.exitcode == -signal.SIGKILL
         kills += 1
         for checkpoint in checkpoints(folder):
-            assert damage_of(checkpoint) is None
+            assert folder_damage(checkpoint) is None
     assert kills >= 1
     if process.exitcode != 0:
         _finish(processes, disturbed, resume=(tmp_path / "run").exists())
@@ -158,7 +159,7 @@ def _train_under_fire(config, killed: Path) -> None:
             if kill == KILLS:
                 os._exit(status)
             assert status == -signal.SIGKILL
-            assert all(damage_of(checkpoint) is None for checkpoint in checkpoints(folder))
+            assert all(folder_damage(checkpoint) is None for checkpoint in checkpoints(folder))
             with killed.open("a") as file:
                 file.write(f"{status}\n")
         raise AssertionError
@@ -360,7 +361,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_status_130(models, tmp_path, processes) 
     assert "Traceback" not in told
     after = checkpoints(folder)
     assert after[-1].name not in before
-    assert damage_of(after[-1]) is None
+    assert folder_damage(after[-1]) is None
     assert not (tmp_path / "run" / "modules.json").exists()
 
 
@@ -382,7 +383,7 @@ def test_a_full_disk_is_one_clear_error_and_the_last_checkpoint_stays_whole(mode
         assert "Traceback" not in told
         assert "o space left on device" in told
         for checkpoint in last:
-            assert damage_of(checkpoint) is None
+            assert folder_damage(checkpoint) is None
             assert str(last[-1]) in told
         assert not leftovers(disk)
     finally:

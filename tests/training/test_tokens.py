@@ -15,8 +15,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from tiny_runs import sample_sentences, tiny_bert
 
+from lingualign.store import whole_folder
 from lingualign.student import static_student
-from lingualign.training.checkpoints import writing
 from lingualign.training.tokens import TokenIds
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _lose_the_settings(place: Path) -> None:
 
 def _put_a_pickle(place: Path) -> None:
     shutil.rmtree(place)
-    with writing(place) as unfinished:
+    with whole_folder(place) as unfinished:
         for part in ("ids", "starts"):
             np.save(unfinished / f"{part}.npy", np.array([print], dtype=object))
         (unfinished / "settings.json").write_text(json.dumps({"flat": True, "prompt_length": None}))
@@ -100,7 +100,7 @@ def _begin_past_the_end(place: Path) -> None:
     ids = np.load(place / "ids.npy")
     settings = (place / "settings.json").read_text()
     shutil.rmtree(place)
-    with writing(place) as unfinished:
+    with whole_folder(place) as unfinished:
         np.save(unfinished / "ids.npy", ids)
         np.save(unfinished / "starts.npy", starts + 1)
         (unfinished / "settings.json").write_text(settings)

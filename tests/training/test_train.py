@@ -16,8 +16,9 @@ from tiny_runs import leftovers, tiny_run
 
 from lingualign.errors import InputError
 from lingualign.samples import EVERYDAY
+from lingualign.store import folder_damage
 from lingualign.training import LossConfig, train
-from lingualign.training.checkpoints import checkpoints, damage_of
+from lingualign.training.checkpoints import checkpoints
 
 PLAIN = """
 import sys
@@ -136,7 +137,7 @@ def test_divergence_names_step_and_language_pair_and_keeps_the_last_good_checkpo
         train(config, progress=False)
     [checkpoint] = checkpoints(tmp_path / "run" / "checkpoints")
     assert str(checkpoint) in str(error.value)
-    assert damage_of(checkpoint) is None
+    assert folder_damage(checkpoint) is None
     assert not (tmp_path / "run" / "modules.json").exists()
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from lingualign.errors import InputError, quoted
-from lingualign.files import check_regular
 from lingualign.hub import nearest_path
+from lingualign.store import check_regular
 
 _LARGEST = 1 << 20
 _DEEPEST = 32

@@ -81,11 +81,11 @@ def inspect_(data: DataConfig, output: str | None = None) -> None:
     """
     from pathlib import Path
 
-    from lingualign.files import write_atomically
     from lingualign.pairs import inspect_pairs, inspection_page, near_leak_filter, print_inspection
     from lingualign.pairs.leaks import Leaks, read_suites
     from lingualign.progress import progress_bar
     from lingualign.report.pair_tables import print_skipped
+    from lingualign.store import write_atomically
 
     if output is not None:
         _check_page(output)
@@ -207,7 +207,7 @@ def _check_page(output: str) -> None:
     from pathlib import Path
 
     from lingualign.errors import InputError
-    from lingualign.files import check_writable
+    from lingualign.store import check_writable
 
     path = Path(output)
     if path.suffix.lower() not in (".html", ".htm"):

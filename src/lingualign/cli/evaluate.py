@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lingualign.embedding.options import EncoderOptions  # noqa: TC001 - its fields are read
 from lingualign.errors import InputError
-from lingualign.files import cache_folder, check_writable
+from lingualign.store import cache_folder, check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

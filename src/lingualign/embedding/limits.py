@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
-from lingualign.files import check_regular
-from lingualign.records import read_json
+from lingualign.store import check_regular, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ from lingualign.embedding.limits import bounded_configs, check_model_folder, che
 from lingualign.embedding.weights import check_poolers, fitting_weights
 from lingualign.environment import prepare_environment
 from lingualign.errors import InputError, first_line, is_out_of_memory, is_panic
-from lingualign.files import check_name
 from lingualign.hub import is_on_hub
 from lingualign.progress import without_tensor_bars
+from lingualign.store import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from lingualign.errors import InputError
-from lingualign.files import write_atomically
+from lingualign.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -29,9 +29,8 @@ import numpy as np
 from lingualign.errors import InputError
 from lingualign.evaluation.outcomes import Mined, Outcomes, Retrieved, SuiteOutcomes, Way
 from lingualign.evaluation.suites import Kind
-from lingualign.files import write_atomically
 from lingualign.neighbours import Margin
-from lingualign.records import read_json
+from lingualign.store import read_json, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

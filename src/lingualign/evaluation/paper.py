@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError, first_line
-from lingualign.files import cache_folder, write_atomically
 from lingualign.languages import language_code
-from lingualign.records import read_json
+from lingualign.store import cache_folder, read_json, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,7 @@ from lingualign.errors import InputError
 from lingualign.evaluation.measure import measure
 from lingualign.evaluation.metrics import METRICS, Evidence, Figure, metrics_of
 from lingualign.evaluation.statistics import combine_sets
-from lingualign.files import write_atomically
+from lingualign.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

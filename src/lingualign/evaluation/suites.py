@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lingualign.errors import InputError
-from lingualign.files import check_name
 from lingualign.hub import nearest_path
 from lingualign.languages import is_language, is_language_column, language_code, language_columns
 from lingualign.pairs.discovery import tabular_files
 from lingualign.pairs.formats.compression import read_text, without_compression
 from lingualign.pairs.formats.parquet import read_columns
 from lingualign.pairs.formats.readers import is_tabular, read_table
+from lingualign.store import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,7 +11,6 @@ import numpy as np
 
 from lingualign.embedding.encoders.open import find_encoder
 from lingualign.errors import InputError
-from lingualign.files import alone
 from lingualign.mining.encoded_text import (
     Encoder,
     Record,
@@ -21,6 +20,7 @@ from lingualign.mining.encoded_text import (
     text_digest,
     write_shard,
 )
+from lingualign.store import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

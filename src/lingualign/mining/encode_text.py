@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from lingualign.embedding.options import ModelOptions
 from lingualign.errors import InputError
-from lingualign.files import whole_file
 from lingualign.mining.encode_folder import (
     EncodeJob,
     EncodeReport,
@@ -26,6 +25,7 @@ from lingualign.mining.engines import Here
 from lingualign.mining.sentences import STANDARD_INPUT, check_source, read_sentences
 from lingualign.neighbours.approximate import import_faiss
 from lingualign.progress import progress_bar
+from lingualign.store import whole_file
 
 if TYPE_CHECKING:
     import os

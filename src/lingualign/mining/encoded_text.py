@@ -20,9 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.files import discard, file_damage
 from lingualign.pairs.formats.writers import write_parquet
-from lingualign.records import FormatError, read_record, write_record
+from lingualign.store import FormatError, discard, file_damage, read_record, write_record
 from lingualign.vectors import write_array
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
-from lingualign.files import alone, discard, read_checked, sha256_of, write_checked
+from lingualign.store import alone, discard, read_checked, sha256_of, write_checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lingualign.files import read_checked, write_checked
 from lingualign.mining.pair_measures import Copies, Measures, cut, encode_parts, evenness, log_probabilities
 from lingualign.neighbours import cosines, margin_scores, unit_rows
 from lingualign.pairs.characters import columns, each_run
 from lingualign.pairs.cleaning.judging import SIDES, one_array, rows_of_languages
 from lingualign.pairs.cleaning.language import language_log_odds, same_language
+from lingualign.store import read_checked, write_checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -15,14 +15,13 @@ import numpy as np
 
 from lingualign.embedding.options import Precision  # noqa: TC001 - a record is built by it
 from lingualign.errors import InputError
-from lingualign.files import discard, file_damage, read_checked, write_checked
 from lingualign.mining.encoded_text import StackedRows, TextManifest, map_vectors
 from lingualign.mining.engines import Here
 from lingualign.mining.parts import SIDES, TILES, parts_of
 from lingualign.neighbours import Neighbours, nearest_neighbours
 from lingualign.neighbours.search import BestSoFar, block_rows, blocks, least_memory
 from lingualign.progress import progress_bar
-from lingualign.records import FormatError, build_record
+from lingualign.store import FormatError, build_record, discard, file_damage, read_checked, write_checked
 from lingualign.vectors import write_array
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.files import read_checked, write_checked
+from lingualign.store import read_checked, write_checked
 
 if TYPE_CHECKING:
     from pathlib import Path

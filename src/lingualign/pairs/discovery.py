@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.files import check_name
 from lingualign.languages import are_languages, is_language, language_code
 from lingualign.pairs.columns import has_header, pairs_of_columns
 from lingualign.pairs.formats.compression import (
@@ -28,6 +27,7 @@ from lingualign.pairs.formats.readers import READERS, is_tabular, is_unit_file, 
 from lingualign.pairs.formats.saved import is_saved_dataset, stream_saved
 from lingualign.pairs.formats.tabular import DAMAGED, text_lines
 from lingualign.pairs.table import PAIR_SCHEMA, SHARD_SCHEMA, check_sentences, constant
+from lingualign.store import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lingualign.errors import InputError
-from lingualign.files import file_damage, sha256_of, write_atomically
 from lingualign.pairs.cleaning.language import Swapped  # noqa: TC001 - a record is built by it
 from lingualign.pairs.discovery import MANIFEST, PREPARED, Skipped
 from lingualign.pairs.report import Count, DataReport, account
-from lingualign.records import build_record
+from lingualign.store import build_record, file_damage, sha256_of, write_atomically
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,6 @@ import pyarrow.parquet as pq
 
 from lingualign._version import __version__
 from lingualign.errors import InputError
-from lingualign.files import alone, discard
 from lingualign.languages import language_code
 from lingualign.pairs.decisions import TRAIN, VALIDATION, check_something_is_left, decide, report_of
 from lingualign.pairs.discovery import MANIFEST
@@ -29,6 +29,7 @@ from lingualign.pairs.formats.compression import archive_of
 from lingualign.pairs.manifest import File, Manifest
 from lingualign.pairs.recipe import Recipe, gather
 from lingualign.pairs.table import SHARD_SCHEMA
+from lingualign.store import alone, replaced_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -283,31 +284,15 @@ def _foreign(place: Path) -> list[str]:
 
 @contextmanager
 def _written(place: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give an empty folder that takes a place once it is filled; nothing is left of it if that fails.
-
-    What was in the place stays until then, also where the process is killed between the two renames: the next one puts
-    it back first.
-    """
-    unfinished, replaced = (place.with_name(f".{place.name}.{what}") for what in ("unfinished", "replaced"))
+    """Yield an empty folder that takes a place once it is filled, with no other process beside."""
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = place.with_name(f".{place.name}.lock")
     with alone(lock, f"output {str(place)!r}: another process prepares pairs there; wait for it"):
         try:
-            if replaced.exists() and not place.exists():  # by a process that was killed
-                replaced.rename(place)
-            _check_replaceable(place, overwrite=overwrite)
-            for left in (unfinished, replaced):
-                discard(left)
-            unfinished.mkdir()
-            yield unfinished
-            try:
-                if place.exists():
-                    place.rename(replaced)
-                unfinished.rename(place)
-            except BaseException:
-                if replaced.exists() and not place.exists():
-                    replaced.rename(place)
-                raise
+            with replaced_folder(
+                place, partial(_check_replaceable, place, overwrite=overwrite)
+            ) as unfinished:
+                yield unfinished
         except OSError as error:
             if error.errno not in _FULL:
                 raise
@@ -316,9 +301,5 @@ def _written(place: Path, *, overwrite: bool) -> Iterator[Path]:
                 "folder on another disk: it takes what the pairs take in parquet, and 80 bytes a pair meanwhile"
             ) from None
         finally:
-            with suppress(OSError):
-                discard(unfinished)
-                if place.exists():
-                    discard(replaced)
             with suppress(OSError):
                 lock.unlink()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lingualign.errors import InputError
-from lingualign.files import check_name
 from lingualign.hub import nearest_path
 from lingualign.pairs.columns import check_columns
 from lingualign.pairs.config import PairsConfig
@@ -18,6 +17,7 @@ from lingualign.pairs.discovery import Listing, find_file, find_in_folder, kinds
 from lingualign.pairs.formats.encodings import check_encoding
 from lingualign.pairs.hub_datasets import find_in_hub
 from lingualign.pairs.opus.source import find_in_opus
+from lingualign.store import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

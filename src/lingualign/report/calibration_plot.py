@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lingualign.errors import InputError
-from lingualign.files import write_atomically
 from lingualign.pairs.formats.writers import check_place
+from lingualign.store import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 from lingualign.evaluation.comparison import LEVEL_MARK, cell, row_name
-from lingualign.files import write_atomically
 from lingualign.report.pages import comparison_page
+from lingualign.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ import numpy as np
 
 from lingualign.errors import InputError
 from lingualign.evaluation.suites import name_languages
-from lingualign.files import write_atomically
 from lingualign.languages import is_language, language_code
+from lingualign.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lingualign.errors import InputError
-from lingualign.files import taking_turns
 from lingualign.progress import progress_bar
-from lingualign.records import build_record
+from lingualign.store import build_record, taking_turns
 from lingualign.vectors import FORMAT, NAME, StoredVectors, VectorManifest, keys_of
 
 if TYPE_CHECKING:

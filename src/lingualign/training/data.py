@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.errors import InputError
-from lingualign.files import cache_folder
 from lingualign.languages import language_code
+from lingualign.store import cache_folder
 from lingualign.training.distributed import together
 
 if TYPE_CHECKING:

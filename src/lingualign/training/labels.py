@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lingualign.files import cache_folder
 from lingualign.losses.equations import label_entropy, soft_label
+from lingualign.store import cache_folder
 from lingualign.training.distributed import is_first, is_first_here, together
 
 if TYPE_CHECKING:

@@ -26,15 +26,17 @@ import numpy as np
 import yaml
 
 from lingualign.errors import InputError
-from lingualign.files import alone, discard, follow_umask, is_plain_name, write_atomically
-from lingualign.training.checkpoints import (
+from lingualign.store import (
     UNFINISHED,
-    checkpoints,
-    damage_of,
-    explained,
-    last_whole,
-    writing,
+    alone,
+    discard,
+    folder_damage,
+    follow_umask,
+    is_plain_name,
+    whole_folder,
+    write_atomically,
 )
+from lingualign.training.checkpoints import checkpoints, explained, last_whole
 from lingualign.training.config import differences, resolved
 from lingualign.training.distributed import is_first, on_first
 
@@ -286,7 +288,7 @@ class RunFolder:
     def start(self) -> Path | None:
         """Find the student that the run began with, where it was kept and is whole."""
         start = self.checkpoints / _START
-        return start if on_first(lambda: damage_of(start)) is None else None
+        return start if on_first(lambda: folder_damage(start)) is None else None
 
     def save_hard_negatives(self, negatives: Mapping[str, NDArray[np.int64]]) -> None:
         """Keep what took long to mine: ``(n, count)`` sentence numbers of each language pair."""
@@ -301,7 +303,7 @@ class RunFolder:
 
     def _read_hard_negatives(self) -> dict[str, NDArray[np.int64]] | None:
         folder = self.checkpoints / _NEGATIVES
-        if damage_of(folder) is not None:
+        if folder_damage(folder) is not None:
             return None
         return {path.stem: np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
 
@@ -313,7 +315,7 @@ class RunFolder:
         ):
             # A damaged one is in the way.
             discard(self.checkpoints / name)
-            with writing(self.checkpoints / name) as unfinished:
+            with whole_folder(self.checkpoints / name) as unfinished:
                 yield unfinished
 
     def check_same_report(self, report: Any) -> None:

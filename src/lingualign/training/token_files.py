@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingualign.embedding.models import describe_input
-from lingualign.files import taking_turns
-from lingualign.training.checkpoints import damage_of, remove, writing
+from lingualign.store import folder_damage, remove_folder, taking_turns, whole_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,7 +116,7 @@ def _read(place: Path, count: int) -> Tokens | None:
     """Map token ids into memory; damaged ones are removed, with a warning."""
     if not place.is_dir():
         return None
-    damage = damage_of(place)
+    damage = folder_damage(place)
     if damage is None:
         try:
             tokens = _open(place)
@@ -128,7 +127,7 @@ def _read(place: Path, count: int) -> Tokens | None:
             os.utime(place)
             return tokens
     logger.warning("The token ids in %s are damaged (%s); they are made anew.", place, damage)
-    remove(place)
+    remove_folder(place)
     return None
 
 
@@ -151,7 +150,7 @@ def _check(tokens: Tokens, count: int) -> None:
 
 
 def _write(place: Path, tokens: Tokens) -> None:
-    with writing(place) as unfinished:
+    with whole_folder(place) as unfinished:
         arrays: dict[str, NDArray[Any]] = {"ids": tokens.ids, "starts": tokens.starts}
         for part, array in arrays.items():
             np.save(unfinished / f"{part}.npy", array, allow_pickle=False)
@@ -169,5 +168,5 @@ def _remove_unused(folder: Path) -> None:
                 and place.is_dir()
                 and time.time() - place.stat().st_mtime > _UNUSED_SECONDS
             ):
-                remove(place)
+                remove_folder(place)
                 (folder / f".{place.name}.lock").unlink(missing_ok=True)

@@ -17,14 +17,9 @@ from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from lingualign.errors import InputError, first_line, is_out_of_memory
+from lingualign.store import folder_damage, whole_folder
 from lingualign.training.batches import Prefetched
-from lingualign.training.checkpoints import (
-    checkpoints,
-    damage_of,
-    explained,
-    keep_only,
-    writing,
-)
+from lingualign.training.checkpoints import checkpoints, explained, keep_only
 from lingualign.training.distributed import any_process, gathered, is_first, on_first, process_count, together
 from lingualign.training.encoder_options import adapters, digest_of_frozen, has_adapters
 from lingualign.training.out_of_memory import largest_that_fits
@@ -142,7 +137,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
         trained: tuple[int, int] = super()._init_training_state(*args, **kwargs)
         if self.state.best_global_step:
             best = self._checkpoint(self.state.best_global_step)
-            damage = damage_of(best) if best.is_dir() else "it is gone"
+            damage = folder_damage(best) if best.is_dir() else "it is gone"
             self.state.best_model_checkpoint = None if damage else str(best)
             if damage and self.state.best_global_step <= self.state.global_step:
                 logger.warning(
@@ -335,7 +330,7 @@ class AlignmentTrainer(SentenceTransformerTrainer):
                 f"the checkpoint of step {self.state.global_step} cannot be written to {checkpoint.parent}",
                 lambda: f"{self._whole()}Make room and go on with --resume",
             ),
-            writing(checkpoint) as unfinished,
+            whole_folder(checkpoint) as unfinished,
         ):
             if self._adapted:
                 save_file(adapters(self.model), unfinished / _ADAPTERS, metadata={_BESIDE: self._frozen})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lingualign.errors import InputError
-from lingualign.files import sha256_of, write_atomically
+from lingualign.store import sha256_of, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

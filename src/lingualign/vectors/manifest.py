@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
-from lingualign.records import FormatError, read_record, write_record
+from lingualign.store import FormatError, read_record, write_record
 from lingualign.vectors.arrays import write_array
 
 if TYPE_CHECKING:

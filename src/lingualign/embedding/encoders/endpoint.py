@@ -19,7 +19,7 @@ from lingualign._version import __version__
 from lingualign.answers import AnswerError, open_answer, read_answer
 from lingualign.embedding.encoders.sentence_encoder import unit
 from lingualign.errors import InputError, quoted
-from lingualign.records import read_json
+from lingualign.store import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

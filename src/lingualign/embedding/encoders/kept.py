@@ -29,8 +29,8 @@ from lingualign.embedding.encode import check_sentences
 from lingualign.embedding.encoders.open import ENCODERS, deciding_libraries
 from lingualign.embedding.encoders.sentence_encoder import check_batch, encode_with
 from lingualign.errors import InputError
-from lingualign.files import discard, taking_turns
 from lingualign.progress import progress_bar
+from lingualign.store import discard, taking_turns
 from lingualign.vectors import NAME, DamagedSegmentError, StoredVectors, VectorManifest, keys_of
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ import numpy as np
 from lingualign.embedding.encoders.sentence_encoder import unit
 from lingualign.embedding.models import check_device
 from lingualign.errors import InputError, first_line
-from lingualign.files import sha256_of
-from lingualign.records import read_json
+from lingualign.store import read_json, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,7 @@ from lingualign.embedding.encoders.sentence_encoder import hint_at_prompts
 from lingualign.embedding.limits import check_model_folder
 from lingualign.embedding.models import digest_of
 from lingualign.errors import InputError
-from lingualign.records import read_json
+from lingualign.store import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

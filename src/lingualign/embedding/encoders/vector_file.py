@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from lingualign.embedding.encoders.sentence_encoder import unit
 from lingualign.errors import InputError, first_line
-from lingualign.files import sha256_of
 from lingualign.pairs.formats.parquet import open_parquet, read_columns
 from lingualign.pairs.formats.tabular import text_columns
+from lingualign.store import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from lingualign.errors import InputError
-from lingualign.files import check_regular
 from lingualign.pairs.formats.encodings import is_utf8, utf8_blocks
+from lingualign.store import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

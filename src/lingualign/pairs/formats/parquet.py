@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.files import check_regular
 from lingualign.pairs.formats.compression import EXPANSION, FREE_EXPANSION_BYTES
+from lingualign.store import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lingualign.errors import InputError, first_line
-from lingualign.files import check_regular
 from lingualign.pairs.formats.tabular import DAMAGED, Choice, flat_columns, text_columns
-from lingualign.records import read_json
+from lingualign.store import check_regular, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from lingualign.errors import InputError, first_line
 from lingualign.pairs.formats.compression import ending_of, text_blocks
 from lingualign.pairs.formats.parquet import batches, open_parquet
 from lingualign.pairs.table import LONGEST_SENTENCE
-from lingualign.records import read_json
+from lingualign.store import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from lingualign._version import __version__
 from lingualign.errors import InputError
-from lingualign.files import write_atomically
 from lingualign.languages import are_languages
 from lingualign.pairs.formats.compression import compressed, without_compression
+from lingualign.store import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from lingualign._version import __version__
 from lingualign.answers import AnswerError, open_answer, read_answer, refuse_step_down
 from lingualign.errors import InputError, quoted
-from lingualign.files import cache_folder, taking_turns, write_atomically
 from lingualign.languages import is_language, language_code
-from lingualign.records import read_json
+from lingualign.store import cache_folder, read_json, taking_turns, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable

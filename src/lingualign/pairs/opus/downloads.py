@@ -24,11 +24,11 @@ import pyarrow as pa
 
 from lingualign.answers import AnswerError, in_time, open_answer
 from lingualign.errors import InputError
-from lingualign.files import cache_folder, named, taking_turns
 from lingualign.pairs.formats.compression import leaves_the_folder
 from lingualign.pairs.opus.catalogue import SILENT_SECONDS, Stopped, check_status, persistently
 from lingualign.pairs.table import LONGEST_SENTENCE, PAIR_SCHEMA, constant
 from lingualign.progress import Lines, draws_bars
+from lingualign.store import cache_folder, named, taking_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from lingualign.errors import InputError
-from lingualign.files import sha256_of, taking_turns, whole_file, write_atomically
 from lingualign.languages import language_code
 from lingualign.pairs.opus.catalogue import Bitext, Catalogue, open_client, spread
 from lingualign.pairs.opus.downloads import Line, batches, decoded, download_archives, open_archive, sample
 from lingualign.pairs.selection import LanguagePair, select_language_pairs
 from lingualign.pairs.table import PAIR_SCHEMA
 from lingualign.progress import Lines, draws_bars
-from lingualign.records import read_json
+from lingualign.store import read_json, sha256_of, taking_turns, whole_file, write_atomically
 
 if TYPE_CHECKING:
     import os

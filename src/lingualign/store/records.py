@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import types
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from lingualign.files import write_atomically
+from lingualign.store.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
+
+_LONGEST_HEAD = 1 << 24
 
 
 def read_json(text: str | bytes) -> Any:
@@ -118,3 +121,52 @@ def _build(hint: Any, value: Any, name: str) -> Any:
     if not fits or (type(value) is int and value < 0):
         raise TypeError(f"{name} is {value!r}")
     return value
+
+
+def write_checked(path: Path, head: dict[str, Any], *parts: bytes | memoryview) -> None:
+    """Write a line of JSON and what follows it, with their checksum: see `read_checked`.
+
+    Parameters
+    ----------
+    path
+        The file; its folder exists.
+    head
+        What the line holds.
+    parts
+        What follows, one part after the other.
+    """
+    line = json.dumps({**head, "sha256": _checksum(head, *parts)})
+    write_atomically(path, f"{line}\n", *parts)
+
+
+def read_checked(path: Path) -> tuple[dict[str, Any], bytes] | None:
+    """Read a file of `write_checked`.
+
+    Returns
+    -------
+    head, content
+        The line, and what follows it; None if there is no such file.
+
+    Raises
+    ------
+    ValueError
+        If a bit of it is not as it was written, or it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = json.loads(file.readline(_LONGEST_HEAD))
+            content = file.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(head, dict) or head.pop("sha256", None) != _checksum(head, content):
+        raise ValueError("its checksum does not match")
+    return head, content
+
+
+def _checksum(head: dict[str, Any], *parts: bytes | memoryview) -> str:
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode() + b"\n")
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

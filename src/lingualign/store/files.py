@@ -1,33 +1,25 @@
-"""Files written whole or not at all, processes that take turns, and the folder of what may be made again."""
+"""Files that are written whole or not at all, and what is asked of a path before."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
 import os
 import shutil
-import socket
 import stat
 import sys
 import tempfile
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lingualign.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-logger = logging.getLogger(__name__)
-
-_SILENT_SECONDS = 3
 _MOST_WRITERS = 100
 """Processes that may write one file at the same time."""
 _MOST_NAME_BYTES = 200
-_LONGEST_HEAD = 1 << 24
 
 
 def cache_folder(name: str) -> Path:
@@ -79,83 +71,9 @@ def check_name(path: str | os.PathLike[str]) -> None:
         raise InputError(f"{os.fspath(path)}: the name is not UTF-8; rename it") from None
 
 
-@contextmanager
-def taking_turns(lock: Path, waiting: str) -> Iterator[None]:
-    """Let one process at a time into a block; a wait that a person would notice is explained.
-
-    Parameters
-    ----------
-    lock
-        A file in a folder that exists; all that take turns name the same.
-    waiting
-        The explanation.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    from filelock import FileLock, Timeout
-
-    turn = FileLock(lock)
-    try:
-        turn.acquire(timeout=_SILENT_SECONDS)
-    except Timeout:
-        logger.warning(waiting)
-        turn.acquire()
-    try:
-        yield
-    finally:
-        turn.release()
-
-
-@contextmanager
-def alone(lock: Path, taken: str) -> Iterator[None]:
-    """Let one process into a block, and refuse any other meanwhile.
-
-    Parameters
-    ----------
-    lock
-        A file in a folder that exists.
-    taken
-        What the others are told; who is in the block is added to it.
-
-    Raises
-    ------
-    InputError
-        If another process is in it.
-    """
-    from filelock import FileLock, Timeout
-
-    held = FileLock(lock)
-    try:
-        held.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"{taken}{_holder(lock)}") from None
-    try:
-        with suppress(OSError):
-            since = time.strftime("%Y-%m-%d %H:%M:%S")
-            lock.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
-        yield
-    finally:
-        with suppress(OSError):
-            os.truncate(lock, 0)
-        held.release()
-
-
 def named(error: OSError, path: Path) -> OSError:
     """Return an error of writing with the file's name, which the system leaves out, or knows as a temporary one."""
     return error if error.errno is None else OSError(error.errno, error.strerror, str(path))
-
-
-def _holder(lock: Path) -> str:
-    """Name the process that holds a lock, as it has written; empty where it has not yet."""
-    try:
-        with lock.open(encoding="utf-8") as file:
-            holder = file.readline(200).strip()
-    except (OSError, ValueError):
-        return ""
-    return f" (it is {holder})" if holder.startswith("process ") and holder.isprintable() else ""
 
 
 def discard(path: Path) -> None:
@@ -175,17 +93,6 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def follow_umask(folder: Path) -> None:
-    """Give all files in a folder the permissions of a file made there now: safetensors keeps its own to their owner."""
-    probe = folder / ".permissions"
-    probe.touch()
-    permissions = stat.S_IMODE(probe.stat().st_mode)
-    probe.unlink()
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            path.chmod(permissions)
 
 
 def file_damage(path: Path, size: int, sha256: str) -> str | None:
@@ -310,52 +217,3 @@ def write_atomically(
             digest.update(encoded)
             size += file.write(encoded)
     return size, digest.hexdigest()
-
-
-def write_checked(path: Path, head: dict[str, Any], *parts: bytes | memoryview) -> None:
-    """Write a line of JSON and what follows it, with their checksum: see `read_checked`.
-
-    Parameters
-    ----------
-    path
-        The file; its folder exists.
-    head
-        What the line holds.
-    parts
-        What follows, one part after the other.
-    """
-    line = json.dumps({**head, "sha256": _checksum(head, *parts)})
-    write_atomically(path, f"{line}\n", *parts)
-
-
-def read_checked(path: Path) -> tuple[dict[str, Any], bytes] | None:
-    """Read a file of `write_checked`.
-
-    Returns
-    -------
-    head, content
-        The line, and what follows it; None if there is no such file.
-
-    Raises
-    ------
-    ValueError
-        If a bit of it is not as it was written, or it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            head = json.loads(file.readline(_LONGEST_HEAD))
-            content = file.read()
-    except FileNotFoundError:
-        return None
-    except (OSError, RecursionError) as error:
-        raise ValueError(str(error)) from None
-    if not isinstance(head, dict) or head.pop("sha256", None) != _checksum(head, content):
-        raise ValueError("its checksum does not match")
-    return head, content
-
-
-def _checksum(head: dict[str, Any], *parts: bytes | memoryview) -> str:
-    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode() + b"\n")
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
