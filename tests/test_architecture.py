@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
+from graphlib import TopologicalSorter
 from importlib import import_module
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
@@ -54,6 +55,11 @@ HEAVY = {"torch", "transformers", "sentence_transformers", "datasets", "numpy", 
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
+NAMES = [
+    ".".join(("lingualign", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+    for path in MODULES
+]
+
 
 def station(module: str) -> str | None:
     """Name the station of a module of ours: ``lingualign.pairs.table`` is of ``pairs``; others have none."""
@@ -85,6 +91,31 @@ def test_a_station_imports_only_from_those_before_it(path: Path) -> None:
     if path.name == "__init__.py":
         taken -= {"report"}  # A face also has, imported on first use, what shows its station's things.
     assert taken <= set(earlier), f"{own} imports from {sorted(taken - set(earlier))}, which stand after it"
+
+
+def homes(path: Path) -> Iterator[str]:
+    """Name each module of ours that a file takes something from; what a face shows comes from where it is defined."""
+    own = ".".join(("lingualign", *path.relative_to(PACKAGE).with_suffix("").parts))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("lingualign"):
+            continue
+        for name in (alias.name for alias in node.names):
+            home = node.module or ""
+            while name in (shown := getattr(import_module(home), "_homes", {})):
+                home = shown[name]
+            if (module := f"{home}.{name}") in NAMES:
+                home = module
+            if home in NAMES and home != own:
+                yield home
+
+
+def test_no_circle_of_imports_inside_a_station_either() -> None:
+    graph = {
+        name: set(homes(path))
+        for name, path in zip(NAMES, MODULES, strict=True)
+        if path.name != "__init__.py"
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_no_two_files_of_tests_have_one_name() -> None:
