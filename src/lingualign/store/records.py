@@ -55,7 +55,7 @@ def read_record(path: Path, kind: type[T], form: int | str) -> T | None:
     """
     try:
         content = read_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ValueError(str(error)) from None

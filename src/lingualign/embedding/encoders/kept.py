@@ -212,8 +212,8 @@ def _remove_oldest(folder: Path, used: Path) -> None:
             if not _PLACE.fullmatch(place.name) or place.is_symlink():  # of somebody else
                 continue
             with suppress(OSError):
-                files = place.glob("segment-*")
-                sizes[place] = (place.stat().st_mtime, sum(path.stat().st_size for path in files))
+                # Whatever an earlier version has named its files.
+                sizes[place] = (place.stat().st_mtime, sum(path.stat().st_size for path in place.iterdir()))
     total = sum(size for _, size in sizes.values())
     for place in sorted(sizes, key=lambda each: (each == used, sizes[each])):
         if total <= _MOST_BYTES:
