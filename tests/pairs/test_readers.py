@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lingualign.errors import InputError
@@ -44,6 +45,8 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 Rows = list[tuple[str, ...]]
 
 line = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\t\n\r\ufeff"), max_size=20)
+# A cell that is quoted as a whole with a quote or comma within is the one that a TSV cannot tell from quoting.
+plain = line.filter(lambda cell: not re.fullmatch('".*[",].*"', cell, re.DOTALL))
 anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"), max_size=20)
 
 
@@ -83,7 +86,7 @@ function_scoped = settings(
 
 @pytest.mark.parametrize("compression", COMPRESS)
 @pytest.mark.parametrize(
-    ("kind", "write", "sentence"), [("tsv", tsv, line), ("csv", comma, anything), ("jsonl", jsonl, anything)]
+    ("kind", "write", "sentence"), [("tsv", tsv, plain), ("csv", comma, anything), ("jsonl", jsonl, anything)]
 )
 def test_text_tables_round_trip(
     tmp_path: Path,
@@ -94,6 +97,9 @@ def test_text_tables_round_trip(
 ) -> None:
     @function_scoped
     @given(rows(sentence))
+    @example([('"', "", "en", "fr", "news")] * 2)
+    @example([('"', 'x""y', "en", "fr", "news"), ('"', "", "en", "fr", "news")])
+    @example([(',"', '"', "en", "fr", "news")] * 16)
     def check(pairs: Rows) -> None:
         path = tmp_path / f"pairs.{kind}{compression}"
         path.write_bytes(COMPRESS[compression](write(pairs)))

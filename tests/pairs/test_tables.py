@@ -183,6 +183,16 @@ def test_a_tsv_that_was_quoted_is_read_without_its_quotes(
         assert [row[:2] for row in read(path)] == [*head[1:], *rows]
 
 
+def test_a_tab_or_line_break_in_quotes_shows_quoting_where_plain_lines_do_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "x.en-fr.tsv"
+    head = "sentence1\tsentence2\n"
+    for row in (("a\tb", "c"), ("c", "a\nb"), ("a\t\t\nb", "c")):
+        path.write_text(head + written([row], csv.QUOTE_MINIMAL), newline="")
+        assert [each[:2] for each in read(path)] == [row]
+    path.write_text(head + '"a\tb\nc"\td\n')
+    assert [each[:2] for each in read(path)] == [('"a', "b"), ('c"', "d")]
+
+
 def test_quotes_that_are_text_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "x.en-fr.tsv"
     head = "sentence1\tsentence2\n"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lingualign.errors import InputError
 from lingualign.pairs import PAIR_SCHEMA, read_source
 from lingualign.pairs.formats.compression import COMPRESSIONS
-from lingualign.pairs.formats.writers import check_output, write_pairs
+from lingualign.pairs.formats.writers import check_output, write_pairs, write_tsv
 from lingualign.pairs.table import pair_tables
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ OUTPUTS = [
 in_xml = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff\ufffe\uffff"), max_size=20
 )
-in_cells = in_xml | st.sampled_from(["<seg> & ]]>", '"quoted"', "\u200f\u202bאב", "\u2028\u0085"])
+in_cells = in_xml | st.sampled_from(
+    ["<seg> & ]]>", '"quoted"', '"a ""b"""', '"a, b"', '"', "\u200f\u202bאב", "\u2028\u0085"]
+)
 corpora = st.sampled_from(["news", "ted <talks>"])
 languages = st.sampled_from([("en", "fr"), ("ko", "en"), ("ceb", "zh")])
 
@@ -43,6 +45,9 @@ def test_what_is_written_is_read(tmp_path: Path, name: str) -> None:
 
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
     @given(rows(in_cells if ".tsv" in name else in_cells | breaks))
+    @example([('"', "", "en", "fr", "news")] * 2)
+    @example([('"a ""b"""', '"c"', "en", "fr", "news"), ("5, 6", "", "en", "fr", "news")])
+    @example([('"1, 2"', '"é, d"', "en", "fr", "news")] * 8)
     def check(pairs: list[tuple[str, ...]]) -> None:
         [table] = pair_tables(pairs)
         write_pairs(table, tmp_path / name)
@@ -54,6 +59,19 @@ def test_what_is_written_is_read(tmp_path: Path, name: str) -> None:
         assert [tuple(row.values()) for row in file.table.to_pylist()] == pairs
 
     check()
+
+
+@pytest.mark.parametrize("cell", ['"', '"Hi"', '"a ""b"""', '"a, b"', 'a "b"'])
+def test_quotes_that_are_text_stay_in_a_tsv_and_change_no_other_bytes(tmp_path: Path, cell: str) -> None:
+    [table] = pair_tables([(cell, "x", "en", "fr", "c")] * 8)
+    mined = pa.table({"score": [1.25] * 8, "source": table["sentence1"], "target": table["sentence2"]})
+    write_tsv(table, tmp_path / "x.tsv")
+    write_tsv(mined, tmp_path / "mined.en-fr.tsv", header=False)
+    for name, line in (("x.tsv", f"{cell}\tx\ten\tfr\tc\n"), ("mined.en-fr.tsv", f"1.250000\t{cell}\tx\n")):
+        [file] = read_source(tmp_path / name)[0]
+        assert file.table["sentence1"].to_pylist() == [cell] * 8
+        plain = (tmp_path / name).read_text(encoding="utf-8").endswith(line * 8)
+        assert plain == (cell not in ('"a ""b"""', '"a, b"'))
 
 
 def test_scores_go_with_the_pairs_and_control_characters_stay_behind(tmp_path: Path) -> None:

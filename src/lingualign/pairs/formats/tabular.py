@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,7 @@ def text_lines(content: bytes) -> pa.LargeStringArray:
 
 def stream_tsv(path: Path, choose: Choice, encoding: str | None, header: bool) -> Iterator[pa.Table]:
     """Read the chosen columns of TSV: of plain fields, or with quoting where another program has written it so."""
-    if _is_quoted(path, encoding):
+    if is_quoted(text_blocks(path, encoding), path):
         yield from stream_csv(path, choose, encoding, header)
         return
     width = before = 0
@@ -161,22 +161,25 @@ def _names(first: list[str], header: bool) -> tuple[list[str], bool]:
     """Name the columns by the first line; and say whether that is a header, or a row already."""
     if not header:
         return [str(place) for place in range(1, len(first) + 1)], False
-    if len(first) == len(_MINED) and _FRACTION.fullmatch(first[0]):
-        return list(_MINED), False
-    return first, True
+    return (list(_MINED), False) if _is_mined(first) else (first, True)
 
 
-def _is_quoted(path: Path, encoding: str | None) -> bool:
-    """Whether a TSV was written with quoting, as pandas, R and spreadsheets do.
+def _is_mined(first: list[str]) -> bool:
+    return len(first) == len(_MINED) and _FRACTION.fullmatch(first[0]) is not None
+
+
+def is_quoted(blocks: Iterable[bytes], origin: object = None) -> bool:
+    """Whether a TSV, in blocks of whole lines, was written with quoting, as pandas, R and spreadsheets do.
 
     It was if each field that holds a quote begins and ends with one and has those within doubled, and one of them
-    shows that this is no accident: a doubled quote around words, a tab or line break within, a name of the header, or,
-    as spreadsheets do it, all fields with a comma and no others.
+    shows that this is no accident: a doubled quote around words, a tab or line break within where the lines as they
+    stand have not the header's number of fields, a name of the header, or, as spreadsheets do it, all fields with a
+    comma and no others. A warning tells of an ``origin`` whose fields in quotes show nothing.
     """
     parts: list[str] = []
     size = width = quoted = with_comma = bare_comma = 0
     within = evidence = False
-    for block in text_blocks(path, encoding):
+    for block in blocks:
         if not parts and b'"' not in block:
             width = width or block.partition(b"\n")[0].count(b"\t") + 1
             bare_comma += b"," in block
@@ -193,25 +196,30 @@ def _is_quoted(path: Path, encoding: str | None) -> bool:
                 continue
             if within:
                 return False
-            row, parts, size = "\n".join(parts), [], 0
+            row = "\n".join(parts)
             fields = _IN_QUOTES.findall(row) if _QUOTED_ROW.fullmatch(row) else []
             bare = _IN_QUOTES.sub("", row)
             if not fields or (width and bare.count("\t") + 1 != width):
                 return False
-            evidence |= not width or any(_IN_QUOTES_ALONE.search(field) for field in fields)
+            evidence |= not width and not _is_mined(parts[0].split("\t"))
             width = width or bare.count("\t") + 1
+            # Lines that all have their fields may be plain: a tab or line break between two quotes then shows nothing.
+            plain = all(part.count("\t") + 1 == width or not part.strip(" \r") for part in parts)
+            whole = [field for field in fields if not (plain and re.search("[\t\n]", field))]
+            evidence |= any(_IN_QUOTES_ALONE.search(field) for field in whole)
             bare_comma += "," in bare
             quoted += len(fields)
-            with_comma += sum("," in field for field in fields)
+            with_comma += sum("," in field for field in whole)
+            parts, size = [], 0
     if parts or not quoted:
         return False
     if not evidence and quoted == with_comma >= _ENOUGH and not bare_comma:
         evidence = True
-    if not evidence:
+    if not evidence and origin is not None:
         logger.warning(
             "%s: fields in quotes: %d; the quotes are read as part of the text; if a program put them there, name the "
             "file .csv",
-            path,
+            origin,
             quoted,
         )
     return evidence

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -19,10 +21,11 @@ from lingualign._version import __version__
 from lingualign.errors import InputError
 from lingualign.languages import are_languages
 from lingualign.pairs.formats.compression import compressed, without_compression
+from lingualign.pairs.formats.tabular import is_quoted
 from lingualign.store import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _SIDES = (("sentence1", "lang1"), ("sentence2", "lang2"))
 _NOT_IN_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -41,11 +44,21 @@ def write_parquet(table: pa.Table | Iterable[pa.Table], path: Path) -> tuple[int
 
 
 def write_tsv(table: pa.Table, output: Path, *, header: bool = True) -> None:
-    """Write a table as lines of cells with tabs between; numbers with a fraction have six digits of it."""
-    rows = zip(*map(_cells, table.columns), strict=True)
-    lines = ("\t".join(row) + "\n" for row in rows)
-    head = "\t".join(table.column_names) + "\n" if header else ""
-    _write_text(head + "".join(lines), output)
+    """Write a table as lines of cells with tabs between; numbers with a fraction have six digits of it.
+
+    Cells are plain, except where a reader would take quotes that are text for quoting: then all are quoted.
+    """
+    cells = [_cells(column) for column in table.columns]
+
+    def rows() -> Iterator[Sequence[str]]:
+        return chain([table.column_names] if header else [], zip(*cells, strict=True))
+
+    content = "".join("\t".join(row) + "\n" for row in rows())
+    if '"' in content and is_quoted(("\t".join(row) + "\n").encode() for row in rows()):
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows())
+        content = text.getvalue()
+    _write_text(content, output)
 
 
 def write_jsonl(table: pa.Table, output: Path) -> None:
@@ -195,7 +208,8 @@ def write_pairs(table: pa.Table, output: Path) -> None:
     """Write a table by the output's ending, whole or not at all; text also compressed.
 
     - ``.parquet``: the table as it is.
-    - ``.tsv``: a header and the columns; a tab or line break within a sentence is written as a blank.
+    - ``.tsv``: a header and the columns; a tab or line break within a sentence is written as a blank; cells are in
+      quotes only where plain ones would be read as such.
     - ``.jsonl``: an object a row.
     - ``.tmx``: translation memory exchange 1.4, a unit a row in the languages of ``lang1`` and ``lang2``; the other
       columns are its properties. Characters that XML cannot hold, which are control characters, are left out.
