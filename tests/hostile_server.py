@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 import time
@@ -52,3 +53,15 @@ def http(body: bytes, status: str = "200 OK", *headers: str) -> list[bytes | flo
     """Write an answer whose length is announced."""
     head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers])
     return [head.encode("latin-1") + b"\r\n\r\n" + body]
+
+
+def endless(head: bytes, again: bytes, seconds: float = 0.0) -> Callable[[bytes], Iterator[bytes | float]]:
+    """Answer with a head, then with the same bytes again and again, seconds apart."""
+
+    def answer(_: bytes) -> Iterator[bytes | float]:
+        yield head
+        for _ in itertools.count():
+            yield again
+            yield seconds
+
+    return answer

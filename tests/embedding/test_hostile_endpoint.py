@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import gzip
-import itertools
 import json
 import logging
 from urllib.parse import quote
 
 import pytest
 
-from hostile_server import answering, http
+from hostile_server import answering, endless, http
 from lingualign.embedding.encoders import encode_with, endpoint, open_encoder
 from lingualign.embedding.encoders.endpoint import without_key
 from lingualign.errors import InputError
@@ -131,23 +130,16 @@ def test_a_count_that_cannot_be_is_not_added() -> None:
     assert str(encoder.usage) == "1 requests"
 
 
-def drip(head: bytes, again: bytes, seconds: float):
-    def answer(_: bytes):
-        yield head
-        for _ in itertools.count():
-            yield again
-            yield seconds
-
-    return answer
-
-
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (drip(b"HTTP/1.1 200 OK\r\n\r\n", b" " * (1 << 16), 0.0), "its answer does not end: more than 2 MiB"),
-        (drip(b"HTTP/1.1 200 OK\r\n\r\n", b" ", 0.02), "its answer is not whole after 0.5 seconds"),
-        (drip(b"HTTP/1.1 200 OK\r\n", b"X: 1\r\n", 0.02), "its answer has not begun after 0.5 seconds"),
-        (drip(b"HTTP/1.1 500 ", b"a", 0.02), "its answer has not begun after 0.5 seconds"),
+        (
+            endless(b"HTTP/1.1 200 OK\r\n\r\n", b" " * (1 << 16), 0.0),
+            "its answer does not end: more than 2 MiB",
+        ),
+        (endless(b"HTTP/1.1 200 OK\r\n\r\n", b" ", 0.02), "its answer is not whole after 0.5 seconds"),
+        (endless(b"HTTP/1.1 200 OK\r\n", b"X: 1\r\n", 0.02), "its answer has not begun after 0.5 seconds"),
+        (endless(b"HTTP/1.1 500 ", b"a", 0.02), "its answer has not begun after 0.5 seconds"),
         (
             lambda _: http(gzip.compress(b" " * (64 << 20)), "200 OK", "Content-Encoding: gzip"),
             "does not end",

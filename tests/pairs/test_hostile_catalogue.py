@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 
 import pytest
 
-from hostile_server import answering, http
+from hostile_server import answering, endless, http
 from lingualign import answers
 from lingualign.errors import InputError
 from lingualign.pairs.opus import catalogue, downloads
 from lingualign.pairs.opus.fetch import fetch, plan_fetch
+
+ENTRY = {
+    "corpus": "Tatoeba",
+    "version": "v1",
+    "source": "en",
+    "target": "fr",
+    "url": "http://x/y.zip",
+    "size": 1,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -30,16 +38,6 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path, answer) -> str:
     return str(caught.value)
 
 
-def endless(head: bytes, again: bytes, seconds: float = 0.0):
-    def answer(_: bytes):
-        yield head
-        for _ in itertools.count():
-            yield again
-            yield seconds
-
-    return answer
-
-
 def test_an_answer_is_bounded_in_bytes_and_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setattr(catalogue, "_LARGEST_ANSWER", 1 << 20)
     head = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -55,15 +53,9 @@ def test_an_answer_is_bounded_in_bytes_and_seconds(monkeypatch: pytest.MonkeyPat
 def test_a_large_answer_is_read_in_a_time_that_grows_with_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
-    entry = {
-        "corpus": "Tatoeba",
-        "version": "v1",
-        "source": "en",
-        "target": "ko",
-        "url": "http://x/y.zip",
-        "size": 1,
-    }
-    body = json.dumps({"corpora": [entry] * 100_000}).encode()  # 10 MB, in the blocks that a socket gives
+    body = json.dumps(
+        {"corpora": [ENTRY | {"target": "ko"}] * 100_000}
+    ).encode()  # 10 MB, in the blocks that a socket gives
     with answering(lambda _: http(body)) as address:
         monkeypatch.setenv(catalogue.ADDRESS_VARIABLE, address)
         with catalogue.open_client() as client:
@@ -78,15 +70,7 @@ def test_a_reason_is_shown_without_what_a_terminal_obeys(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("changed", [{"size": 10**400}, {"size": -1}, {"size": True}, {"corpus": "a\x1b[2J"}])
 def test_an_entry_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path, changed) -> None:
-    entry = {
-        "corpus": "Tatoeba",
-        "version": "v1",
-        "source": "en",
-        "target": "fr",
-        "url": "http://x/y.zip",
-        "size": 1,
-    }
-    body = json.dumps({"corpora": [entry | changed]}).encode()
+    body = json.dumps({"corpora": [ENTRY | changed]}).encode()
     line = asked(monkeypatch, tmp_path, lambda _: http(body))
     assert "an entry of the catalogue cannot be trusted" in line
     assert line.isprintable()
@@ -95,9 +79,8 @@ def test_an_entry_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
 def test_an_archive_that_drips_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setattr(downloads, "SILENT_SECONDS", 0.3)
     archive = endless(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"P", 0.02)
-    entry = {"corpus": "Tatoeba", "version": "v1", "source": "en", "target": "fr", "size": 1}
     with answering(lambda request: archive(request) if b"/y.zip" in request else http(listed)) as address:
-        listed = json.dumps({"corpora": [entry | {"url": f"{address}/y.zip"}]}).encode()
+        listed = json.dumps({"corpora": [ENTRY | {"url": f"{address}/y.zip"}]}).encode()
         monkeypatch.setenv(catalogue.ADDRESS_VARIABLE, address)
         plan = plan_fetch(["en", "fr"], ["Tatoeba"], tmp_path / "out")
         with pytest.raises(InputError, match=r"it sends fewer than 4,096 bytes a second, 1 times in a row"):
