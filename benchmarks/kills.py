@@ -105,8 +105,9 @@ def disturb(process: subprocess.Popen[str], how: str, chance: random.Random) -> 
     if how == "SIGKILL":
         process.kill()
     elif how in ("SIGTERM", "SIGINT"):
-        process.send_signal(getattr(signal, how))
-        return "130"
+        number = getattr(signal, how)
+        process.send_signal(number)
+        return f"130 {-number}"  # by the signal itself while Python begins or ends
     elif how == "SIGINT twice":
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
@@ -166,7 +167,7 @@ def attempt(command: Command, how: str, template: Path, environment: dict[str, s
             ):
                 return f"status {code} and not {allowed}: {printed[-2000:]}"
             interrupted = code == 130 or (how == "SIGINT" and command.launcher and code != 0)
-            if run == 0 and interrupted and "again" not in printed and "--resume" not in printed:
+            if run == 0 and interrupted and not re.search("again|--resume|goes on", printed):
                 return f"no line on how to go on: {printed[-500:]}"
             if run == 0 and how == "SIGINT twice" and code != 0 and time.monotonic() - sent > 5:
                 return f"took {time.monotonic() - sent:.1f} s to end"

@@ -55,3 +55,22 @@ def test_a_second_one_ends_it_at_once() -> None:
     out, err = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
     assert out == err == ""
+
+
+def test_the_status_is_the_same_where_the_signal_comes_inside_an_import(tmp_path) -> None:
+    # Imports exec() texts; of an interrupt in one Python remembers that it must end by SIGINT, where run by -m.
+    (tmp_path / "working.py").write_text(
+        WORKING.replace("        work()\n    finally", '        exec("work()")\n    finally')
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "working"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "working\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 130

@@ -73,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except InputError as error:
             return _fail(f"error: {error}", 2)
         except KeyboardInterrupt as error:
+            # After an interrupt inside exec() of a text, as imports run some, Python would end `python -m` by SIGINT,
+            # caught or not, until another text has run.
+            exec("")
             kept = "what is done is kept, " if arguments and arguments[0] in _GOES_ON else ""
             how = f"interrupted; {kept}run the same command again{' to go on' if kept else ''}"
             return _fail(printable(str(error)) or how, 130)
