@@ -1,8 +1,8 @@
 """Use a model on whole corpora: encode them, mine translation pairs from them, score pairs, align documents.
 
-`encode_text` writes vectors to disk in shards under a manifest, `mine_pairs` finds the sentences of two texts that
-translate each other, `filter_pairs` keeps the best of given pairs, `align_documents` links the sentences of documents
-that follow the same order. All of them go on from where a killed call stopped.
+`encode_text` writes vectors to disk in shards with a manifest. `mine_pairs` finds the sentences of two texts that
+translate each other. `filter_pairs` keeps the best of existing pairs. `align_documents` links the sentences of
+documents that follow the same order. All of them resume after a crash.
 """
 
 from __future__ import annotations

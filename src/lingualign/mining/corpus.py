@@ -1,4 +1,4 @@
-"""One side of what is mined: distinct sentences with their vectors, and the lines that each stands on."""
+"""One side of a mining: distinct sentences with their vectors and their lines."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 class Corpus:
-    """Sentences of one side. Blank ones take no part.
+    """Distinct sentences of one side, without blank ones.
 
     Parameters
     ----------
     text
         The sentences with their vectors.
     planted
-        More sentences, which stand on no line of the text, encoded by the same encoder.
+        Further sentences, which are not lines of the text, from the same encoder.
     """
 
     def __init__(self, text: EncodedText, planted: EncodedText | None = None) -> None:
@@ -49,32 +49,32 @@ class Corpus:
         _, first, place = np.unique(codes[filled], return_index=True, return_inverse=True)
         first = np.flatnonzero(filled)[first]
         self.sentences: pa.Array = column.take(pa.array(first)).combine_chunks()
-        """(distinct,), in order of appearance"""
+        """Distinct sentences, (distinct,), in order of appearance"""
         self.first = first
-        """(distinct,), where each stands for the first time"""
+        """Position of each one's first occurrence, (distinct,)"""
         self.vectors = StackedRows([array for each in self.texts for array in each.vectors], first)
         self.blank = int(self.lines - filled[: self.lines].sum())
         self.place = np.full(len(codes), -1, np.int64)
-        """Which of the distinct sentences each line holds, those planted after the last; -1 for a blank one"""
+        """Distinct sentence of each line, then of each planted sentence; -1 for a blank line"""
         self.place[filled] = place
         self.in_text = first < self.lines
-        """(distinct,), whether a sentence stands on a line of the text"""
+        """True for sentences that are lines of the text, (distinct,)"""
 
     def positions(self, sentences: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
-        """Find sentences among the distinct ones; -1 for one that is not there."""
-        found = pc.fill_null(pc.index_in(sentences.cast(pa.large_string()), value_set=self.sentences), -1)
-        places: npt.NDArray[np.int64] = found.to_numpy(zero_copy_only=False).astype(np.int64)
+        """Return the positions of sentences among the distinct ones; -1 for a missing one."""
+        index = pc.fill_null(pc.index_in(sentences.cast(pa.large_string()), value_set=self.sentences), -1)
+        places: npt.NDArray[np.int64] = index.to_numpy(zero_copy_only=False).astype(np.int64)
         return places
 
     @cached_property
     def lines_held(self) -> npt.NDArray[np.int64]:
-        """(distinct,), on how many lines each sentence stands."""
+        """Number of lines of each sentence, (distinct,)."""
         place = self.place[: self.lines]
         return np.bincount(place[place >= 0], minlength=len(self.sentences))
 
     @cached_property
     def _lines_by_sentence(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """All lines that are not blank, those of each sentence together, and where these begin."""
+        """All lines that are not blank, grouped by sentence, and the begin of each group."""
         lines = np.argsort(self.place[: self.lines], kind="stable")[self.blank :]
         return lines, np.cumsum(self.lines_held) - self.lines_held
 

@@ -1,4 +1,4 @@
-"""Encode a text to the shards of a folder: by any engine, and going on from whatever lies there."""
+"""Encode a text to the shards of a folder, with any engine; existing shards are kept."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 
 class TextEncoder:
-    """A model with everything that decides its vectors.
+    """A model with everything that determines its vectors.
 
     Parameters
     ----------
     model
-        What `lingualign.embedding.encoders.open_encoder` takes.
+        Model, as for `lingualign.embedding.encoders.open_encoder`.
     options
-        How it encodes.
+        Options of the encoding.
     """
 
     def __init__(self, model: str | SentenceTransformer | SentenceEncoder, options: ModelOptions) -> None:
@@ -59,7 +59,7 @@ class TextEncoder:
         place: dict[str, int] = {}
         rows = [place.setdefault(sentence, len(place)) for sentence in sentences]
         vectors = np.empty((len(place), self.encoder.dimensions), np.float16)
-        # The repeats are counted as done with their first.
+        # Repeats count as done.
         advance(len(sentences) - len(place))
         for indices, batch in self.model.batches(list(place)):
             vectors[indices] = batch
@@ -76,7 +76,7 @@ class EncodeJob:
 
     @property
     def gpu(self) -> bool:
-        """Unless another device is asked for."""
+        """True unless another device is set."""
         return self.options.device in (None, "cuda")
 
     def open(self, device: str | None) -> TextEncoder:
@@ -90,13 +90,13 @@ class EncodeJob:
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """The task of finding what the vectors depend on."""
+    """The task of describing the encoder."""
 
     size = 0
     holds = None
 
     def run(self, encoder: TextEncoder, _: Callable[[int], None]) -> Encoder:
-        """Return it."""
+        """Return the encoder."""
         return encoder.encoder
 
     def __str__(self) -> str:
@@ -105,7 +105,7 @@ class Describe:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The task of writing one shard of a folder, with a record beside it that says that it is whole."""
+    """The task of writing one shard of a folder, and then the record that marks it as whole."""
 
     folder: Path
     number: int
@@ -114,11 +114,11 @@ class Chunk:
 
     @property
     def size(self) -> int:
-        """Sentences."""
+        """Number of sentences."""
         return len(self.sentences)
 
     def run(self, encoder: TextEncoder, advance: Callable[[int], None]) -> Shard:
-        """Write the shard, unless a worker that died just afterwards did."""
+        """Write the shard, unless a worker wrote it and then crashed."""
         record = Record.read(self.folder, self.number)
         if record is not None and record.shard.fault(self.folder) is None:
             advance(self.size)
@@ -132,10 +132,10 @@ class Chunk:
 
 
 def describe(workers: Workers[Chunk | Describe]) -> Encoder:
-    """Ask workers what their vectors depend on."""
+    """Return the workers' encoder."""
+    encoder: Encoder
     [encoder] = workers.run([Describe()], lambda _: None)
-    told: Encoder = encoder
-    return told
+    return encoder
 
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EncodeReport:
-    """What became of the sentences: ``rows`` in all, of which ``kept`` had their vectors already."""
+    """Number of sentences, ``rows``, and how many of them already had vectors, ``kept``."""
 
     rows: int
     kept: int
@@ -157,9 +157,9 @@ def encode_to_folder(
     *,
     overwrite: bool = False,
 ) -> EncodeReport:
-    """Encode chunks of sentences to the shards of a folder; those that are whole already are kept.
+    """Encode chunks of sentences to the shards of a folder, and skip the shards that are whole.
 
-    With ``overwrite`` none is; they are removed once the model is there and the first chunk is read.
+    With ``overwrite`` all shards are removed, once the model is loaded and the first chunk is read.
 
     Raises
     ------
@@ -178,7 +178,9 @@ def encode_to_folder(
             shelf.manifest.write(folder)
         for shard in workers.run(shelf.missing(chunks, advance), advance):
             shelf.whole[shard.number] = shard
-        if beyond := sum(shards[0].rows for number, shards in shelf.known.items() if number >= shelf.chunks):
+        if beyond := sum(
+            shards[0].rows for number, shards in shelf.described.items() if number >= shelf.chunks
+        ):
             raise _other_text(
                 folder, f"it has {shelf.rows + beyond:,} sentences and the input {shelf.rows:,}"
             )
@@ -198,14 +200,9 @@ def encode_part(
     part: Part,
     advance: Callable[[int], None] = lambda _: None,
 ) -> EncodeReport:
-    """Encode the chunks that fall to one of several calls which share a folder; the report is of these.
+    """Encode one call's share of the chunks of a folder, and report on it.
 
-    What they leave is a text that is not complete: `encode_to_folder` goes on from it, and completes it.
-
-    Raises
-    ------
-    InputError
-        As `encode_to_folder` does.
+    The text is then incomplete; `encode_to_folder` completes it. The errors are those of `encode_to_folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / f".lock-{part.number}-of-{part.of}", _taken(folder)):
@@ -216,7 +213,7 @@ def encode_part(
 
 
 class _Shelf:
-    """The shards that lie in a folder, or of them those of a part, and what is found out about them."""
+    """The shards of a folder, or one part of them, and their state."""
 
     def __init__(self, folder: Path, encoder: Encoder, part: Part | None = None) -> None:
         self._folder, self._part = folder, part
@@ -225,35 +222,35 @@ class _Shelf:
             self._check(encoder, manifest.encoder)
         self.begun = manifest is not None
         self.manifest = manifest or TextManifest(encoder)
-        self.known: dict[int, list[Shard]] = {}
-        """By number, what was told of each: first by its record, which is the younger, then by the manifest"""
+        self.described: dict[int, list[Shard]] = {}
+        """Descriptions by number: first that of the record, which is the younger, then that of the manifest"""
         for number in recorded(folder):
             if not self._takes(number) or (record := Record.read(folder, number)) is None:
                 continue
             self._check(encoder, record.encoder)
-            self.known[number] = [record.shard]
+            self.described[number] = [record.shard]
         for shard in self.manifest.shards:
-            self.known.setdefault(shard.number, []).append(shard)
+            self.described.setdefault(shard.number, []).append(shard)
         self.whole: dict[int, Shard] = {}
         self.chunks = self.rows = self.kept = 0
 
     def missing(self, chunks: Iterable[list[str]], advance: Callable[[int], None]) -> Iterator[Chunk]:
-        """Go through the chunks of the text and give those whose shards are not whole."""
+        """Yield those chunks of the text whose shards are not whole."""
         for number, sentences in enumerate(chunks):
             self.chunks += 1
             if not self._takes(number):
                 continue
             self.rows += len(sentences)
-            known = self.known.get(number, [])
-            if known and {shard.text_sha256 for shard in known} != {text_digest(sentences)}:
+            shards = self.described.get(number, [])
+            if shards and {shard.text_sha256 for shard in shards} != {text_digest(sentences)}:
                 raise _other_text(self._folder, f"shard {number} holds other sentences")
-            faults = [shard.fault(self._folder) for shard in known]
+            faults = [shard.fault(self._folder) for shard in shards]
             if None in faults:
-                self.whole[number] = known[faults.index(None)]
+                self.whole[number] = shards[faults.index(None)]
                 self.kept += len(sentences)
                 advance(len(sentences))
                 continue
-            if known:
+            if shards:
                 logger.warning("%s: encoded anew", faults[0])
                 Record.remove(self._folder, number)
             yield Chunk(self._folder, number, sentences)
@@ -264,7 +261,7 @@ class _Shelf:
     def _check(self, encoder: Encoder, begun: Encoder) -> None:
         difference = begun.differs(encoder)
         if difference is None and begun.precision != encoder.precision:
-            # They may be compared, but a folder says of all its vectors how they were computed.
+            # Such vectors may be compared, but a folder records one precision for all of its vectors.
             difference = f"the precision differs: {begun.precision!r} and {encoder.precision!r}"
         if difference:
             raise InputError(

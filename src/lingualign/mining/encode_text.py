@@ -1,4 +1,4 @@
-"""Encode a text to vectors on disk: in shards that a killed process goes on from, or to one file."""
+"""Encode a text to vectors on disk: to shards that can be resumed after a crash, or to one file."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def encode_text(
     source, column
         See `lingualign.mining.sentences.read_sentences`.
     output
-        By its ending ``.npy``, one float16 array (sentences, dimensions); ``.parquet``, columns ``sentence`` and
-        ``vector``; ``.faiss``, an index of FAISS, whose vectors lie in memory while it is made; anything else is a
-        folder of shards with a manifest, which `mine_pairs` reads and which an interrupted call goes on with.
+        A file by its ending: ``.npy``, one float16 array (sentences, dimensions); ``.parquet``, columns ``sentence``
+        and ``vector``; ``.faiss``, an index of FAISS, held in memory until it is written. Any other name is a folder
+        of shards with a manifest, which `mine_pairs` reads and which can be resumed.
     engine
-        Where it runs, see `lingualign.mining.engines.open_engine`; here by default. Others write folders of shards and
-        take models by name; the shards do not depend on the engine.
+        Engine of the work, see `lingualign.mining.engines.open_engine`; this process by default. Other engines need a
+        model's name and write folders only. The shards do not depend on the engine.
     part
-        Encode only the shards that fall to one of several calls; one without ``part`` then completes the folder.
+        Encode only one call's share of the shards; a call without ``part`` then completes the folder.
     overwrite
-        Replace what ``output`` names; for a folder, the encoded text in it.
+        Replace the output file, or the encoded text in the output folder.
     progress
-        Whether to show a progress bar.
+        Show a progress bar.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _encode_to_npy(
 ) -> int:
     width, rows = encoder.encoder.dimensions, 0
     with whole_file(output) as temporary, temporary.open("wb") as file:
-        # The header leaves room for any number of rows, so it can be written again once they are known.
+        # The header has room for any number of rows, so it can be rewritten in place with the final count.
         file.write(_header(0, width))
         for sentences in chunks:
             file.write(encoder(sentences, advance).data)
@@ -189,14 +189,14 @@ def _encode_to_parquet(
     width, rows = encoder.encoder.dimensions, 0
     vector = pa.list_(pa.float16(), width)
     schema = pa.schema([("sentence", pa.large_string()), ("vector", vector)])
-    told = {
+    metadata = {
         "model": encoder.encoder.model,
         "fingerprint": encoder.encoder.fingerprint,
         "prompt": encoder.encoder.prompt,
     }
     with (
         whole_file(output) as temporary,
-        pq.ParquetWriter(temporary, schema.with_metadata(told), compression="zstd") as writer,
+        pq.ParquetWriter(temporary, schema.with_metadata(metadata), compression="zstd") as writer,
     ):
         for sentences in chunks:
             vectors = encoder(sentences, advance)
@@ -214,7 +214,7 @@ def _encode_to_faiss(
     encoder: TextEncoder, chunks: Iterator[list[str]], output: Path, advance: Callable[[int], None]
 ) -> int:
     faiss = import_faiss()
-    # The vectors as they are, in half precision, each looked at by every search: exact.
+    # An exact index: the half-precision vectors unchanged, all compared in every search.
     index = faiss.IndexScalarQuantizer(
         encoder.encoder.dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
     )
@@ -248,7 +248,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raise InputError for a folder with something else in it."""
+    """Raise InputError for a folder with other files than shards."""
     if TextManifest.read(folder) is not None:
         return
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))

@@ -1,9 +1,9 @@
 """Encoded text on disk: shards of sentences with their vectors, and the manifest that names them.
 
-The manifest is what others may rely on: a shard is a pair of files named by its number, sentences in their order
-and one vector each. While a text is encoded, each shard that is whole has a record beside it, which says the same of
-it as the manifest will; whoever encodes, wherever it runs, needs no more than the folder. `EncodedText` opens a whole
-one: its sentences, and its vectors mapped from disk as one table.
+The manifest is the public contract. A shard is a pair of files named by its number: sentences in their order, and one
+vector each. During the encoding each whole shard has a record file with the same content as its later entry in the
+manifest, so any process can resume from the folder alone. `EncodedText` opens a complete text: its sentences, and its
+vectors mapped from disk as one table.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _SHARDS = f"shard-{'[0-9]' * 6}"
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """What decides a vector beside its sentence. Vectors of two different ones are not compared."""
+    """Everything that determines a vector beside its sentence. Vectors of different encoders are not compared."""
 
     model: str
-    """Name it was given by; a copy may have another."""
+    """Name or path of the model; a copy may have another."""
     fingerprint: str
     prompt: str
     dimensions: int
@@ -62,25 +62,25 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One pair of files."""
+    """One pair of files of an encoded text."""
 
     number: int
     rows: int
     text_sha256: str
-    """Digest of the sentences themselves, whatever file they came from: see `text_digest`."""
+    """Digest of the sentences, independent of their file: see `text_digest`."""
     sentences_bytes: int
     sentences_sha256: str
     vectors_bytes: int
     vectors_sha256: str
 
-    # Made from the number and not read from the manifest, so that a manifest cannot point outside its folder.
+    # Names are made from the number, so that a manifest cannot point outside its folder.
     def files(self, folder: Path) -> tuple[Path, Path]:
         """Return the files of the sentences (parquet) and of the vectors (float16, (rows, dimensions))."""
         name = _name(self.number)
         return folder / f"{name}.sentences.parquet", folder / f"{name}.vectors.npy"
 
     def fault(self, folder: Path) -> str | None:
-        """Describe what is wrong with the files; None if they are what was written."""
+        """Describe the damage of the files; None if they are unchanged."""
         written = (
             (self.sentences_bytes, self.sentences_sha256),
             (self.vectors_bytes, self.vectors_sha256),
@@ -101,12 +101,12 @@ class TextManifest:
 
     @property
     def rows(self) -> int:
-        """Sentences of all shards."""
+        """Number of sentences of all shards."""
         return sum(shard.rows for shard in self.shards)
 
     @staticmethod
     def read(folder: Path) -> TextManifest | None:
-        """Read the manifest of a folder; None where there is none.
+        """Read the manifest of a folder; None if there is none.
 
         Raises
         ------
@@ -135,14 +135,14 @@ class TextManifest:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A shard that is whole, and what encoded it."""
+    """A whole shard and its encoder."""
 
     encoder: Encoder
     shard: Shard
 
     @staticmethod
     def read(folder: Path, number: int) -> Record | None:
-        """Read the record of a shard; None where there is none, or none that can be read."""
+        """Read the record of a shard; None if it is missing or unreadable."""
         try:
             record = read_record(folder / f"{_name(number)}.json", Record, FORMAT)
         except (TypeError, ValueError):
@@ -150,7 +150,7 @@ class Record:
         return record if record is not None and record.shard.number == number else None
 
     def write(self, folder: Path) -> None:
-        """Write it, which makes the shard count."""
+        """Write the record, which marks the shard as whole."""
         write_record(folder / f"{_name(self.shard.number)}.json", self, FORMAT)
 
     @staticmethod
@@ -160,7 +160,7 @@ class Record:
 
 
 def remove_text(folder: Path) -> None:
-    """Remove an encoded text, the manifest first, so that what is left never counts as whole."""
+    """Remove an encoded text, the manifest first, so that a remainder never counts as complete."""
     (folder / MANIFEST).unlink(missing_ok=True)
     for ending in ("json", "sentences.parquet", "vectors.npy"):
         for path in folder.glob(f"{_SHARDS}.{ending}"):
@@ -177,7 +177,7 @@ def _name(number: int) -> str:
 
 
 def text_digest(sentences: Sequence[str]) -> str:
-    """SHA-256 of sentences, each as its length in bytes, a colon, and its UTF-8."""
+    """Return the SHA-256 of sentences, each as its length in bytes, a colon, and its UTF-8."""
     digest = hashlib.sha256()
     for sentence in sentences:
         encoded = sentence.encode()
@@ -206,14 +206,14 @@ def write_shard(
 
 
 class StackedRows:
-    """Vectors of several arrays of equal width, one below the other, or some of these rows.
+    """Vectors of several arrays of equal width, stacked, or a selection of their rows.
 
     Parameters
     ----------
     arrays
-        (n_i, d) each; at least one.
+        Arrays of shape (n_i, d); at least one.
     taken
-        Which rows of the stack, and in which order; all by default.
+        Rows of the stack, in their order; all by default.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ class StackedRows:
         return count, self._arrays[0].shape[1]
 
     def between(self, start: int, stop: int) -> StackedRows:
-        """Return some rows in a row, without reading them."""
+        """Return the rows from ``start`` to before ``stop``, without reading them."""
         taken = np.arange(start, stop) if self._taken is None else self._taken[start:stop]
         return StackedRows(self._arrays, taken)
 
@@ -259,7 +259,7 @@ class EncodedText:
     Raises
     ------
     InputError
-        If it is none, is not complete, or a shard is missing or was altered: its name, and the cure.
+        If it is not an encoded text, is incomplete, or a shard is missing or changed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -299,7 +299,7 @@ def map_vectors(folder: Path, manifest: TextManifest) -> list[npt.NDArray[Any]]:
     Raises
     ------
     InputError
-        If one is not what the manifest says, by its shape.
+        If a shard cannot be read, or its shape or dtype is not that of the manifest.
     """
     _allow_open_files(len(manifest.shards))
     mapped = []
@@ -326,7 +326,7 @@ def map_vectors(folder: Path, manifest: TextManifest) -> list[npt.NDArray[Any]]:
 
 
 def _allow_open_files(more: int) -> None:
-    """Raise this process's limit by ``more`` files, as far as it may: what is mapped stays open."""
+    """Raise this process's limit of open files by ``more``, as far as allowed: mapped files stay open."""
     try:
         import resource
     except ImportError:  # Windows, which has no such limit

@@ -1,4 +1,4 @@
-"""Score translation pairs that exist already, and keep the best of them."""
+"""Score existing translation pairs, and keep the best of them."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FilterReport:
-    """What became of the pairs."""
+    """Counts of a filtering."""
 
     pairs: int
-    """Read"""
+    """Pairs read"""
     kept: int
     blank: int
-    """Left out since a side is blank"""
+    """Pairs left out since a side is blank"""
     by: By
-    """What they were judged by"""
+    """Score that the pairs were judged by"""
     scores: tuple[float, float]
-    """Least and greatest of it among all that were scored"""
+    """Least and greatest value of it among all scored pairs"""
     skipped: tuple[Skipped, ...]
-    """What could not be read"""
+    """Parts that could not be read"""
 
 
 def filter_pairs(
@@ -85,10 +85,10 @@ def filter_pairs(
     """Score each pair among all pairs of the corpus, and keep the best.
 
     The score is the probability that a pair is a whole translation in the right languages: see
-    `lingualign.mining.quality`. It takes about as much encoding again as the cosine and the margin.
+    `lingualign.mining.quality`. It doubles the encoding that cosine and margin need.
 
-    The pairs kept stay in their order. While it works, a folder ``OUTPUT.parts`` holds vectors and the state of the
-    search; an interrupted call leaves it, and the same call goes on from it.
+    The pairs stay in their order. A folder ``OUTPUT.parts`` holds vectors and the state of the search until the output
+    is written. After an interruption the same call resumes from it.
 
     Parameters
     ----------
@@ -97,14 +97,14 @@ def filter_pairs(
     pairs
         A folder, a file or a hub data set id: see `lingualign.pairs.read_source`.
     output
-        ``.parquet``, ``.tsv``, ``.jsonl`` or ``.tmx`` (text also compressed): the columns of a pair table with
-        ``cosine`` and ``margin`` beside; by score also ``score`` and the probabilities that it is the product of,
-        ``meaning``, ``whole`` and ``language``. See `lingualign.pairs.formats.writers.write_pairs`.
+        File ``.parquet``, ``.tsv``, ``.jsonl`` or ``.tmx`` (text also compressed) with the columns of a pair table,
+        ``cosine`` and ``margin``; by score also ``score`` and its factors, the probabilities ``meaning``, ``whole`` and
+        ``language``. See `lingualign.pairs.formats.writers.write_pairs`.
     by
-        What pairs are judged by.
+        Score that pairs are judged by.
     threshold, best
-        Least of it that a pair is kept with, or how many of the largest are kept; with neither, all are, with their
-        scores.
+        Least score of a pair to keep, or number of the best pairs to keep. Without both, all pairs are written with
+        their scores.
     k, margin
         See `lingualign.neighbours`. With ``absolute`` the margin is the cosine.
     prompt, pooling, device, precision, memory, overwrite, progress
@@ -113,7 +113,7 @@ def filter_pairs(
     Raises
     ------
     InputError
-        If anything given cannot be used, or no pair reaches the threshold; then it says the range of the scores.
+        If an argument is invalid, or no pair reaches the threshold. The last message names the range of the scores.
     """
     if by not in get_args(By):
         raise InputError(f"by {by!r} is unknown: expected one of {', '.join(get_args(By))}")
@@ -170,8 +170,8 @@ def filter_pairs(
         ]
         cosine = _cosines(source, places[0], target, places[1])
         sides = tuple(
-            Side(corpus, text, place, found.cosine.mean(axis=1, dtype=np.float64)[place])
-            for corpus, text, place, found in zip(
+            Side(corpus, text, place, nearest.cosine.mean(axis=1, dtype=np.float64)[place])
+            for corpus, text, place, nearest in zip(
                 corpora, identity[1:], places, (forward, backward), strict=True
             )
         )
@@ -179,12 +179,14 @@ def filter_pairs(
         scores: dict[str, npt.NDArray[np.floating]] = {"cosine": cosine, "margin": margins}
         if by == "score":
             with progress_bar("Scoring", scored.num_rows, enabled=progress) as advance:
-                told = score_pairs(encoder, scored, sides, margins, margin, parts / "evenness", advance)
+                probabilities = score_pairs(
+                    encoder, scored, sides, margins, margin, parts / "evenness", advance
+                )
             scores |= {
-                "meaning": told.meaning,
-                "whole": told.whole,
-                "language": told.language,
-                "score": told.score,
+                "meaning": probabilities.meaning,
+                "whole": probabilities.whole,
+                "language": probabilities.language,
+                "score": probabilities.score,
             }
         for name, values in scores.items():
             scored = scored.append_column(name, pa.array(values))

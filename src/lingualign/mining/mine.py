@@ -61,19 +61,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MineReport:
-    """What was mined from what."""
+    """Counts of a mining."""
 
     pairs: int
-    """Written"""
+    """Pairs written"""
     below: int
-    """Left out for a score below the threshold"""
+    """Pairs left out for a score below the threshold"""
     threshold: float | None
     source: tuple[int, int, int]
-    """Lines, distinct sentences among them, blank ones"""
+    """Lines, distinct sentences, blank lines"""
     target: tuple[int, int, int]
     calibration: Calibration | None
     skipped: tuple[Skipped, ...]
-    """What of the known pairs could not be read"""
+    """Parts of the known pairs that could not be read"""
 
 
 def mine_pairs(
@@ -102,8 +102,8 @@ def mine_pairs(
 ) -> MineReport:
     """Find sentences of two texts that translate each other, and write them with their scores, the best first.
 
-    While it works, a folder ``OUTPUT.parts`` holds vectors and the state of the search; an interrupted call
-    leaves it, and the same call goes on from it.
+    A folder ``OUTPUT.parts`` holds vectors and the state of the search until the output is written. After an
+    interruption the same call resumes from it.
 
     Parameters
     ----------
@@ -111,11 +111,11 @@ def mine_pairs(
         A hub id, a folder, ``minilm``, or a loaded model.
     source, target
         A text (see `lingualign.mining.sentences.read_sentences`), or a folder that `encode_text` wrote. A sentence
-        that stands on several lines is searched once; blank ones are never matched.
+        on several lines is searched once; blank lines are never matched.
     output
         See `lingualign.mining.output.write_mined`.
     k
-        Neighbours of each sentence, among which the best is chosen and over which the margin is taken.
+        Number of neighbours of each sentence. Its best is chosen among them, and the margin is taken over them.
     margin
         See `lingualign.neighbours.margin_scores`.
     retrieval, candidates
@@ -123,35 +123,34 @@ def mine_pairs(
     threshold
         Least score of a pair.
     calibrate_on
-        Known pairs (see `lingualign.pairs.read_source`), ``sentence1`` in the language of the source: they are
-        planted in the texts, and the threshold that finds them with the best F1 is taken.
+        Known pairs (see `lingualign.pairs.read_source`), ``sentence1`` in the language of the source. They are
+        planted in the texts, and the threshold that finds them with the best F1 is used.
     plot
-        Where to draw the calibration, ``.svg``, ``.png`` or ``.pdf``; needs matplotlib.
+        File for the plot of the calibration, ``.svg``, ``.png`` or ``.pdf``; needs matplotlib.
     column
-        Of files with columns, the one to take.
+        Column to read from files with columns.
     prompt, pooling
         See `lingualign.embedding.encoders.open_encoder`.
     device, precision
-        Of the encoding, and of the search, whose outcome they do not move.
+        Device and precision of the encoding and of the search; they do not change the result of the search.
     memory
-        Memory for the search, of each worker, beside the sentences and the vectors mapped from disk: ``4GiB``, or a
-        number of bytes.
+        Memory limit of the search in each worker, beside sentences and mapped vectors: ``4GiB``, or a number of bytes.
     approximate
-        Search by `lingualign.neighbours.approximate_neighbours`, which misses some: for a million a side and
-        more, where bf16 is not fast.
+        Search by `lingualign.neighbours.approximate_neighbours`, which misses some pairs. Use it for a million
+        sentences a side and more, where bf16 is not fast.
     engine
-        Where encoding and search run, see `lingualign.mining.engines.open_engine`; here by default. It moves the time,
-        not the outcome. What another engine began is gone on with.
+        Engine of encoding and search, see `lingualign.mining.engines.open_engine`; this process by default. It affects
+        speed only, never the result. Work started by another engine is resumed.
     overwrite
         Replace the output.
     progress
-        Whether to show progress bars, and the calibration.
+        Show progress bars and the calibration.
 
     Raises
     ------
     InputError
-        If anything given cannot be used, both ``threshold`` and ``calibrate_on`` are given, or no pair reaches the
-        threshold; then it says the range of the scores.
+        If an argument is invalid, both ``threshold`` and ``calibrate_on`` are given, or no pair reaches the
+        threshold. The last message names the range of the scores.
     """
     encoding, search = ModelOptions(prompt, pooling, device, precision), SearchOptions(k, margin, str(memory))
     plotted = None if plot is None else os.fspath(plot)
@@ -166,20 +165,20 @@ def mine_pairs(
         import_faiss()
     output = Path(output)
     check_mining(source, target, output, search, options, overwrite=overwrite)
-    known, skipped = _known_pairs(calibrate_on) if calibrate_on is not None else (None, [])
+    gold, skipped = _known_pairs(calibrate_on) if calibrate_on is not None else (None, [])
 
     job = EncodeJob(model, encoding)
     with hold_parts(output) as parts:
-        corpora = _encode_sides(engine, job, (source, target), known, column, parts, progress)
+        corpora = _encode_sides(engine, job, (source, target), gold, column, parts, progress)
         if approximate:
             forward, backward = _search_approximately(corpora, search, parts, progress)
         else:
             forward, backward = _search(engine, corpora, search, encoding, parts, progress)
         pairs = retrieve(forward, backward, margin=margin, retrieval=retrieval, candidates=candidates)
         calibration = None
-        if known is not None:
+        if gold is not None:
             calibration = calibrate(
-                pairs, *(corpora[side].positions(pa.array(known[side])) for side in (0, 1))
+                pairs, *(corpora[side].positions(pa.array(gold[side])) for side in (0, 1))
             )
             if calibration is None:
                 raise InputError(
@@ -189,7 +188,7 @@ def mine_pairs(
             if progress:
                 print_calibration(calibration)
             threshold = float(calibration.threshold[calibration.best])
-            # A sentence that was only planted is no find.
+            # A sentence that was only planted is not a result.
             pairs = pairs[corpora[0].in_text[pairs.source] & corpora[1].in_text[pairs.target]]
         kept = pairs if threshold is None else pairs[pairs.score >= threshold]
         _check_some(kept, pairs, threshold, retrieval)
@@ -216,28 +215,28 @@ def plan_mining(
     column: str | None = None,
     progress: bool = False,
 ) -> int:
-    """Do the first part of `mine_pairs`: have both sides encoded, and cut the search into tiles for several calls.
+    """Encode both sides of a mining, and cut its search into tiles for several calls.
 
-    Then any number of `search_part` can search, and `mine_pairs` with the same parameters ends it. Parameters and
-    errors are those of `mine_pairs`.
+    Any number of calls of `search_part` then search them, and `mine_pairs` with the same parameters finishes.
+    Parameters and errors are those of `mine_pairs`.
 
     Parameters
     ----------
     workers
-        How many will search.
+        Number of calls that will search.
 
     Returns
     -------
     int
-        Tiles.
+        Number of tiles.
     """
     search.check()
     check_workers(workers)
     _check_sides(source, target)
-    known = _known_pairs(calibrate_on)[0] if calibrate_on is not None else None
+    gold = _known_pairs(calibrate_on)[0] if calibrate_on is not None else None
     job = EncodeJob(model, encoding)
     with hold_parts(Path(output), keep=True) as parts:
-        corpora = _encode_sides(Here(), job, (source, target), known, column, parts, progress)
+        corpora = _encode_sides(Here(), job, (source, target), gold, column, parts, progress)
         folder = parts / TILES
         plan = plan_tiles(corpora, _key(corpora, search.k), search, encoding.precision, folder, workers)
     return len(plan.tiles(folder))
@@ -252,12 +251,9 @@ def check_mining(
     *,
     overwrite: bool,
 ) -> None:
-    """Check, before any work, that texts can be mined; the parameters are those of `mine_pairs`.
+    """Raise InputError, before any work, for texts or options that cannot be mined with.
 
-    Raises
-    ------
-    InputError
-        What it is, and the cure.
+    The parameters are those of `mine_pairs`.
     """
     search.check()
     check_retrieval(options.retrieval)
@@ -278,13 +274,7 @@ def check_mining(
 
 
 def check_shared_mining(source: str, target: str, calibrate_on: str | None) -> None:
-    """Check, beside what `check_mining` checks, that several calls can mine texts together.
-
-    Raises
-    ------
-    InputError
-        If a side is standard input, or there are no known pairs to calibrate on.
-    """
+    """Raise InputError if a side is standard input, or the known pairs cannot be read: several calls need both."""
     check_readable_by_several(source, target)
     if calibrate_on is not None:
         _known_pairs(calibrate_on)
@@ -303,7 +293,7 @@ def _check_sides(*sides: str) -> None:
 
 
 def _known_pairs(source: str) -> tuple[tuple[list[str], list[str]], list[Skipped]]:
-    """Read the two sides of known pairs, and what could not be read."""
+    """Return the two sides of known pairs, and the parts that could not be read."""
     read, skipped = read_source(source)
     table = pa.concat_tables([each.table for each in read]).select(["sentence1", "sentence2"])
     rows = [
@@ -320,7 +310,7 @@ def _encode_sides(
     engine: Engine,
     job: EncodeJob,
     sources: tuple[str, str],
-    known: tuple[list[str], list[str]] | None,
+    gold: tuple[list[str], list[str]] | None,
     column: str | None,
     parts: Path,
     progress: bool,
@@ -332,9 +322,9 @@ def _encode_sides(
             with progress_bar(f"Encoding {name}", None, enabled=progress) as advance:
                 text = open_text(workers, source, parts / name, column, advance)
             planted = None
-            if known is not None:
-                distinct = list(dict.fromkeys(known[number]))
-                # Named by what they are, for another call may plant others.
+            if gold is not None:
+                distinct = list(dict.fromkeys(gold[number]))
+                # Named by their text, since another call may plant others.
                 folder = parts / f"{PLANTED}{name}-{text_digest(distinct)[:16]}"
                 planted = encode_chunks(workers, chunks(distinct), folder)
             corpora.append(Corpus(text, planted))
@@ -397,20 +387,20 @@ def calibrate(
 ) -> Calibration | None:
     """Judge mined pairs by known ones.
 
-    A mined pair with a sentence of a known pair counts as right if it is one, else as wrong, even if it should
-    be another good translation: true precision is at least the one found. Other mined pairs are not judged.
+    A mined pair with a sentence of a known pair counts as right if it is a known pair. Else it counts as wrong, even
+    if it is another good translation; true precision is at least the measured one. Other mined pairs are not judged.
 
     Parameters
     ----------
     pairs
-        Mined from everything, sorted by score.
+        Mined pairs of the text and the planted sentences, sorted by score.
     gold_source, gold_target
         Positions of the known pairs' sentences.
 
     Returns
     -------
     Calibration or None
-        None if no mined pair has a sentence of a known one.
+        None if no mined pair has a sentence of a known pair.
     """
     judged = np.isin(pairs.source, gold_source) | np.isin(pairs.target, gold_target)
     if not judged.any():

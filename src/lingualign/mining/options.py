@@ -1,4 +1,4 @@
-"""The options of mining, and of where the work runs."""
+"""The options of mining and of the engines."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from lingualign.neighbours.options import Retrieval  # noqa: TC001 - the command
 
 @dataclass(frozen=True)
 class MineOptions:
-    """Which neighbours become pairs.
+    """Choice of the neighbours that become pairs.
 
     Parameters
     ----------
     retrieval
-        Each sentence in one pair at most (max), only pairs that are best for both (intersect), each source
-        sentence's best (forward), or each target sentence's (backward).
+        Choice of pairs: each sentence in one pair at most (max), only pairs that are best for both (intersect), each
+        source sentence's best (forward), or each target sentence's (backward).
     threshold
-        Least score of a pair; all pairs where absent.
+        Least score of a pair; all pairs by default.
     calibrate
-        Known pairs to plant in the texts, sentence1 in the source's language: the threshold that finds them with
-        the best F1 is taken.
+        Known pairs, sentence1 in the source's language. They are planted in the texts, and the threshold that finds
+        them with the best F1 is used.
     plot
         File for precision and recall by threshold, .svg, .png or .pdf, with --calibrate.
     candidates
         Write every neighbour, not only the best.
     approximate
-        Search by inverted lists of FAISS, which miss some pairs: for a million sentences a side
-        and more, where the processor is not fast at bf16.
+        Search by inverted lists of FAISS, which miss some pairs. Use it for a million sentences a side and more, where
+        the processor is not fast at bf16.
     """
 
     retrieval: Retrieval = "max"
@@ -41,16 +41,16 @@ class MineOptions:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Where the work runs.
+    """Place where the work runs.
 
     Parameters
     ----------
     engine
-        Where it runs: in this process, in several, on a Ray cluster; slurm prints a script to submit instead.
+        Place of the work: this process, several processes, or a Ray cluster; slurm prints a script to submit instead.
     workers
-        How many, on Slurm the tasks of an array; by default one for each GPU or four processors, and 8 on Slurm.
+        Number of workers, on Slurm of array tasks; by default one for each GPU or four processors, and 8 on Slurm.
     address
-        Of the Ray cluster, head:6379; without it $RAY_ADDRESS, and without that Ray is started on this machine.
+        Address of the Ray cluster, head:6379; by default $RAY_ADDRESS, else Ray is started on this machine.
     """
 
     engine: Literal["here", "processes", "ray", "slurm"] = "here"

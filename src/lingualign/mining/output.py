@@ -23,44 +23,44 @@ _LINES_OF_A_PIECE = 1 << 22
 
 
 def check_mined_output(output: Path, *, overwrite: bool) -> None:
-    """Raise InputError for an output that could not be written.
-
-    Its kind is unknown, it exists, or its folder does not.
-    """
+    """Raise InputError for an output of an unknown kind, one that exists, or one whose folder does not."""
     if _format_of(output) is None:
-        # The simple ones first.
         forms = sorted((each.mined for each in OUTPUTS.values() if each.mined), key=len)
         raise InputError(f"output {str(output)!r}: not a known kind of file; give {', '.join(forms)}")
     check_place(*output_files(output), overwrite=overwrite)
 
 
 def output_files(output: Path) -> list[Path]:
-    """List the files that are written: two for Moses text."""
-    found = _format_of(output)
-    return [output] if found is None else found.files(output)
+    """List the files of an output: two for Moses text."""
+    output_format = _format_of(output)
+    return [output] if output_format is None else output_format.files(output)
 
 
 def write_mined(pairs: Pairs, source: Corpus, target: Corpus, output: Path) -> None:
-    """Write mined pairs in the order given, by the output's ending.
+    """Write mined pairs in their order, in the format of the output's ending.
 
     - ``.tsv`` (also compressed): score, source, target, no header, LASER's order. A tab or line break
       within a sentence is written as a blank.
     - ``.parquet``: ``score``, ``cosine``, ``direction``, ``source``, ``target``, and ``source_lines`` and
-      ``target_lines``, the numbers from 1 of all lines that hold the sentence.
+      ``target_lines``, the numbers from 1 of all lines with the sentence.
     - ``NAME.en-fr.tmx``: translation memory exchange 1.4.
     - ``NAME.en-fr``: Moses text, ``NAME.en-fr.en`` and ``NAME.en-fr.fr``.
     """
-    found = _format_of(output)
-    assert found is not None  # as check_mined_output has seen
-    table = _with_lines if found.typed else _of_sentences
-    (found.write_mined or found.write)(table(pairs, source, target), output)
+    output_format = _format_of(output)
+    assert output_format is not None  # as check_mined_output has seen
+    table = _with_lines if output_format.typed else _of_sentences
+    (output_format.write_mined or output_format.write)(table(pairs, source, target), output)
 
 
 def _format_of(output: Path) -> OutputFormat | None:
-    found = format_of(output)
-    if found is None or found.mined is None or (found.by_name and languages_of(output) is None):
+    output_format = format_of(output)
+    if (
+        output_format is None
+        or output_format.mined is None
+        or (output_format.by_name and languages_of(output) is None)
+    ):
         return None
-    return found
+    return output_format
 
 
 def _of_sentences(pairs: Pairs, source: Corpus, target: Corpus) -> pa.Table:
@@ -69,7 +69,7 @@ def _of_sentences(pairs: Pairs, source: Corpus, target: Corpus) -> pa.Table:
 
 
 def _with_lines(pairs: Pairs, source: Corpus, target: Corpus) -> Iterator[pa.Table]:
-    """Yield the table in pieces, for a sentence of many lines may stand in many pairs."""
+    """Yield the table in pieces, since a sentence of many lines may be in many pairs."""
     lines = source.lines_held[pairs.source] + target.lines_held[pairs.target]
     piece = np.cumsum(lines) // _LINES_OF_A_PIECE
     for rows in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(piece)) + 1):

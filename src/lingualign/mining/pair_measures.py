@@ -1,7 +1,6 @@
-"""What is measured of pairs, and what it says of them beside damaged copies.
+"""Measures of pairs, and the probability of a good pair given the measures of good and of damaged pairs.
 
-How evenly a translation covers its source (it hardly covers the part that it lost) is measured here; how a measure is
-spread over good pairs and over damaged ones says how likely a pair is good.
+Evenness, computed here, measures how evenly a translation covers its source: a lost part is hardly covered.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ PARTS = 4
 
 
 def cut(sentence: str, parts: int) -> list[str]:
-    """Cut a sentence into parts of about equal length, at blanks where there is one near.
+    """Cut a sentence into parts of about equal length, at a nearby blank if there is one.
 
-    A part that would be empty is the whole sentence: too short to be cut, it is covered evenly.
+    The whole sentence replaces an empty part: a sentence too short to be cut is covered evenly.
     """
     size = len(sentence) / parts
     places = [0]
@@ -51,18 +50,18 @@ def encode_parts(encode: Encode, sentences: Sequence[str]) -> npt.NDArray[np.flo
 def evenness(
     parts: npt.NDArray[np.float32], own: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
-    r"""How evenly translations cover the parts of sentences: (sentences,), 0 for quite evenly, lower for less.
+    r"""Return how evenly translations cover the parts of sentences: (sentences,), 0 for evenly, lower for less.
 
-    How much of a part p of a sentence x is in its translation y is told by ``cos(p, y) - cos(p, x) cos(x, y)``: how
-    much nearer p is to y than its share in x accounts for. The measure is the negative of this difference's standard
-    deviation over the parts.
+    The coverage of a part p of a sentence x by its translation y is ``cos(p, y) - cos(p, x) cos(x, y)``: the cosine of
+    p and y minus that which p's share in x explains. The measure is the negative standard deviation of the coverage
+    over the parts.
 
     Parameters
     ----------
     parts
         Vectors of the parts, (PARTS, sentences, d).
     own, other
-        Vectors of the sentences and of their translations, (sentences, d). All of length 1.
+        Vectors of the sentences and of their translations, (sentences, d). All vectors have length 1.
     """
     alike = np.einsum("id,id->i", own, other)
     covered = np.einsum("pid,id->pi", parts, other) - np.einsum("pid,id->pi", parts, own) * alike
@@ -75,19 +74,19 @@ _NORMAL = 1.4826  # a normal distribution's standard deviation in median absolut
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """How one measure differs between the pairs of a corpus and damaged ones.
+    """Difference of one measure between the pairs of a corpus and damaged ones.
 
-    Both are taken to be normal, each about its median, with one scale: the root mean square of both median absolute
-    deviations, and of what the measure can tell apart at all. The log of the ratio of their densities is then linear
-    in the measure (linear discriminant analysis of one variable), and a few damaged pairs among those of the corpus
-    move neither the median nor the scale far.
+    Both distributions are modelled as normal about their medians with one scale: the root mean square of both median
+    absolute deviations and of the measure's resolution. The log of the ratio of their densities is then linear in the
+    measure (linear discriminant analysis of one variable). A few damaged pairs in the corpus hardly move the median or
+    the scale.
 
     Parameters
     ----------
     usual, damaged
-        Medians.
+        Medians of the corpus and of the damaged pairs.
     scale
-        Above 0.
+        Common scale, above 0.
     """
 
     usual: float
@@ -98,15 +97,14 @@ class Contrast:
     def between(
         cls, usual: npt.NDArray[np.float64], damaged: npt.NDArray[np.float64], resolution: float
     ) -> Contrast | None:
-        """Learn it from values, of which NaN are ignored; None where one of the two has no other.
+        """Fit a contrast to values, ignoring NaN; None if one side has no other values.
 
         Parameters
         ----------
         usual, damaged
-            Of the pairs of a corpus, and of damaged ones.
+            Values of the pairs of a corpus, and of damaged ones.
         resolution
-            The least difference that means anything; the scale never falls below half of it, also where most values
-            are equal.
+            Least meaningful difference. The scale is at least half of it, also where most values are equal.
         """
         one, two = (values[~np.isnan(values)] for values in (usual, damaged))
         if not len(one) or not len(two):
@@ -123,7 +121,7 @@ class Contrast:
         )
 
     def log_odds(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Log odds that pairs are as usual and not damaged, where both are as likely beforehand; NaN of NaN."""
+        """Return the log odds that pairs are usual, not damaged, with equal priors; NaN for NaN."""
         odds: npt.NDArray[np.float64] = (
             (self.usual - self.damaged) / self.scale**2 * (values - (self.usual + self.damaged) / 2)
         )
@@ -131,13 +129,12 @@ class Contrast:
 
 
 def log_probability(*odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Log of the probability that none of several things is wrong, of which one at most is.
+    """Return the log probability that no fault is present, where at most one of several can be.
 
     Parameters
     ----------
     odds
-        For each, the log odds that it is not, all being as likely beforehand. Where it is NaN nothing is known, and it
-        counts for nothing.
+        Log odds against each fault, with equal priors; a fault whose odds are NaN is ignored.
     """
     total = np.zeros(len(odds[0]))
     for each in odds:
@@ -157,24 +154,24 @@ class Measures:
     length: Numbers
     """Log of the ratio of the second side's length to the first's, in columns"""
     evenness: tuple[Numbers, Numbers]
-    """How evenly the second side covers the first, and the first the second"""
+    """Evenness of the second side's cover of the first, and of the first's of the second"""
     language: tuple[Numbers, Numbers]
-    """Log odds that each side is in its language; NaN where that cannot be told"""
+    """Log odds that each side is in its language; NaN if unknown"""
 
     def of(self, rows: npt.NDArray[np.int64]) -> Measures:
-        """Those of some of the pairs."""
+        """Return the measures of some of the pairs."""
         evenness, language = ((one[rows], two[rows]) for one, two in (self.evenness, self.language))
         return Measures(self.margin[rows], self.length[rows], evenness, language)
 
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Measures of pairs of a corpus that were damaged, of each kind of damage those that it changes."""
+    """Measures of damaged pairs of a corpus: for each kind of damage those that it changes."""
 
     margin: Numbers
-    """Margins of pairs put together at random"""
+    """Margins of random pairs"""
     half_target: tuple[Numbers, Numbers]
-    """Length ratio, and how evenly half of the second side covers the first"""
+    """Length ratio, and evenness of the cover of the first side by half of the second"""
     half_source: tuple[Numbers, Numbers]
     """The same with the sides exchanged"""
     language: tuple[Numbers, Numbers]
@@ -184,16 +181,16 @@ class Copies:
 def log_probabilities(
     pairs: Measures, usual: Measures, copies: Copies, columns: float
 ) -> tuple[Numbers, Numbers, Numbers]:
-    """Judge pairs: logs of the probabilities that they mean the same, are whole, and are in their languages.
+    """Return the log probabilities that pairs mean the same, are whole, and are in their languages.
 
     Parameters
     ----------
     pairs
-        The pairs to judge.
+        Measures of the pairs to judge.
     usual, copies
-        Of the corpus that they are judged by, and of damaged copies of its pairs.
+        Measures of the reference corpus, and of damaged copies of its pairs.
     columns
-        How long its sentences typically are; a length ratio tells no less than one column of that apart.
+        Typical length of its sentences; one column of it is the resolution of a length ratio.
 
     Returns
     -------
@@ -210,13 +207,13 @@ def log_probabilities(
     sides = []
     for one, two, judged in zip(usual.language, copies.language, pairs.language, strict=True):
         spoken = Contrast.between(one, two, _LOG_ODDS)
-        known = spoken is not None and spoken.usual > spoken.damaged
-        sides.append(log_probability(_rising(spoken, judged)) if known else np.zeros(len(judged)))
+        separable = spoken is not None and spoken.usual > spoken.damaged
+        sides.append(log_probability(_rising(spoken, judged)) if separable else np.zeros(len(judged)))
     return same, whole, sides[0] + sides[1]
 
 
 def _rising(contrast: Contrast | None, values: Numbers) -> Numbers:
-    """Log odds by a measure that damage lowers; 0 where the corpus shows nothing of that."""
+    """Return log odds by a measure that damage lowers; 0 if it does not lower it in the corpus."""
     if contrast is None or contrast.usual <= contrast.damaged:
         return np.zeros(len(values))
     return contrast.log_odds(values)

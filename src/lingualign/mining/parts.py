@@ -1,4 +1,4 @@
-"""The folder of what is there while an output is made, which an interrupted call leaves for the next one."""
+"""The folder of an unfinished output, ``OUTPUT.parts``, from which an interrupted call resumes."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _KNOWN = {
     "evenness": rf"\d+-[0-9a-f]+.*|{_TEMPORARY}",
     _STAGED: ".*",
 }
-"""Names of files by those of their folders: what there is in the folder of an interrupted call, and nothing else."""
+"""Patterns of all files in the folder of an interrupted call, by folder."""
 
 
 def parts_of(output: str | os.PathLike[str]) -> Path:
-    """Name it."""
+    """Return the parts folder of an output."""
     return Path(output).with_name(f"{Path(output).name}.parts")
 
 
 def check_parts(parts: Path) -> None:
-    """Refuse a folder of that name that no call has left, since it is removed at the end."""
+    """Raise InputError for a folder with other files, since the parts folder is removed at the end."""
     if not os.path.lexists(parts):
         return
     if parts.is_symlink() or not parts.is_dir() or not all(map(_is_known, _files(parts))):
@@ -46,7 +46,7 @@ def check_parts(parts: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
-    """List what is in a folder, as folder and name; of links the link alone."""
+    """Yield the files of a folder as (folder, name), without following links."""
     for place, folders, files in os.walk(folder):
         inside = os.path.relpath(place, folder)
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]
@@ -61,14 +61,14 @@ def _is_known(file: tuple[str, str]) -> bool:
 
 
 def was_written(output: Path, files: Sequence[Path]) -> bool:
-    """Whether an interrupted call of this output has written its files, or some of them, and nobody has since.
+    """Return whether the existing files of an output are those of an interrupted call, unchanged.
 
-    Then they are no other's, and may be written again by the call that goes on.
+    The call that resumes may then replace them.
     """
     try:
-        kept = read_checked(parts_of(output) / _WRITTEN)
-        return kept is not None and all(
-            sha256_of(file) == kept[0].get(file.name) for file in files if os.path.lexists(file)
+        written = read_checked(parts_of(output) / _WRITTEN)
+        return written is not None and all(
+            sha256_of(file) == written[0].get(file.name) for file in files if os.path.lexists(file)
         )
     except (OSError, ValueError):
         return False
@@ -76,9 +76,9 @@ def was_written(output: Path, files: Sequence[Path]) -> bool:
 
 @contextmanager
 def staged(parts: Path, files: Sequence[Path]) -> Iterator[Path]:
-    """Give a folder to write the files of an output to; at the end of the block they take their places together.
+    """Yield a folder for the files of an output, and move them to their places at the end of the block.
 
-    What they hold is noted before, for `was_written`.
+    Their digests are recorded first, for `was_written`.
     """
     folder = parts / _STAGED
     discard(folder)
@@ -92,14 +92,14 @@ def staged(parts: Path, files: Sequence[Path]) -> Iterator[Path]:
 
 @contextmanager
 def hold_parts(output: Path, *, keep: bool = False) -> Iterator[Path]:
-    """Make it, or go on with it, with no other process beside.
+    """Make or resume the parts folder of an output, and lock it.
 
-    It goes with a block that ends well, unless it is kept for other calls, and with one that has left nothing in it.
+    The folder is removed if the block succeeds, unless ``keep`` is set, and if a failed block wrote nothing to it.
 
     Raises
     ------
     InputError
-        If another process works in it, or its place is taken or cannot be written to.
+        If another process has locked it, or its place is taken or not writable.
     """
     parts = parts_of(output)
     check_parts(parts)
@@ -119,7 +119,7 @@ def hold_parts(output: Path, *, keep: bool = False) -> Iterator[Path]:
                     discard(parts)
             raise
         if not keep:
-            # The output is there: what cannot be removed the next call goes on from. What says so goes last.
+            # The output is complete, so a failed removal is no error. The digests are removed last, for `was_written`.
             with suppress(OSError):
                 for path in sorted(parts.iterdir(), key=lambda path: path.name in (_WRITTEN, _LOCK)):
                     discard(path)

@@ -1,9 +1,8 @@
-"""How likely a given pair is a whole translation in the right languages, told from the corpus alone.
+"""Probability that a pair is a whole translation in the right languages, estimated from the corpus alone.
 
-Three things may be wrong with a pair: the sides mean something else, one of them lost a part, or one is in another
-language. The corpus itself shows what each looks like: its own pairs are taken apart and put together wrongly, and what
-is measured of a pair is compared with both. `pair_measures.py` and `lingualign.pairs.cleaning.language` measure and
-weigh it; here the pairs of a corpus are scored.
+A pair may have three faults: its sides differ in meaning, one side lost a part, or one is in another language. The
+corpus itself provides examples: copies of its pairs are damaged, and the measures of a pair are compared with those of
+the corpus and of the copies. `pair_measures.py` and `lingualign.pairs.cleaning.language` hold the measures.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FEWEST = 20
-"""Pairs that a score can be learnt from; of a language pair that has fewer, all pairs together are taken."""
+"""Least number of pairs to learn a score from; smaller language pairs are judged by all pairs together."""
 
 _SAMPLE = 500
 _BLOCK_PAIRS = 4_096
@@ -54,9 +53,9 @@ class Side:
     identity: str
     """Differs for other sentences or vectors: `lingualign.mining.encoded_text.EncodedText.identity`"""
     place: Places
-    """(pairs,), which of the corpus's sentences each pair has"""
+    """Position of each pair's sentence in the corpus, (pairs,)"""
     neighbours: Numbers
-    """(pairs,), mean of the cosines of its nearest neighbours on the other side"""
+    """Mean cosine of its nearest neighbours on the other side, (pairs,)"""
 
     def vectors(self, rows: Places | slice) -> npt.NDArray[np.float32]:
         """Return the vectors of some pairs' sentences, of length 1."""
@@ -65,18 +64,18 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class PairScores:
-    """Probabilities, (pairs,) each, where good and damaged are as likely beforehand."""
+    """Probabilities, (pairs,) each, with equal priors of good and damaged."""
 
     meaning: Numbers
-    """That both sides mean the same and were not put together at random"""
+    """Probability that both sides mean the same, and are not a random pair"""
     whole: Numbers
-    """That neither side lost a part"""
+    """Probability that neither side lost a part"""
     language: Numbers
-    """That both sides are in their languages"""
+    """Probability that both sides are in their languages"""
 
     @property
     def score(self) -> Numbers:
-        """That nothing of this is wrong: their product."""
+        """Probability that no fault is present: the product of all three."""
         return self.meaning * self.whole * self.language
 
 
@@ -89,22 +88,22 @@ def score_pairs(
     folder: Path,
     advance: Callable[[int], None] = lambda _: None,
 ) -> PairScores:
-    """Score pairs by what is usual among those of their languages, most of which are taken to be good.
+    """Score pairs by comparison with all pairs of their languages, most of which are assumed to be good.
 
     Parameters
     ----------
     encode
-        Gives the vectors of texts, as it gave those of the sentences.
+        Function that encodes texts, with the encoder of the sentences.
     table
         The pairs, of `lingualign.pairs.table.PAIR_SCHEMA`, at least `FEWEST`, without blank sides.
     sides
         Their sentences.
     margins, margin
-        Of the pairs, and which it is.
+        Margins of the pairs, and their kind.
     folder
-        Takes what was measured by parts of the pairs; a later call goes on from it.
+        Folder for the measures of blocks of pairs, from which a later call resumes.
     advance
-        Told of pairs as they are measured.
+        Progress callback, called with numbers of measured pairs.
     """
     texts = [one_array(table[sentences]) for sentences, _ in SIDES]
     lengths = [np.asarray(each_run(text, columns), np.float64) for text in texts]
@@ -116,18 +115,18 @@ def score_pairs(
         _language_odds(table, rows),
     )
     logs = np.empty((3, table.num_rows))
-    for judged, known in _groups(table):
-        copies = _damaged(encode, table, sides, known, margin)
-        typical = float(np.median(np.concatenate([length[known] for length in lengths])))
-        usual = measures.of(known)
+    for judged, reference in _groups(table):
+        copies = _damaged(encode, table, sides, reference, margin)
+        typical = float(np.median(np.concatenate([length[reference] for length in lengths])))
+        usual = measures.of(reference)
         for side, odds in zip(SIDES, usual.language, strict=True):
-            _warn_of_language(table, side, known, odds)
+            _warn_of_language(table, side, reference, odds)
         logs[:, judged] = log_probabilities(measures.of(judged), usual, copies, typical)
     return PairScores(*np.exp(logs))
 
 
 def _groups(table: pa.Table) -> Iterator[tuple[Places, Places]]:
-    """Yield the pairs of each two languages, with those that they are judged by."""
+    """Yield the pairs of each two languages, and the pairs that they are judged by."""
     everything = np.arange(table.num_rows)
     few = []
     for one, first in rows_of_languages(table["lang1"]):
@@ -148,7 +147,7 @@ def _groups(table: pa.Table) -> Iterator[tuple[Places, Places]]:
 
 
 def _damaged(encode: Encode, table: pa.Table, sides: Sequence[Side], rows: Places, margin: Margin) -> Copies:
-    """Damage a sample of some pairs, with a fixed seed, and measure the copies as the pairs are."""
+    """Damage a sample of some pairs, with a fixed seed, and measure the copies."""
     rows = np.random.default_rng(0).permutation(rows)[:_SAMPLE]
     partner = np.roll(rows, 1)
     source, target = sides
@@ -161,7 +160,7 @@ def _damaged(encode: Encode, table: pa.Table, sides: Sequence[Side], rows: Place
     texts = [table[sentences].take(pa.array(rows)).to_pylist() for sentences, _ in SIDES]
     halves = []
     for whole, other, side, sign in ((0, 1, source, 1), (1, 0, target, -1)):
-        # The first half of every second sentence is left, and the second half of the others.
+        # Every second sentence keeps its first half, the others their second half.
         half = [cut(text, 2)[number % 2] for number, text in enumerate(texts[other])]
         even = np.concatenate(
             [
@@ -185,7 +184,7 @@ def _evenness(
     folder: Path,
     advance: Callable[[int], None],
 ) -> tuple[Numbers, Numbers]:
-    """Measure block by block; each is kept until all are there."""
+    """Measure block by block; each block is cached in the folder."""
     folder.mkdir(exist_ok=True)
     measured = []
     for some in _blocks(len(texts[0])):
@@ -194,16 +193,16 @@ def _evenness(
             key.update(side.identity.encode())
             key.update(side.place[some].tobytes())
         path = folder / f"{some.start:010}-{key.hexdigest()[:32]}"
-        found = _read(path, len(texts[0][some]))
-        if found is None:
+        block = _read(path, len(texts[0][some]))
+        if block is None:
             vectors = [side.vectors(some) for side in sides]
             parts = [encode_parts(encode, text[some].to_pylist()) for text in texts]
-            found = np.array(
+            block = np.array(
                 [evenness(parts[0], vectors[0], vectors[1]), evenness(parts[1], vectors[1], vectors[0])]
             )
-            write_checked(path, {"measured": path.stem}, found.tobytes())
-        measured.append(found)
-        advance(found.shape[1])
+            write_checked(path, {"measured": path.stem}, block.tobytes())
+        measured.append(block)
+        advance(block.shape[1])
     both = np.concatenate(measured, axis=1)
     return both[0], both[1]
 
@@ -220,27 +219,27 @@ def _read(path: Path, pairs: int) -> Numbers | None:
 
 
 def _language_odds(table: pa.Table, rows: Places, *, exchanged: bool = False) -> tuple[Numbers, Numbers]:
-    """Log odds that each side of some pairs is in its language; exchanged, that the other side is.
+    """Return the log odds that each side of some pairs is in its language, or, exchanged, that the other side is.
 
-    NaN where both sides are in languages that cannot be told apart.
+    They are NaN where both languages cannot be distinguished.
     """
     some = table.take(pa.array(rows))
     odds = []
     for (sentences, language), (others, other) in zip(SIDES, reversed(SIDES), strict=True):
         text = one_array(some[others if exchanged else sentences])
-        told = np.full(len(rows), np.nan)
-        for code, of_code in rows_of_languages(some[language]):
-            told[of_code] = language_log_odds(text.take(pa.array(of_code)), code)
-            for second, of_both in rows_of_languages(some[other]):
+        side_odds = np.full(len(rows), np.nan)
+        for code, coded in rows_of_languages(some[language]):
+            side_odds[coded] = language_log_odds(text.take(pa.array(coded)), code)
+            for second, other_coded in rows_of_languages(some[other]):
                 if same_language(code, second):
-                    told[np.intersect1d(of_code, of_both)] = np.nan
-        odds.append(told)
+                    side_odds[np.intersect1d(coded, other_coded)] = np.nan
+        odds.append(side_odds)
     return odds[0], odds[1]
 
 
 def _warn_of_language(table: pa.Table, side: tuple[str, str], rows: Places, odds: Numbers) -> None:
-    known = odds[~np.isnan(odds)]
-    if len(known) and np.median(known) < 0:
+    odds = odds[~np.isnan(odds)]
+    if len(odds) and np.median(odds) < 0:
         codes = "/".join(sorted(pc.unique(table[side[1]].take(pa.array(rows)).cast(pa.string())).to_pylist()))
         logger.warning(
             "%s: most of it is identified as another language than %s; the scores say little of its language",

@@ -33,12 +33,12 @@ def read_sentences(source: str, column: str | None = None) -> Iterator[list[str]
     ----------
     source
         A text file, one sentence a line (divided by ``\n`` alone; an empty line is an empty sentence), also
-        compressed; ``-`` for such text on standard input; or a parquet, CSV, TSV or JSONL file, which is read as it
-        is needed, JSONL once before for its keys. Or the id of a hub data set, whose ``train`` split is streamed:
+        compressed; ``-`` for such text on standard input; or a parquet, CSV, TSV or JSONL file, which is streamed
+        (JSONL is read once before for its keys). Or the id of a hub data set, whose ``train`` split is streamed:
         ``owner/name``, ``owner/name:configuration`` or ``owner/name:folder``.
     column
-        Of what has columns, the one to take; by default ``sentence``, ``text``, or the only one. A missing
-        value is an empty sentence.
+        Column to read from a table; by default ``sentence``, ``text``, or the only one. A missing value is an empty
+        sentence.
 
     Raises
     ------
@@ -57,11 +57,11 @@ def read_sentences(source: str, column: str | None = None) -> Iterator[list[str]
         texts = _hub_texts(dataset, column)
     else:
         texts = _table_texts(path, column) if tabular else _lines(source)
-    some = False
+    empty = True
     for chunk in chunks(texts):
-        some = True
+        empty = False
         yield chunk
-    if not some:
+    if empty:
         raise InputError(f"{source!r}: empty, there is not one sentence in it")
 
 
@@ -102,13 +102,13 @@ def _lines(source: str) -> Iterator[str]:
 
 
 def _chooser(origin: object, column: str | None) -> Choice:
-    def choose(found: Sequence[str]) -> list[str]:
-        named = [name for name in ((column,) if column else _COLUMNS) if name in found]
-        if named or (column is None and len(found) == 1):
-            return [*named, *found][:1]
+    def choose(names: Sequence[str]) -> list[str]:
+        named = [name for name in ((column,) if column else _COLUMNS) if name in names]
+        if named or (column is None and len(names) == 1):
+            return [*named, *names][:1]
         missing = f"no column {column!r}" if column else "no column 'sentence' or 'text'"
         raise InputError(
-            f"{origin}: {missing}; found {', '.join(map(repr, found)) or 'none'}: name one with column"
+            f"{origin}: {missing}; found {', '.join(map(repr, names)) or 'none'}: name one with column"
         )
 
     return choose

@@ -1,7 +1,7 @@
 """The search of a mining cut into tiles on disk, for any number of workers: a file for each tile, merged at the end.
 
-A tile is a block of source rows by a block of target rows, and its file holds the best of both directions within it.
-The plan, a file beside them, says what is searched and how it is cut; a worker needs no more than their folder.
+A tile is a block of source rows by a block of target rows; its file holds the nearest neighbours of both directions
+within it. The plan, a file beside them, describes the search and the cut. A worker needs only their folder.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class TilePlan:
-    """What is searched, and how it is cut."""
+    """Description of a search and of its tiles."""
 
     key: str
-    """Names the vectors and k"""
+    """Key of the vectors and k"""
     k: int
     precision: Precision
     memory: int
     """Bytes of each worker"""
     edge: int
-    """Rows of a block, on both sides"""
+    """Number of rows of a block, on both sides"""
     sources: int
     targets: int
     source_texts: list[str]
-    """Folders of encoded text, one below the other; `source.npy` says which of their rows are searched"""
+    """Folders of encoded text, stacked; `source.npy` lists the rows that are searched"""
     target_texts: list[str]
     source_file: tuple[int, str]
     """Bytes and SHA-256 of `source.npy`"""
@@ -64,7 +64,7 @@ class TilePlan:
 
     @staticmethod
     def read(folder: Path) -> TilePlan | None:
-        """Read the plan of a folder; None where there is none.
+        """Read the plan of a folder; None if there is none.
 
         Raises
         ------
@@ -73,9 +73,9 @@ class TilePlan:
         """
         path = folder / PLAN
         try:
-            if (found := read_checked(path)) is None:
+            if (checked := read_checked(path)) is None:
                 return None
-            content = found[0]
+            content = checked[0]
             if (form := content.pop("format", None)) != FORMAT:
                 raise FormatError(form)
             plan = build_record(TilePlan, content)
@@ -86,11 +86,11 @@ class TilePlan:
         return plan
 
     def write(self, folder: Path) -> None:
-        """Put it in its place."""
+        """Write the plan to its folder."""
         write_checked(folder / PLAN, {"format": FORMAT, **asdict(self)})
 
     def tiles(self, folder: Path) -> list[Tile]:
-        """List all tiles, those of a source block one after the other."""
+        """List all tiles, grouped by source block."""
         source_blocks, target_blocks = blocks(self.sources, self.edge), blocks(self.targets, self.edge)
         return [
             Tile(folder, self.key, self.k, number, *source_block, *target_block)
@@ -102,7 +102,7 @@ class TilePlan:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """The task of finding the best of both directions within one tile."""
+    """The task of searching the nearest neighbours of both directions within one tile."""
 
     folder: Path
     key: str
@@ -115,7 +115,7 @@ class Tile:
 
     @property
     def size(self) -> int:
-        """Products."""
+        """Number of products."""
         return (self.bottom - self.top) * (self.right - self.left)
 
     @property
@@ -125,11 +125,11 @@ class Tile:
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """File of the tile."""
         return self.folder / f"tile-{self.number:07d}"
 
     def read(self) -> tuple[Neighbours, Neighbours] | None:
-        """Read what was found, positions within the blocks; None if its file is not whole or of another search."""
+        """Read the neighbours, positions within the blocks; None if the file is damaged or of another search."""
         rows, columns = self.bottom - self.top, self.right - self.left
         shapes = ((rows, min(self.k, columns)), (columns, min(self.k, rows)))
         try:
@@ -141,23 +141,23 @@ class Tile:
         body = kept[1]
         if len(body) != sum(8 * one * other for one, other in shapes):
             return None
-        found, place = [], 0
+        neighbours, place = [], 0
         for one, other in shapes:
             count = one * other
             cosine = np.frombuffer(body, np.float32, count, place).reshape(one, other)
             index = np.frombuffer(body, np.uint32, count, place + 4 * count).reshape(one, other)
-            found.append(Neighbours(cosine, index.astype(np.int64)))
+            neighbours.append(Neighbours(cosine, index.astype(np.int64)))
             place += 8 * count
-        return found[0], found[1]
+        return neighbours[0], neighbours[1]
 
-    def write(self, found: tuple[Neighbours, Neighbours]) -> None:
-        """Write what was found, which makes the tile count."""
-        arrays = [array for each in found for array in (each.cosine, each.index.astype(np.uint32))]
+    def write(self, neighbours: tuple[Neighbours, Neighbours]) -> None:
+        """Write the neighbours, which marks the tile as done."""
+        arrays = [array for each in neighbours for array in (each.cosine, each.index.astype(np.uint32))]
         parts = [np.ascontiguousarray(array).view(np.uint8).data.cast("B") for array in arrays]
         write_checked(self.path, self._head(), *parts)
 
     def _head(self) -> dict[str, Any]:
-        """Describe what was searched: a file under the name of another tile does not count."""
+        """Describe the tile, so that a file with the name of another tile is not read."""
         return {"search": self.key, "rows": [self.top, self.bottom], "columns": [self.left, self.right]}
 
     def __str__(self) -> str:
@@ -171,9 +171,9 @@ class TileJob:
     Parameters
     ----------
     folder
-        Of the plan.
+        Folder of the plan.
     device
-        As in `lingualign.neighbours.nearest_neighbours`.
+        Device, as in `lingualign.neighbours.nearest_neighbours`.
     """
 
     folder: Path
@@ -181,7 +181,7 @@ class TileJob:
 
     @property
     def gpu(self) -> bool:
-        """Unless another device is asked for."""
+        """True unless another device is set."""
         return self.device in (None, "cuda")
 
     def open(self, device: str | None) -> _Blocks:
@@ -189,14 +189,14 @@ class TileJob:
         return _Blocks(self.folder, device or self.device)
 
     def work(self, opened: _Blocks, tile: Tile, advance: Callable[[int], None]) -> None:
-        """Search a tile, unless a worker that died just afterwards did."""
+        """Search a tile, unless a worker did and then crashed."""
         if tile.read() is not None:
             advance(tile.size)
             return
         plan = opened.plan
         try:
             source = opened.source_block(tile.top, tile.bottom)
-            found = nearest_neighbours(
+            neighbours = nearest_neighbours(
                 source,
                 opened.target.between(tile.left, tile.right),
                 tile.k,
@@ -207,11 +207,11 @@ class TileJob:
             )
         except InputError as error:
             raise InputError(f"{tile}, counted from there: {error}") from None
-        tile.write(found)
+        tile.write(neighbours)
 
 
 class _Blocks:
-    """Both sides of a plan, mapped; a source block of no more than a quarter of the memory is held in it."""
+    """Both sides of a plan, mapped; a source block of at most a quarter of the memory is read into memory."""
 
     def __init__(self, folder: Path, device: str | None) -> None:
         self.device = device
@@ -228,7 +228,7 @@ class _Blocks:
 
     def source_block(self, top: int, bottom: int) -> Rows:
         if self._held is None or top != self._top:
-            self._held = None  # before the next one is read
+            self._held = None  # frees its memory before the next block is read
             block = self._source.between(top, bottom)
             size = (bottom - top) * block.shape[1] * 2
             rest = least_memory(bottom - top, self.plan.edge, block.shape[1], self.plan.k)
@@ -257,28 +257,28 @@ def plan_tiles(
     folder: Path,
     workers: int,
 ) -> TilePlan:
-    """Plan a search for a number of workers, or find the plan that was made for it before.
+    """Plan a search for a number of workers, or reuse its existing plan.
 
     Parameters
     ----------
     corpora
         The two sides.
     key
-        Names the vectors and k. What is left of another search is removed.
+        Key of the vectors and k. The files of a search with another key are removed.
     search, precision
-        What is asked for. Memory, of each worker, and precision move the time, not the outcome.
+        Options of the search. Memory and precision affect speed only, never the result.
     folder
-        Where plan and tiles lie.
+        Folder of the plan and the tiles.
     workers
-        How many there are, for which the search is cut.
+        Number of workers, for which the search is cut.
     """
     k, memory = search.k, search.memory_bytes
     texts = [[str(text.folder.resolve()) for text in corpus.texts] for corpus in corpora]
-    if (known := _known_plan(folder)) is not None and known.key == key:
+    if (existing := _existing_plan(folder)) is not None and existing.key == key:
         plan = replace(
-            known, memory=memory, precision=precision, source_texts=texts[0], target_texts=texts[1]
+            existing, memory=memory, precision=precision, source_texts=texts[0], target_texts=texts[1]
         )
-        if plan != known:
+        if plan != existing:
             plan.write(folder)
         return plan
     discard(folder)
@@ -295,8 +295,8 @@ def plan_tiles(
     return plan
 
 
-def _known_plan(folder: Path) -> TilePlan | None:
-    """Read the plan that was made before, unless it or the rows that it names are damaged."""
+def _existing_plan(folder: Path) -> TilePlan | None:
+    """Read the plan of a folder; None if it or its files of rows are damaged."""
     try:
         plan = TilePlan.read(folder)
     except InputError as error:
@@ -313,12 +313,12 @@ def _known_plan(folder: Path) -> TilePlan | None:
 def run_tiles(
     workers: Workers[Tile], tiles: list[Tile], advance: Callable[[int], None] = lambda _: None
 ) -> None:
-    """Search those tiles that are not there yet."""
-    # A name that was looked for in vain may be remembered as missing by the client of a network's file system.
-    there = {path.name for path in tiles[0].folder.iterdir()} if tiles else set()
+    """Search those tiles that are not done yet."""
+    # The folder is listed, since a client of a network file system may cache the failed look-up of a single name.
+    existing = {path.name for path in tiles[0].folder.iterdir()} if tiles else set()
     missing = []
     for tile in tiles:
-        if tile.path.name in there and tile.read() is not None:
+        if tile.path.name in existing and tile.read() is not None:
             advance(tile.size)
         else:
             missing.append(tile)
@@ -329,12 +329,12 @@ def run_tiles(
 def search_part(
     output: str | os.PathLike[str], part: Part, *, device: str | None = None, progress: bool = False
 ) -> int:
-    """Search the tiles of a planned mining that fall to one of several calls; gives how many these are.
+    """Search one call's share of the tiles of a planned mining, and return the number of these.
 
     Raises
     ------
     InputError
-        If nothing is planned for this output.
+        If no search is planned for this output.
     """
     folder = parts_of(output) / TILES
     plan = TilePlan.read(folder)
@@ -362,9 +362,9 @@ def merge_tiles(plan: TilePlan, folder: Path) -> tuple[Neighbours, Neighbours]:
     forward = BestSoFar(plan.sources, plan.targets, plan.k)
     backward = BestSoFar(plan.targets, plan.sources, plan.k)
     for tile in plan.tiles(folder):
-        found = tile.read()
-        if found is None:
+        neighbours = tile.read()
+        if neighbours is None:
             raise InputError(f"{tile.path}: missing or damaged; run the same command again to make it anew")
-        forward.add(tile.top, found[0], tile.left)
-        backward.add(tile.left, found[1], tile.top)
+        forward.add(tile.top, neighbours[0], tile.left)
+        backward.add(tile.left, neighbours[1], tile.top)
     return forward.neighbours, backward.neighbours

@@ -1,4 +1,4 @@
-"""The options of a search for neighbours, and of the pairs that are taken by them."""
+"""The options of the search for neighbours and of their scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Margin = Literal["absolute", "ratio", "distance"]
 Retrieval = Literal["max", "intersect", "forward", "backward"]
 
 NEIGHBOURHOOD = 4
-"""Neighbours on each side that a margin is taken over; 4 in all published figures."""
+"""Number of neighbours on each side in a margin; 4 in all published figures."""
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", re.IGNORECASE)
@@ -20,16 +20,16 @@ _AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", re.IGNORECASE
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How neighbours are searched, and how the pairs among them are scored.
+    """Search for neighbours, and score of the pairs among them.
 
     Parameters
     ----------
     k
-        Neighbours of each sentence, among which its best is chosen and over which the margin is taken.
+        Number of neighbours of each sentence. Its best is chosen among them, and the margin is taken over them.
     margin
-        Score of a pair: its cosine divided by the mean of the neighbours' (ratio), less it (distance), or alone.
+        Score of a pair: its cosine divided by the neighbours' mean (ratio), minus that mean (distance), or alone.
     memory
-        What the search may take, in each worker, beside sentences and vectors.
+        Memory limit of the search in each worker, beside sentences and vectors.
     """
 
     k: int = NEIGHBOURHOOD
@@ -38,12 +38,12 @@ class SearchOptions:
 
     @property
     def memory_bytes(self) -> int:
-        """The memory as a number.
+        """The memory in bytes.
 
         Raises
         ------
         InputError
-            If it is no amount of memory.
+            If it is not an amount of memory.
         """
         return parse_memory(self.memory)
 
@@ -82,8 +82,8 @@ def parse_memory(amount: str) -> int:
     Raises
     ------
     InputError
-        If it is no such amount.
+        If it is not such an amount.
     """
-    if found := _AMOUNT.fullmatch(amount):
-        return int(float(found[1]) * _UNITS[found[2].upper()])
+    if match := _AMOUNT.fullmatch(amount):
+        return int(float(match[1]) * _UNITS[match[2].upper()])
     raise InputError(f"memory is {amount!r}; it must be an amount such as 4GiB or 512MiB")

@@ -1,7 +1,7 @@
 """Sentence alignment of documents that follow the same order (Thompson and Koehn, 2019, "Vecalign").
 
-`align_documents` goes from two files, or two folders of files, to one file of links; `align_vectors` is the search
-alone: the cheapest path through a band. `costs.py` says what a link costs.
+`align_documents` reads two files or two folders and writes one file of links. `align_vectors` is the search alone: the
+cheapest path through a band. `costs.py` holds the cost of a link.
 """
 
 from __future__ import annotations

@@ -36,19 +36,19 @@ if TYPE_CHECKING:
     from lingualign.mining.alignment.align_vectors import Links
 
 
-# Between two characters of Chinese or Japanese there is no blank.
+# Chinese and Japanese have no blank between sentences.
 _JOINT = re.compile(
     r"(?<=[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef])\n(?=[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef])"
 )
 
 
 class Document:
-    """The sentences of a document, with the line that each stands on; blank lines hold none.
+    """The sentences of a document and their line numbers; blank lines are skipped.
 
     Parameters
     ----------
     name
-        For messages.
+        Name of the document in messages.
     lines
         All lines.
 
@@ -66,7 +66,7 @@ class Document:
             raise InputError(f"{name}: there is nothing to align in it, for all of its lines are blank")
 
     def runs(self, sentences: int) -> list[str]:
-        """Join every ``sentences`` sentences in a row; a shorter document has no such run."""
+        """Join every ``sentences`` consecutive sentences; empty for a shorter document."""
         starts = range(len(self.sentences) - sentences + 1)
         return [joined(self.sentences[start : start + sentences]) for start in starts]
 
@@ -81,22 +81,22 @@ class DocumentPair:
 
 
 def joined(sentences: Sequence[str]) -> str:
-    """Make one text of sentences, with a blank between them where the script has blanks."""
+    """Join sentences to one text, with a blank between them if the script has blanks."""
     if len(sentences) == 1:
         return sentences[0]
     return _JOINT.sub("", "\n".join(sentence.replace("\n", " ") for sentence in sentences)).replace("\n", " ")
 
 
 def read_documents(source: str, target: str, column: str | None = None) -> list[DocumentPair]:
-    """Read two files, or the files of two folders that bear the same name, at any depth.
+    """Read two files, or the files with the same names in two folders, at any depth.
 
     Parameters
     ----------
     source, target
-        Files as `lingualign.mining.sentences.read_sentences` takes them, or folders of such. Names are compared
+        Files that `lingualign.mining.sentences.read_sentences` can read, or folders of them. Names are compared
         without ``.gz``, ``.xz`` and ``.zst``; hidden files are ignored.
     column
-        Of files with columns, the one to take.
+        Column to read from files with columns.
 
     Raises
     ------
@@ -153,24 +153,24 @@ def _document(source: str, column: str | None) -> Document:
 
 MOST = 2
 _LARGEST_MOST = 8
-# Mean cost of a document's sentences, where a random link costs 1, and so does a sentence without a partner. For news
-# and other news it is 0.91 or more, for translations 0.4 to 0.75.
+# Mean cost of a document's sentences; a random link and a sentence without a partner cost 1. Unrelated news measured
+# 0.91 or more, translations 0.4 to 0.75.
 _UNRELATED = 0.9
 _FEWEST_TO_JUDGE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class AlignReport:
-    """What became of the sentences."""
+    """Counts of an alignment."""
 
     documents: int
     links: int
-    """With sentences on both sides"""
+    """Links with sentences on both sides"""
     source: tuple[int, int, int]
-    """Lines, blank ones among them, sentences that were left without a partner"""
+    """Lines, blank lines, sentences without a partner"""
     target: tuple[int, int, int]
     unrelated: tuple[str, ...] = ()
-    """Documents whose sentences cost about as much as random links; of two files, the source's name"""
+    """Documents whose sentences cost about as much as random links; for two files, the source's name"""
 
 
 def align_documents(
@@ -191,7 +191,7 @@ def align_documents(
 ) -> AlignReport:
     """Link the sentences of two documents that follow the same order, and write every sentence in its link.
 
-    While it works, a folder ``OUTPUT.parts`` holds vectors; an interrupted call leaves it, and the same call goes on
+    A folder ``OUTPUT.parts`` holds vectors until the output is written. After an interruption the same call resumes
     from it.
 
     Parameters
@@ -200,27 +200,27 @@ def align_documents(
         A hub id, a folder, ``minilm``, or a loaded model.
     source, target
         Two files, or two folders of files with the same names: see
-        `lingualign.mining.alignment.align_documents.read_documents`. Blank lines are counted and take no part.
+        `lingualign.mining.alignment.align_documents.read_documents`. Blank lines are counted, but not linked.
     output
         See `write_links`.
     most
-        Sentences that may be linked on each side.
+        Largest number of sentences on each side of a link.
     skip
-        How much more leaving out two sentences costs than linking them typically does, where a random link costs 1:
-        lower leaves out more.
+        Extra cost of leaving out two sentences over typically linking them, where a random link costs 1. A lower
+        value leaves out more.
     column
-        Of files with columns, the one to take.
+        Column to read from files with columns.
     prompt, pooling, device, precision
-        Of the encoding: see `lingualign.embedding.encoders.open_encoder`.
+        Options of the encoding: see `lingualign.embedding.encoders.open_encoder`.
     overwrite
         Replace the output.
     progress
-        Whether to show progress bars.
+        Show progress bars.
 
     Raises
     ------
     InputError
-        If anything given cannot be used.
+        If an argument is invalid.
     """
     if not 1 <= most <= _LARGEST_MOST:
         raise InputError(f"most is {most}; it must be a number of sentences from 1 to {_LARGEST_MOST}")
@@ -262,11 +262,11 @@ def align_documents(
             write_links(documents, links, folder / output.name)
     both = [(each.source_count > 0) & (each.target_count > 0) for each in links]
     alone = [
-        sum(int(count[~paired].sum()) for count, paired in zip(counts, both, strict=True))
-        for counts in ([each.source_count for each in links], [each.target_count for each in links])
+        sum(int(count[~paired].sum()) for count, paired in zip(side, both, strict=True))
+        for side in ([each.source_count for each in links], [each.target_count for each in links])
     ]
     sides = [[pair.source for pair in documents], [pair.target for pair in documents]]
-    told = [
+    counts = [
         (sum(each.lines for each in side), sum(each.lines - len(each.sentences) for each in side), left)
         for side, left in zip(sides, alone, strict=True)
     ]
@@ -275,11 +275,13 @@ def align_documents(
         for pair, each, paired in zip(documents, links, both, strict=True)
         if _cost_of_sentences(each, paired) >= _UNRELATED
     )
-    return AlignReport(len(documents), sum(int(paired.sum()) for paired in both), told[0], told[1], unrelated)
+    return AlignReport(
+        len(documents), sum(int(paired.sum()) for paired in both), counts[0], counts[1], unrelated
+    )
 
 
 def _cost_of_sentences(links: Links, paired: npt.NDArray[np.bool_]) -> float:
-    """Average the cost over the sentences of both documents: of its link, 1 without one; 0 for too few to judge."""
+    """Return the mean cost of a sentence of both documents: its link's, or 1 without a link; 0 if too few to judge."""
     sentences = links.source_count + links.target_count
     if sentences.sum() < _FEWEST_TO_JUDGE:
         return 0.0
@@ -292,16 +294,16 @@ def _lengths(document: Document, most: int) -> list[npt.NDArray[np.int64]]:
 
 
 def write_links(documents: Sequence[DocumentPair], links: Sequence[Links], output: Path) -> None:
-    """Write the links of all documents in their order, by the output's ending.
+    """Write the links of all documents in their order, in the format of the output's ending.
 
-    - ``.tsv``, ``.jsonl`` (also ``.gz``, ``.xz``, ``.zst``), ``.parquet``: ``document``, if they have names;
-      ``source_lines`` and ``target_lines``, numbers from 1, none on a side that has no partner; ``cost``; and the
-      texts joined, ``sentence1`` and ``sentence2``, the names by which the project's readers know pairs.
-    - ``NAME.en-fr.tmx``: translation memory exchange 1.4, links with both sides alone.
+    - ``.tsv``, ``.jsonl`` (also ``.gz``, ``.xz``, ``.zst``), ``.parquet``: ``document``, if documents have names;
+      ``source_lines`` and ``target_lines``, numbers from 1, empty on a side without a partner; ``cost``; and the joined
+      texts, ``sentence1`` and ``sentence2``, the columns of a pair table.
+    - ``NAME.en-fr.tmx``: translation memory exchange 1.4, only links with both sides.
     """
-    table = pa.concat_tables([_table(pair, of) for pair, of in zip(documents, links, strict=True)])
-    found = format_of(output)
-    if found is not None and found.by_name:
+    table = pa.concat_tables([_table(pair, linked) for pair, linked in zip(documents, links, strict=True)])
+    output_format = format_of(output)
+    if output_format is not None and output_format.by_name:
         filled = pc.and_(*(pc.not_equal(table[side], "") for side in ("sentence1", "sentence2")))
         table = table.filter(filled).select(["cost", "sentence1", "sentence2"])
     elif not documents[0].name:

@@ -1,4 +1,4 @@
-"""The cheapest monotone path through the grid that two documents span, within a band that shortened documents show."""
+"""The cheapest monotone path through the grid of two documents, within a band around the path of shortened ones."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _TILE_CELLS = 1 << 18
 class Band:
     """Nodes that a path may pass: in row i the columns from ``low[i]`` to before ``high[i]``.
 
-    Node (i, j) has i source and j target sentences before it. Neither bound ever falls, neighbouring rows overlap, and
-    the first and the last node are in it.
+    Node (i, j) has i source and j target sentences before it. Both bounds never decrease, neighbouring rows overlap,
+    and the band contains the first and the last node.
     """
 
     low: npt.NDArray[np.int64]
@@ -43,14 +43,14 @@ class Band:
 
     @classmethod
     def around(cls, coarse: npt.NDArray[np.int64], sentences: tuple[int, int], window: int) -> Band:
-        """Permit what lies at most ``window`` sentences, in both directions, from a path of half the resolution.
+        """Permit the nodes at most ``window`` sentences, in both directions, from a path of half the resolution.
 
         Parameters
         ----------
         coarse
-            (nodes, 2), each one step from the one before.
+            Nodes of the path, (nodes, 2), each one step from the one before.
         sentences
-            Of both documents, twice as many as at the path's end, or one less.
+            Number of sentences of both documents: twice that of the path's end, or one less.
         """
         rows, columns = sentences
         changes = np.flatnonzero(np.diff(coarse[:, 0], prepend=-1))
@@ -76,15 +76,15 @@ class Band:
 def best_path(costs: Costs, band: Band, moves: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
     """Find the cheapest path from the first node to the last.
 
-    Besides the moves given, a step may leave out one sentence of either side. Of equals an earlier move is taken, and
-    any before leaving out a sentence of the source, and that before one of the target.
+    Besides ``moves``, a step may leave out one sentence of either side. Of equal steps the earlier move wins, then
+    leaving out a sentence of the source, then one of the target.
 
     Returns
     -------
     ndarray of int64, shape (nodes, 2)
-        From (0, 0) on.
+        Nodes of the path, from (0, 0) on.
     """
-    # Row i of the grid is row i % depth; the margin on the left spares every move the question whether it begins there.
+    # Row i of the grid is row i % depth. The left margin makes a bounds check of each move unnecessary.
     depth, margin = max(a for a, _ in moves) + 1, max(b for _, b in moves)
     reached = np.full((depth, margin + int(band.high[-1])), np.inf)
     low, high = band.low.tolist(), band.high.tolist()
@@ -106,7 +106,7 @@ def best_path(costs: Costs, band: Band, moves: Sequence[tuple[int, int]]) -> npt
                 _improve(best, choice, before + tile[row - top, start - left : stop - left], number)
             above = reached[(row - 1) % depth, margin + start : margin + stop]
             _improve(best, choice, above + costs.skip, deleted)
-            # Insertions add up along the row: with the sum so far taken off, they are a running minimum.
+            # The costs of insertions add up along the row: minus the ramp, they are a running minimum.
             level = best - ramp[: stop - start]
             lowest = np.minimum.accumulate(level)
             choice[lowest < level] = inserted
@@ -136,7 +136,6 @@ def _traced(
     steps: Sequence[tuple[int, int]],
     end: tuple[int, int],
 ) -> npt.NDArray[np.int64]:
-    """Go back from the last node to the first."""
     row, column = end
     nodes = [end]
     while row or column:
@@ -154,9 +153,9 @@ _BLOCK_ROWS = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """An alignment: link by link where it begins in each document, and how many sentences of it it takes.
+    """An alignment: the begin of each link in both documents, and its number of sentences of each.
 
-    Every sentence is in one link, in order; a link without a sentence on one side leaves out one of the other.
+    Every sentence is in one link, in order; a link without sentences on one side leaves out one of the other.
     """
 
     source: npt.NDArray[np.int64]
@@ -181,29 +180,29 @@ def align_vectors(
 ) -> Links:
     """Align two documents at the least cost, in time and memory linear in their lengths.
 
-    Documents are halved, each two sentences in a row becoming their mean vector, until the grid is small; the path
-    found there is refined from level to level within a window (Thompson and Koehn, 2019, section 3.2). All but the
-    last level know 1-1 links alone.
+    Documents are halved until the grid is small: each two consecutive sentences become their mean vector. The path
+    through the small grid is refined from level to level within a window (Thompson and Koehn, 2019, section 3.2). All
+    levels but the last have 1-1 links only.
 
     Parameters
     ----------
     source, target
-        Vectors of all runs of 1, 2, ... sentences in a row: of n sentences n vectors, n - 1, and so on, (rows, d)
-        each. As many sentences as there are kinds of run may be linked on a side.
+        Vectors of all runs of 1, 2, ... consecutive sentences: n vectors of n sentences, n - 1, and so on, (rows, d)
+        each. A side of a link has at most the sentences of the longest run.
     lengths
-        Of both documents: how long each run is, say in `lingualign.pairs.characters.columns`, in the order of the
-        vectors; without them links are not judged by lengths.
+        Length of each run of both documents, say in `lingualign.pairs.characters.columns`, in the order of the
+        vectors. Without them links are not judged by lengths.
     skip
-        How much more leaving out two sentences costs than linking them typically does; a random link costs 1.
+        Extra cost of leaving out two sentences over typically linking them; a random link costs 1.
     window
-        How far a path may be from that of the coarser level, in sentences.
+        Largest distance of a path from that of the coarser level, in sentences.
     exact_cells
-        Documents whose lengths have a product up to this are aligned without a window.
+        Largest product of both lengths for which documents are aligned without a window.
 
     Raises
     ------
     InputError
-        If a document has no sentence, vectors are of different width, NaN or infinite, or ``skip`` is out of range.
+        If a document has no sentence, vectors differ in width, are NaN or infinite, or ``skip`` is out of range.
     """
     check_skip(skip)
     for side, name in ((source, "source"), (target, "target")):
@@ -238,7 +237,7 @@ def check_skip(skip: float) -> None:
 
 
 def _halved(rows: Rows) -> npt.NDArray[np.float32]:
-    """Sum each two rows, which are of about equal length; an odd last one stays."""
+    # A sum stands for the mean, since all rows have about the same length.
     count = rows.shape[0]
     halved = np.empty(((count + 1) // 2, rows.shape[1]), np.float32)
     for start in range(0, count, _BLOCK_ROWS):

@@ -1,4 +1,4 @@
-"""What it costs to link some sentences of one document with some of the other, or to leave one out."""
+"""The costs of linking sentences of two documents, and of leaving one out."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _NAT = 0.04  # chosen on news and software documentation: see benchmarks/README.
 _TWO_TO_ONE = 3.0
 _TWO_TO_TWO = 4.4
 _FURTHER = _TWO_TO_TWO - _TWO_TO_ONE
-# What a document of few sentences does not tell: log ratios of ten links of about equal length, give or take a third.
+# Prior for documents of few sentences: log ratios of ten links of about equal length, give or take a third.
 _SUPPOSED = 0.3 * np.array([NormalDist().inv_cdf((place + 0.5) / 10) for place in range(10)])
 _NORMAL = 1.4826  # a normal distribution's standard deviation in median absolute deviations
-# Equal vectors have a cosine of 1 up to rounding. A distance below it would decide between 1-1 twice and 2-2.
+# Equal vectors have a cosine of 1 up to rounding. The rounding alone would decide between 1-1 twice and 2-2.
 _ROUNDING = 1e-5
 
 
@@ -37,30 +37,30 @@ class Costs:
     r"""Costs of links between two documents.
 
     Linking a sentences x with b sentences y costs ``2 a b (1 - cos(x, y)) / (r(x) + r(y))``, where r(x) is the mean of
-    1 - cos(x, y') over all sentences y' of the other document, so that what is near everything gains nothing by it
-    (Thompson and Koehn, 2019, Eq. 1, who take the mean over a random sample: over all of them it is one product with
-    the mean vector). A random pair costs about 1.
+    1 - cos(x, y') over all sentences y' of the other document. A vector that is near everything thus gains nothing by
+    it. Thompson and Koehn (2019, Eq. 1) take the mean over a random sample; over all sentences it is one product with
+    the mean vector. A random pair costs about 1.
 
-    To this comes what is unlikely of the link before a word is read, as Gale and Church (1993) have it: 0.04 for each
-    nat of ``-log P(kind) + z^2 / 2``. P is how often a link of its kind is met, relative to 1-1: exp(-3.0) for 1-2 and
-    2-1, exp(-4.4) for 2-2 (their Table 5), and for each further sentence again as much less as 2-2 has less than 2-1;
-    z is by how many standard deviations the log of the ratio of both lengths differs from what is typical: the median
-    and the median absolute deviation over the sentences' cheapest links, and ten more of about equal length.
+    The prior of Gale and Church (1993) is added: 0.04 for each nat of ``-log P(kind) + z^2 / 2``. P is the frequency of
+    the link's kind, relative to 1-1: exp(-3.0) for 1-2 and 2-1, exp(-4.4) for 2-2 (their Table 5), and for each further
+    sentence less by the ratio of 2-2 to 2-1. z is the deviation of the log ratio of both lengths from the typical one
+    in standard deviations: median and median absolute deviation over the sentences' cheapest links, and ten more links
+    of about equal length.
 
-    Leaving out a sentence of each document costs ``skip`` more than linking two that translate each other typically
-    does: half of that each. Typical is the median of the sentences' cheapest 1-1 links, in the document where it is
-    lower, for that has more partners. The paper takes a quantile of the costs of random pairs, which is hardly less
-    than 1 whatever the model; then a sentence without a partner nearly always joins its neighbour's link.
+    Leaving out a sentence of each document costs ``skip`` more than a typical link of two translations: half of the sum
+    each. The typical cost is the median of the sentences' cheapest 1-1 links, in the document where it is lower, since
+    more of its sentences have partners. The paper takes a quantile of the costs of random pairs, which is about 1 for
+    every model; a sentence without a partner then nearly always joins its neighbour's link.
 
     Parameters
     ----------
     source, target
-        Vectors of all runs of 1, 2, ... sentences in a row: of n sentences n vectors, n - 1, and so on, (rows, d)
-        each. They need not be of length 1.
+        Vectors of all runs of 1, 2, ... consecutive sentences: n vectors of n sentences, n - 1, and so on, (rows, d)
+        each. They need not have length 1.
     skip
-        At least 0.
+        Extra cost of leaving out two sentences, at least 0.
     lengths
-        Of both documents: how long each run is, in the order of the vectors. Without them nothing is known of lengths.
+        Length of each run of both documents, in the order of the vectors. Without them lengths are ignored.
 
     Raises
     ------
@@ -91,35 +91,35 @@ class Costs:
         links = np.concatenate([ours[0], theirs[0]]), np.concatenate([ours[1], theirs[1]])
         ratio = np.append(self._lengths[1][0][links[1]] - self._lengths[0][0][links[0]], _SUPPOSED)
         self._ratio = float(np.median(ratio))
-        # A ratio is not known more finely than to one unit of length.
+        # The resolution of a ratio is one unit of length.
         finest = 1 / (1 + float(np.median(np.concatenate([side[0] for side in lengths]))))
         self._spread = max(_NORMAL * float(np.median(np.abs(ratio - self._ratio))), finest)
 
     def tile(
         self, rows: tuple[int, int], columns: tuple[int, int], move: tuple[int, int]
     ) -> npt.NDArray[np.float32]:
-        """Cost of each move that ends at a node of a tile; infinite where it would begin before a document.
+        """Return the cost of each move that ends at a node of a tile; infinite if it begins before a document.
 
         Parameters
         ----------
         rows, columns
             First node and the one after the last: node (i, j) has i source and j target sentences before it.
         move
-            Sentences linked, (a, b).
+            Numbers of sentences linked, (a, b).
         """
         costs = np.full((rows[1] - rows[0], columns[1] - columns[0]), np.inf, np.float32)
         a, b = move
         top, left = max(rows[0], a), max(columns[0], b)
         if top >= rows[1] or left >= columns[1]:
             return costs
-        here, there = slice(top - a, rows[1] - a), slice(left - b, columns[1] - b)
-        costs[top - rows[0] :, left - columns[0] :] = self._grid(here, there, move)
+        source, target = slice(top - a, rows[1] - a), slice(left - b, columns[1] - b)
+        costs[top - rows[0] :, left - columns[0] :] = self._grid(source, target, move)
         return costs
 
     def of(
         self, source: npt.NDArray[np.int64], target: npt.NDArray[np.int64], move: tuple[int, int]
     ) -> npt.NDArray[np.float64]:
-        """Cost of single links of one kind, given where each begins: (links,)."""
+        """Return the costs of single links of one kind, by their begins: (links,)."""
         a, b = move
         costs = np.empty(len(source))
         for some in _slices(len(source)):
@@ -131,7 +131,7 @@ class Costs:
         return costs
 
     def _cheapest(self) -> list[_Cheapest]:
-        """Find the 1-1 link of least distance for some sentences of either document."""
+        """Return the cheapest 1-1 links of a sample of each document."""
         rows, columns = self.shape
         random = np.random.default_rng(0)
         source, target = (random.permutation(count)[:_SAMPLE] for count in self.shape)
@@ -153,7 +153,7 @@ class Costs:
     def _unlikely(
         self, source: npt.NDArray[np.float32], target: npt.NDArray[np.float32], move: tuple[int, int]
     ) -> npt.NDArray[np.floating]:
-        """Cost of a link's kind and its lengths, whose logs are given."""
+        """Return the cost of a link's kind and of the logs of its lengths."""
         sentences = sum(move)
         kind = 0.0 if sentences == 2 else _TWO_TO_ONE + _FURTHER * (sentences - 3)
         deviation = (target - source - np.float32(self._ratio)) / np.float32(self._spread)
@@ -177,9 +177,9 @@ def _costs(
 def _least(
     grids: Iterable[npt.NDArray[np.floating]],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]]:
-    """Find where the least value of each row is in blocks of columns, and the value."""
-    found = [(grid.argmin(axis=1), grid.min(axis=1)) for grid in grids]
-    places, values = (np.array(each) for each in zip(*found, strict=True))
+    """Return the position and value of each row's minimum, over blocks of columns."""
+    minima = [(grid.argmin(axis=1), grid.min(axis=1)) for grid in grids]
+    places, values = (np.array(each) for each in zip(*minima, strict=True))
     block, row = values.argmin(axis=0), np.arange(values.shape[1])
     return block * _BLOCK_ROWS + places[block, row], values[block, row]
 

@@ -1,8 +1,7 @@
-"""Where the work of `encode` and `mine` runs: in this process, in several, on a Ray cluster, in a Slurm array.
+"""Engines that run the work of `encode` and `mine`: this process, several processes, a Ray cluster, a Slurm array.
 
-A task writes files, whole or not at all, and counts once its last one is there. What lies on the disk is therefore the
-same whichever engine wrote it, a worker that dies loses nothing but the task it was at, and what one engine began
-another finishes.
+A task writes files, each whole or not at all, and is done once its last file exists. All engines therefore write the
+same files, a crashed worker loses only its current task, and one engine resumes the work of another.
 """
 
 from __future__ import annotations

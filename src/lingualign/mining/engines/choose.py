@@ -1,4 +1,4 @@
-"""The engine that a name stands for."""
+"""Engines by name."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 def open_engine(name: EngineName, workers: int | None = None, address: str | None = None) -> Engine:
-    """Find the engine of a name.
+    """Return the engine of a name.
 
     Parameters
     ----------
     name
         ``here`` for this process, ``processes`` for several on this machine, or ``ray``.
     workers
-        How many; by default one for each GPU, or one for every four processors, two at least.
+        Number of workers; by default one for each GPU, or one for every four processors, two at least.
     address
-        Of a Ray cluster, ``host:port`` or ``ray://host:port``; Ray is started on this machine without.
+        Address of a Ray cluster, ``host:port`` or ``ray://host:port``; by default Ray is started on this machine.
 
     Raises
     ------
     InputError
-        If they do not go together, Ray is not installed, or no cluster answers at the address.
+        If the arguments contradict each other, Ray is not installed, or no cluster answers at the address.
     """
     check_workers(workers)
     if address is not None and name != "ray":

@@ -1,4 +1,4 @@
-"""What an engine is: something that runs tasks whose effects are files, here or on other machines."""
+"""The protocols of engines, which run tasks that write files, here or on other machines, and the engine `Here`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ EngineName = Literal["here", "processes", "ray"]
 class Task(Protocol):
     """A piece of work, picklable; its ``str`` names it in errors.
 
-    What it does is written to files, each whole or not at all, and counts once its last file is there. It may
-    therefore be run again after any death of the process that ran it, and does not repeat what is there.
+    A task writes files, each whole or not at all, and is done once its last file exists. It may therefore be run again
+    after a crash of its process, and does not repeat finished work.
     """
 
     @property
     def size(self) -> int:
-        """Length by which it moves the progress bar."""
+        """Progress of the whole task, in the bar's units."""
 
     @property
     def holds(self) -> Hashable:
-        """What a worker keeps in memory for it; tasks with the same go to the same worker. None for nothing."""
+        """Key of the data that a worker caches for the task, or None; tasks with one key go to the same worker."""
 
 
 TaskT = TypeVar("TaskT", bound=Task)
@@ -39,36 +39,36 @@ TaskT_contra = TypeVar("TaskT_contra", bound=Task, contravariant=True)
 
 
 class Job(Protocol[TaskT_contra]):
-    """What all tasks of a kind share, picklable."""
+    """The common part of all tasks of a kind, picklable."""
 
     @property
     def gpu(self) -> bool:
-        """Whether it runs on a GPU where there is one."""
+        """True if the tasks use a GPU where one exists."""
 
     def open(self, device: str | None) -> Any:
-        """Make what every task of a worker needs, once: a model, say. ``device`` is the worker's own, if any."""
+        """Load, once, what every task of a worker needs, such as a model. ``device`` is the worker's own, if any."""
 
     def work(self, opened: Any, task: TaskT_contra, advance: Callable[[int], None]) -> Any:
-        """Run a task and give its small outcome, picklable."""
+        """Run a task and return its small outcome, picklable."""
 
 
 class Workers(Protocol[TaskT_contra]):
-    """Workers that have a job; each opens it with its first task."""
+    """Workers of a job; each opens it with its first task."""
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of workers."""
 
     def run(self, tasks: Iterable[TaskT_contra], advance: Callable[[int], None]) -> Iterator[Any]:
-        """Run tasks and give their outcomes as they end, in any order.
+        """Run tasks and yield their outcomes as they end, in any order.
 
-        Tasks are taken from ``tasks`` as they are needed, so that few are in memory. ``advance`` is called with
-        their sizes in all.
+        Tasks are read from ``tasks`` as they are needed, so that few are in memory. ``advance`` is called with sizes
+        that add up to theirs.
 
         Raises
         ------
         InputError
-            If several processes that worked on the same task died. What a task raises is raised here.
+            If several processes crashed at the same task. An error of a task is raised here.
         """
 
 
@@ -78,12 +78,12 @@ class Engine(Protocol):
     name: EngineName
 
     def start(self, job: Job[TaskT]) -> AbstractContextManager[Workers[TaskT]]:
-        """Start workers that have a job, and end them when the block ends.
+        """Start the workers of a job, and stop them when the block ends.
 
         Raises
         ------
         InputError
-            If they cannot be had.
+            If the workers cannot be started.
         """
 
 
@@ -94,19 +94,19 @@ def check_workers(workers: int | None) -> None:
 
 
 def default_workers(processors: int, gpus: int) -> int:
-    """Choose how many workers share some processors and GPUs."""
+    """Return the default number of workers."""
     return gpus or max(min(2, processors), processors // 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Number ``number`` of ``of``, from 1, calls that share the tasks of a job without knowing of each other."""
+    """Call ``number`` of ``of``, from 1, independent calls that share the tasks of a job."""
 
     number: int
     of: int
 
     def takes(self, task: int) -> bool:
-        """Return whether a task, numbered from 0, falls to it."""
+        """Return whether a task, numbered from 0, belongs to this part."""
         return task % self.of == self.number - 1
 
     def __str__(self) -> str:
@@ -119,53 +119,53 @@ def parse_part(part: str) -> Part:
     Raises
     ------
     InputError
-        If it is no such part.
+        If it is not a part.
     """
-    if (found := re.fullmatch(r"(\d{1,9})/(\d{1,9})", part)) and 1 <= int(found[1]) <= int(found[2]):
-        return Part(int(found[1]), int(found[2]))
+    if (match := re.fullmatch(r"(\d{1,9})/(\d{1,9})", part)) and 1 <= int(match[1]) <= int(match[2]):
+        return Part(int(match[1]), int(match[2]))
     raise InputError(f"part is {part!r}; it must be such as 3/8, the third of eight")
 
 
 MOST_DEATHS = 3
-"""Processes that may die of one task until it is given up: one for chance, and two that show it was none."""
+"""Number of crashes after which a task is given up: the first may be chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a task gave."""
+    """The outcome of a task."""
 
     outcome: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The worker is gone, and how, in words."""
+    """The crash of a worker, in words."""
 
     how: str
 
 
 class Fleet(Protocol):
-    """Workers by number, 0 to ``count`` - 1; one that is not there is started when it is needed."""
+    """Workers by number, 0 to ``count`` - 1; each is started when it is needed."""
 
     count: int
 
     def ready(self, worker: int) -> None:
-        """Start a worker unless it is there, without waiting for it."""
+        """Start a worker unless it runs, without waiting for it."""
 
     def begin(self, worker: int, task: Any) -> None:
-        """Give a task to an idle worker."""
+        """Send a task to an idle worker."""
 
     def next(self) -> tuple[int, Done | Died]:
-        """Wait for any of the busy workers. What its task raised is raised here."""
+        """Wait for any of the busy workers. An error of its task is raised here."""
 
 
 def dispatch(fleet: Fleet, tasks: Iterable[Any], advance: Callable[[int], None]) -> Iterator[Any]:
-    """Run tasks on a fleet, and those again whose worker died; gives outcomes as they come.
+    """Run tasks on a fleet and yield their outcomes; a task whose worker crashed is run again.
 
     Raises
     ------
     InputError
-        If `MOST_DEATHS` processes died of the same task.
+        If `MOST_DEATHS` processes crashed at the same task.
     """
     waiting = _Waiting(tasks, fleet.count)
     running: dict[int, Any] = {}
@@ -181,7 +181,7 @@ def dispatch(fleet: Fleet, tasks: Iterable[Any], advance: Callable[[int], None])
                 break
             running[worker], held[worker] = task, task.holds
             begun.append(worker)
-        # All are started before the first is given its task, which waits until that one is up.
+        # All are started before the first gets its task: sending it waits until that worker is up.
         for worker in begun:
             fleet.ready(worker)
         for worker in begun:
@@ -206,7 +206,7 @@ def dispatch(fleet: Fleet, tasks: Iterable[Any], advance: Callable[[int], None])
 
 
 class _Waiting:
-    """Tasks that nobody works on, of which no more than ``ahead`` are read ahead of need, unless all are there."""
+    """Tasks not yet begun; at most ``ahead`` are read in advance, unless they come as a list."""
 
     def __init__(self, tasks: Iterable[Any], ahead: int) -> None:
         self._tasks: list[Any] = list(tasks) if isinstance(tasks, list) else []
@@ -218,7 +218,7 @@ class _Waiting:
             self._tasks.append(task)
 
     def take(self, held: Hashable, others: set[Hashable]) -> Any | None:
-        """Take the best for a worker: one that wants what it holds, else one that wants what no other holds."""
+        """Return the best task for a worker: one whose data it caches, else one whose data no other caches."""
         if not self._tasks:
             self._tasks.extend(task for task in (next(self._source, None),) if task is not None)
         if not self._tasks:
@@ -233,13 +233,13 @@ class _Waiting:
 
 
 class Here:
-    """Runs one task after the other, in their order."""
+    """The engine of this process, which runs one task after the other in their order."""
 
     name: EngineName = "here"
 
     @contextmanager
     def start(self, job: Job[TaskT]) -> Iterator[Workers[TaskT]]:
-        """Give this process as the only worker."""
+        """Yield this process as the only worker."""
         yield _ThisProcess(job)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lingualign.mining.engines.engine import EngineName, Job, TaskT, Workers
 
 _PATIENCE = 10.0
-"""Seconds for a process that is told to end."""
+"""Seconds until a process that does not end is killed."""
 
 
 class Processes:
@@ -31,7 +31,7 @@ class Processes:
     Parameters
     ----------
     workers
-        How many; see `open_engine`.
+        Number of workers; see `open_engine`.
     """
 
     name: EngineName = "processes"
@@ -41,7 +41,7 @@ class Processes:
 
     @contextmanager
     def start(self, job: Job[TaskT]) -> Iterator[Workers[TaskT]]:
-        """Yield workers, which start as tasks come for them."""
+        """Yield workers, each started with its first task."""
         gpus = _gpus() if job.gpu else 0
         workers = _Pool(job, self._workers or default_workers(processors(), gpus), gpus)
         try:
@@ -56,7 +56,7 @@ def processors() -> int:
 
 
 class _Pool:
-    """The fleet of a job. A worker runs until the pool is stopped, or this process is gone."""
+    """The fleet of a job. A worker runs until the pool is stopped or this process ends."""
 
     def __init__(self, job: Job[Any], count: int, gpus: int) -> None:
         self.count = count
@@ -78,12 +78,12 @@ class _Pool:
         process = self._context.Process(target=_serve, args=(theirs, self._job, device), daemon=True)
         with _starting(self._threads):
             process.start()
-        theirs.close()  # so that its end is seen here
+        theirs.close()  # else the end of the process would not be noticed here
         self._processes[worker], self._lines[worker] = process, ours
 
     def begin(self, worker: int, task: Any) -> None:
         self._busy.add(worker)
-        with suppress(BrokenPipeError, ConnectionResetError):  # it is dead, then, which `next` finds
+        with suppress(BrokenPipeError, ConnectionResetError):  # a crash, which `next` reports
             self._lines[worker].send(task)
 
     def next(self) -> tuple[int, Done | Died]:
@@ -109,7 +109,7 @@ class _Pool:
             self._bury(worker)
 
     def _bury(self, worker: int) -> str:
-        """Forget a worker that has ended or is about to, and say how."""
+        """Remove a worker that has ended or is about to, and return how it ended."""
         process = self._processes.pop(worker)
         self._lines.pop(worker).close()
         process.join(_PATIENCE)
@@ -122,7 +122,6 @@ class _Pool:
 
 
 def _serve(line: Connection, job: Job[Any], device: str | None) -> None:
-    """Run tasks until the line is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     opened = None
     while True:
@@ -145,7 +144,7 @@ def _serve(line: Connection, job: Job[Any], device: str | None) -> None:
 def portable(error: Exception) -> Exception | Died:
     """Return an error in a form that another process can raise, with its trace as a note.
 
-    One that is out of memory is as good as dead: what it holds is given back only with the process.
+    Out of memory counts as a crash, since only the end of the process frees its memory.
     """
     if is_out_of_memory(error):
         return Died(f"out of memory ({first_line(error)})")
@@ -159,7 +158,7 @@ def portable(error: Exception) -> Exception | Died:
 
 
 def _end_with_parent() -> None:
-    # In the middle of a task, too: whoever goes on with the work may be writing the same files.
+    # Also in the middle of a task: a call that resumes the work may write the same files.
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -168,11 +167,11 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _starting(threads: int) -> Iterator[None]:
-    """Start processes with ``threads`` threads each, and without Ctrl-C, which this one handles."""
+    """Start processes with ``threads`` threads each that ignore Ctrl-C, which this process handles."""
     settings = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
-    # A child inherits what is blocked; here an interrupt in between waits.
+    # A child inherits blocked signals; an interrupt of this process is delivered after the block.
     blocking = hasattr(signal, "pthread_sigmask")
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blocking else set()
     try:

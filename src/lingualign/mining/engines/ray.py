@@ -23,7 +23,7 @@ _PATIENCE = 5.0
 """Seconds for a cluster to answer."""
 _STORE_BYTES = 80 << 20
 """Size of the object store of a Ray that is started here: it holds waiting sentences, never vectors."""
-# What opens an HTTP/2 connection, which gRPC speaks: RFC 9113, sections 3.4 and 6.5. The answer is such a frame, too.
+# Start of an HTTP/2 connection, which gRPC uses (RFC 9113, sections 3.4 and 6.5). The answer is a settings frame, too.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _SETTINGS = 4
 _EMPTY_SETTINGS = bytes([0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0])
@@ -35,14 +35,14 @@ class Ray:
     Parameters
     ----------
     workers
-        How many; see `open_engine`.
+        Number of workers; see `open_engine`.
     address
-        Of the cluster; by default ``$RAY_ADDRESS``, and without that one Ray is started on this machine.
+        Address of the cluster; by default ``$RAY_ADDRESS``, else Ray is started on this machine.
 
     Raises
     ------
     InputError
-        If Ray is not installed, or none answers at the address.
+        If Ray is not installed, or no cluster answers at the address.
     """
 
     name: EngineName = "ray"
@@ -59,7 +59,7 @@ class Ray:
 
     @contextmanager
     def start(self, job: Job[TaskT]) -> Iterator[Workers[TaskT]]:
-        """Yield actors, which start as tasks come for them; a Ray that runs in this process already is used."""
+        """Yield actors, each started with its first task; Ray is reused if it runs in this process already."""
         import ray
 
         began = not ray.is_initialized()
@@ -96,22 +96,16 @@ class Ray:
 
 
 def check_address(address: str) -> None:
-    """Check that a cluster answers at an address, which Ray itself would try for minutes.
-
-    Raises
-    ------
-    InputError
-        If it is none, or nothing answers there within seconds.
-    """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
+    """Raise InputError if no cluster answers at an address within seconds; Ray itself would try for minutes."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
         raise InputError(f"address is {address!r}; it must be such as head:6379 or ray://head:10001")
     how = "nothing answers"
     try:
-        with socket.create_connection((found[1].strip("[]"), int(found[2])), _PATIENCE) as line:
+        with socket.create_connection((match[1].strip("[]"), int(match[2])), _PATIENCE) as line:
             line.sendall(_PREFACE + _EMPTY_SETTINGS)
             answer = line.recv(len(_EMPTY_SETTINGS))
-        # Encrypted, the answer is another, which only Ray can judge.
+        # An encrypted answer differs, and only Ray can check it.
         if answer[3:4] == bytes([_SETTINGS]) or (answer and os.environ.get("RAY_USE_TLS") == "1"):
             return
         how = "what answers is not Ray"
@@ -123,8 +117,6 @@ def check_address(address: str) -> None:
 
 
 class _Actor:
-    """What runs on a worker."""
-
     def __init__(self, job: Job[Any]) -> None:
         self._job = job
         self._opened: Any = None
@@ -132,9 +124,7 @@ class _Actor:
     def work(self, task: Any) -> tuple[Exception | Died | None, Any]:
         try:
             if self._opened is None:
-                self._opened = self._job.open(
-                    None
-                )  # Ray shows each actor the GPU that is its own, and no other
+                self._opened = self._job.open(None)  # Ray shows each actor only its own GPU
             return None, self._job.work(self._opened, task, lambda _: None)
         except Exception as error:
             return portable(error), None
@@ -152,7 +142,7 @@ class _Actors:
         self.count = workers or default_workers(sum(per_node), gpus)
         threads = threads_each(per_node, self.count)
         if gpus:
-            threads = max(1, threads // 2)  # beside them stands what prepares their batches
+            threads = max(1, threads // 2)  # the others prepare batches
         if not threads or (gpus and self.count > gpus):
             have = f"{gpus} GPUs" if gpus else f"{sum(per_node)} processors"
             raise InputError(f"workers is {self.count}, but the Ray cluster has {have}: give as many at most")
@@ -185,9 +175,9 @@ class _Actors:
         try:
             failure, outcome = ray.get(ready)
         except RayTaskError as error:
-            raise error.cause from None  # of Ray's own making, since an actor catches what a task raises
+            raise error.cause from None  # an error of Ray, since an actor catches the errors of its task
         except RayError as error:
-            # Its process or its machine is gone.
+            # Its process or its machine crashed.
             ray.kill(self._actors.pop(worker))
             return worker, Died(f"so ({first_line(error)})")
         if isinstance(failure, Died):
@@ -205,7 +195,7 @@ class _Actors:
 
 
 def threads_each(processors: list[int], workers: int) -> int:
-    """Return the most threads with which all workers fit on the nodes; 0 if they do not with one each."""
+    """Return the largest number of threads with which all workers fit on the nodes; 0 if one each is too many."""
     threads = max(processors, default=0)
     while threads and sum(each // threads for each in processors) < workers:
         threads -= 1

@@ -1,4 +1,4 @@
-"""The engine of a Slurm cluster: a script that submits the steps of the work as jobs, each after the one before."""
+"""The engine of a Slurm cluster: a script that submits the steps of the work as jobs, one after the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PARTS = 8
-"""Tasks of an array where no number is given."""
+"""Default number of tasks of an array."""
 
 _HEAD = """#!/bin/bash
 # Submit with: bash SCRIPT [options of sbatch for every job, such as --partition=gpu --gpus-per-task=1]
@@ -39,11 +39,11 @@ class Step:
     Parameters
     ----------
     name
-        Of the job, behind ``lingualign-``.
+        Name of the job, after ``lingualign-``.
     commands
-        Their arguments.
+        Arguments of the commands.
     parts
-        For an array of so many tasks, each of which is told its ``--part``.
+        Number of tasks of an array, each with its own ``--part``; None for a single job.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Step:
 
 
 def submission(steps: Sequence[Step]) -> str:
-    """Write the script.
+    """Return the script.
 
-    What is given to it goes to every ``sbatch``. All steps go on from what lies there, so that it may be submitted
-    again after any failure.
+    The script passes its arguments to every ``sbatch``. All steps resume, so it may be submitted again after any
+    failure.
     """
     script, last = _HEAD, ""
     for number, step in enumerate(steps, start=1):
