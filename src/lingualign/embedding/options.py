@@ -1,4 +1,4 @@
-"""The options of a model: how commands and functions are told to encode."""
+"""Options of a model, for commands and functions that encode."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Pooling = Literal["mean", "cls", "last"]
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """How a model turns sentences into vectors.
+    """Options of a model that turns sentences into vectors.
 
     Parameters
     ----------
     prompt
         Text put before every sentence, such as "query: " for E5; the model's own default prompt where absent.
     pooling
-        How a plain transformer makes a sentence's vector of its tokens'; mean by default.
+        Pooling of token vectors in a plain transformer; mean by default.
     device
-        Where the model runs, such as cpu or cuda:1; the best there is by default.
+        Device that the model runs on, such as cpu or cuda:1; by default the best available.
     """
 
     prompt: str | None = None
@@ -30,12 +30,12 @@ class EncoderOptions:
 
 @dataclass(frozen=True)
 class ModelOptions(EncoderOptions):
-    """How a model turns sentences into vectors, and in which arithmetic.
+    """Options of `EncoderOptions`, and the precision.
 
     Parameters
     ----------
     precision
-        Of the model's arithmetic; auto is bf16 where the processor has instructions for it.
+        Precision of the arithmetic; auto is bf16 if the processor has instructions for it.
     """
 
     precision: Precision = "auto"

@@ -1,4 +1,4 @@
-"""What a set of training pairs is made of: the configuration file of ``lingualign data``, key by key.
+"""The configuration file of ``lingualign data``, key by key.
 
 Each class is a section of the YAML file; its fields are the keys, its docstring is their help.
 """
@@ -15,7 +15,7 @@ _SHARE = Limit("above 0 and at most 1, or null for off", above=0, most=1)
 
 @dataclass
 class PairsConfig:
-    """Which translation pairs to train on.
+    """Translation pairs to train on.
 
     Parameters
     ----------
@@ -23,19 +23,19 @@ class PairsConfig:
         Folders (read recursively), files, hub data set ids, or ``opus:CORPUS``; to train on, also the one folder that
         ``lingualign data prepare`` has made.
     languages
-        The languages to keep; all where absent.
+        Languages to keep; all where absent.
     select
         Language pairs: ``all``, or patterns such as ``en-xx``, ``en-xx,fr-xx``, ``en-ko``.
     priority
-        Languages, the one to anchor on first; or ``volume``: by the number of their sentences.
+        Languages in the order of preference as the anchor; ``volume`` orders them by their number of sentences.
     per_corpus
-        Pairs to sample of each corpus and language pair; all where absent.
+        Number of pairs to sample of each corpus and language pair; all where absent.
     validation
-        Pairs of each corpus and language pair to hold out, never more than a fifth of them; or a folder or file of
-        pairs to validate on, whose sentences are then kept out of training.
+        Number of pairs of each corpus and language pair to hold out, at most a fifth of them; or a folder or file of
+        pairs to validate on. No sentence of a validation pair is trained on.
     columns
-        Names of columns where they differ, such as ``{sentence1: english}``; in CSV and TSV files without a header line
-        their positions, ``{sentence1: 1, sentence2: 2}``.
+        Names of columns that differ from the standard ones, such as ``{sentence1: english}``; positions in CSV and TSV
+        files without a header line, ``{sentence1: 1, sentence2: 2}``.
     encoding
         Encoding of text files that declare none and are not valid UTF-8, such as ``cp1252``.
     """
@@ -52,40 +52,40 @@ class PairsConfig:
 
 @dataclass
 class CleaningConfig:
-    """Which pairs are too poor to keep; a filter is off where its value is false or null.
+    """Filters that drop poor pairs; a filter is off if its value is false or null.
 
     Parameters
     ----------
     identical_sides
-        Drop pairs whose sides are equal but for case, punctuation and white space.
+        Drop pairs whose sides differ only in case, punctuation and white space.
     min_characters
-        Least characters of a side.
+        Minimum number of characters of a side.
     max_characters
-        Most characters of a side.
+        Maximum number of characters of a side.
     min_words
-        Least words of a side; ideographs and kana, which stand without spaces, count one each.
+        Minimum number of words of a side; each ideograph or kana counts as a word.
     max_words
-        Most words of a side.
+        Maximum number of words of a side.
     length_ratio
-        How many times longer one side may be; ideographs, kana and Hangul syllables count as two characters.
+        Maximum ratio of the longer side to the shorter; ideographs, kana and Hangul syllables count as two characters.
     script
-        Least share of a side's letters in a script of its language.
+        Minimum share of a side's letters in a script of its language.
     language
-        How sure the identification of another language must be for a pair to be dropped, up to 1.
+        Probability, up to 1, of another language at which a pair is dropped.
     repetition
-        Characters from which on a stretch that repeats itself is too long.
+        Length in characters at which a repetitive stretch is too long.
     letters
-        Least share of letters in a side; the rest are digits, punctuation and symbols.
+        Minimum share of letters in a side, beside digits, punctuation and symbols.
     mojibake
         Drop pairs with text that was decoded in the wrong encoding.
     markup
-        Drop pairs with what is left of HTML.
+        Drop pairs with remains of HTML.
     near_duplicates
-        Jaccard similarity from which on a pair counts as a copy of an earlier one, such as 0.8.
+        Jaccard similarity at which a pair counts as a copy of an earlier one, such as 0.8.
     model
-        Hub id, folder, or minilm, for the cosine of a pair's sides.
+        Model for the cosine of a pair's sides: hub id, folder, or minilm.
     cosine
-        Least cosine of a pair's sides by the model.
+        Minimum cosine of a pair's sides.
     """
 
     identical_sides: bool = True
@@ -112,18 +112,18 @@ class DataConfig:
     Parameters
     ----------
     pairs
-        Which translation pairs to take.
+        Translation pairs to take.
     cleaning
-        Which pairs are too poor to keep.
+        Filters that drop poor pairs.
     decontaminate
-        Evaluation suites: a pair with a sentence of theirs is left out.
+        Evaluation suites; a pair with a sentence of a suite is dropped.
     leaks
-        What becomes of pairs with a sentence that is nearly one of a suite: they are not looked for (exact), counted
-        and shown (report), or left out too (strict).
+        Treatment of pairs with a sentence that is nearly one of a suite: not searched for (exact), counted and shown
+        (report), or dropped (strict).
     anchor
-        Of languages with equal volume, the one to anchor on: that which the teacher understands best.
+        Language to anchor on among those of equal volume: the one that the teacher understands best.
     seed
-        Of the sample and of what is held out.
+        Seed of the sample and of the held-out pairs.
     """
 
     pairs: PairsConfig
