@@ -1,4 +1,4 @@
-"""The ``lingualign`` command."""
+"""The ``lingualign`` command: `main` runs it, `COMMANDS` names its functions, whose signatures are its options."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From text to vectors: load a sentence-embedding model safely, name it by its content, encode with it.
 
-The one path by which sentences become vectors: the teacher store, the evaluation and the command line all
-encode through :func:`encode`, so that their figures mean the same.
+`load_model` loads a model, `fingerprint` names it, `encode` encodes with it. The teacher store, evaluation, mining and
+the command all encode through `encode`, so that their figures agree. ``encoders/`` holds the other kinds of encoder.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Honest evaluation: bitext retrieval, xSIM and semantic similarity, each with its uncertainty.
+"""Evaluation: bitext retrieval, xSIM and semantic similarity, each with its uncertainty.
 
 `load_suites` reads files into suites (translation pairs, n-way parallel sets, graded sentence pairs),
 `evaluate` encodes each distinct sentence once and scores every suite in the form of ``scores.json``,
-`print_scores` shows it and `save_scores` keeps it. It is two steps in one: `measure` finds the outcome of every
-sentence, which `save_outcomes` keeps, and `score` computes the figures from them. `compare` tells models apart by
-their outcomes, with the tests in ``statistics/``. `BitextEvaluator` is the quick form for the middle of a training
-run. The metrics themselves, `bitext_accuracy`, `xsim`, `sts_spearman` and those in ``space``, are functions of plain
-vectors.
+`print_scores` prints them and `save_scores` writes them. `evaluate` is two steps in one: `measure` finds the outcome of
+each sentence, which `save_outcomes` writes, and `score` computes the figures from outcomes. `compare` compares models
+by their outcomes, with the tests in ``statistics/``. `BitextEvaluator` is the quick form for the middle of a training
+run. `bitext_accuracy`, `xsim`, `sts_spearman` and the functions in ``space.py`` are metrics of plain vectors.
 """
 
 from __future__ import annotations

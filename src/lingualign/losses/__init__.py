@@ -1,8 +1,8 @@
 """The paper's loss and its baselines.
 
-`equations` holds Eq. 2 to 7 as pure functions; the other modules wrap them as sentence-transformers losses.
-Nothing here knows where teacher vectors come from: they arrive as the ``label`` column of a batch. Losses
-over a whole batch share `in_batch`, which fits any batch size into memory, and `gather`, which compares
+``equations.py`` holds Eq. 2 to 7 as pure functions; each class here wraps some as a sentence-transformers loss.
+Teacher vectors arrive as the ``label`` column of a batch. Losses
+over a whole batch share ``in_batch.py``, which fits any batch size into memory, and ``gather.py``, which compares
 sentences across devices.
 """
 

@@ -1,7 +1,8 @@
 """Translation pairs: from files, folders and the hub to one table, selected, oriented and free of leaks.
 
-`prepare_pairs` is the station's verb. `prepare_shards` is the same for more pairs than memory holds, and
-`prepared_pairs` reads what it has written. `read_source` is their first step.
+`prepare_pairs` returns training and validation pairs. `prepare_shards` writes them to disk when they exceed memory, and
+`prepared_pairs` reads them back. `read_source` reads every pair of a source. `cleaning_filters` makes the filters, and
+`inspect_pairs` counts what they would find.
 """
 
 from __future__ import annotations

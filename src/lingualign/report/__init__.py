@@ -1,4 +1,8 @@
-"""All that people look at: tables in a terminal, comparisons as files and pages, plots, heatmaps and model cards."""
+"""All that people look at: tables in a terminal, comparisons as files and pages, plots, heatmaps and model cards.
+
+``print_*`` functions print tables, ``save_*`` functions write files, ``*_page`` functions return HTML, and `model_card`
+returns Markdown. The skeletons are in ``templates/``.
+"""
 
 from __future__ import annotations
 

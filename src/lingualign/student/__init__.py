@@ -1,4 +1,8 @@
-"""What gets trained: a new static multilingual model, an encoder extended to new languages, or any encoder."""
+"""What gets trained: a new static multilingual model, an encoder extended to new languages, or any encoder.
+
+`static_student`, `extended_student` and `encoder_student` make one. `extend_vocabulary` and `trim_vocabulary` change an
+encoder's vocabulary.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The teacher: embed each sentence of the corpus once, keep the vectors on disk, hand them out as labels."""
+"""The teacher: embed each sentence of the corpus once, keep the vectors on disk, return them as labels.
+
+`TeacherStore` holds the vectors, and `TeacherCollator` puts them beside a batch.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Training: a configuration in, a plain sentence-transformers model out.
 
-`train` is the recipe. `AlignmentTrainer` is the host's trainer with batches from one language pair each,
-`epoch_batches` says which pairs make up each batch, `TokenIds` keeps every sentence's token ids.
+`train` is the recipe, `RunConfig` the configuration with its sections, and `Trained` the result. ``kinds.py`` holds the
+tables of losses and students.
 """
 
 from __future__ import annotations

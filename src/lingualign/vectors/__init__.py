@@ -1,7 +1,7 @@
 """Vectors of sentences on disk, found by the sentence: the teacher's store and the vectors that evaluation keeps.
 
 `keys_of` digests sentences to keys of 16 bytes. A folder holds segments, each a file of keys and a file of vectors,
-and a `VectorManifest` that names those that count; `StoredVectors` reads them as one table.
+and a `VectorManifest` that lists the valid ones; `StoredVectors` reads them as one table.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Filters that find pairs too poor to learn from, each of one shape: see `Filter`.
 
 What they look for, and about where they draw the line, is what OpusFilter, Bicleaner's hard rules and the filters of
-NLLB (stopes) do; the figures that the defaults were set by are in docs/pairs.md. `filters` holds the table of all and
-those of a few lines; the others have a file each.
+NLLB (stopes) do; the figures that the defaults were set by are in docs/pairs.md. ``filters.py`` holds the table
+and the short filters; each other filter has a file.
 """
 
 from __future__ import annotations
