@@ -1,4 +1,4 @@
-"""From the columns of a file or data set to pairs: which are taken, and in which languages their sentences are."""
+"""From the columns of a file or data set to pairs: choice of columns and the languages of their sentences."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def pairs_of_columns(
     corpus: str,
     languages: tuple[str, str] | None,
 ) -> Iterator[pa.Table]:
-    """Make tables of `PAIR_SCHEMA` of tables with columns, as `lingualign.pairs.read_source` describes it.
+    """Turn tables with columns into tables of `PAIR_SCHEMA`, as `lingualign.pairs.read_source` describes.
 
     Parameters
     ----------
     read
-        Reader of the columns that a choice takes.
+        Reader of the chosen columns.
     origin
         Name of the file or data set, for messages.
     columns
-        Names or positions of columns, where they differ.
+        Names or positions of columns that differ from the standard names.
     corpus, languages
-        What the name of the file says, for a file without these columns.
+        Corpus and languages by the file's name, for a file without these columns.
 
     Raises
     ------
     InputError
-        If columns are missing, or the languages are not known; with the row of a sentence or language that is not one.
+        If columns are missing, the languages are not known, or a row holds an invalid sentence or language.
     """
     names = {name: str(value) for name, value in columns.items()}
     languages = _mapped_languages(names) or languages
@@ -60,7 +60,7 @@ def pairs_of_columns(
 
 
 def has_header(columns: Columns) -> bool:
-    """Whether columns are named by a header line, not by their positions."""
+    """Return whether columns are named by a header line, not by their positions."""
     return not any(isinstance(value, int) for value in columns.values())
 
 
@@ -82,9 +82,9 @@ def check_columns(columns: Mapping[str, str | int] | None) -> None:
 
 
 def _nway_columns(found: Sequence[str], origin: str) -> list[str]:
-    """Find the columns of an n-way parallel set, a language each: all of a file's, or the fields of one nested column.
+    """Return the columns of an n-way parallel set, one for each language; empty for other files.
 
-    Empty if there are none.
+    They are all columns of a file, or the fields of one nested column.
     """
     if len(found) > 1 and all(map(is_language, found)):
         return list(found) if len(language_columns(found, origin)) == len(found) else []
@@ -99,14 +99,14 @@ def _nway_columns(found: Sequence[str], origin: str) -> list[str]:
 
 
 def _last(name: str) -> str:
-    """Give the field's own name of a nested one: ``fr`` of ``translation.fr``."""
+    """Return the last part of a nested name: ``fr`` of ``translation.fr``."""
     return name.rpartition(".")[2]
 
 
 def _mapped_languages(columns: Mapping[str, str]) -> tuple[str, str] | None:
-    """Give the languages that the names of the columns with the sentences tell, if both are languages and not words.
+    """Return the languages that the columns of sentences are named by; None if these names may be words.
 
-    A column that holds sentences is hardly an identifier, so that ``id`` and ``no`` are languages here.
+    ``id`` and ``no`` are languages here: a column of sentences is not an identifier.
     """
     names = [_last(columns[side]) for side in ("sentence1", "sentence2") if side in columns]
     if len(names) < 2 or not are_languages(names):
@@ -116,7 +116,7 @@ def _mapped_languages(columns: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def _every_pair(table: pa.Table, origin: str, corpus: str) -> pa.Table:
-    """Pair each two languages of an n-way parallel file, row by row."""
+    """Pair each two languages of an n-way parallel set, row by row."""
     codes = [language_code(_last(name)) for name in table.column_names]
     if len(set(codes)) < len(codes):
         raise InputError(
@@ -126,8 +126,8 @@ def _every_pair(table: pa.Table, origin: str, corpus: str) -> pa.Table:
     made = []
     for i, j in combinations(range(len(codes)), 2):
         sides = [pc.fill_null(table.column(place), "") for place in (i, j)]
-        told = [constant(value, table.num_rows) for value in (codes[i], codes[j], corpus)]
-        made.append(pa.table([*sides, *told], schema=PAIR_SCHEMA))
+        labels = [constant(value, table.num_rows) for value in (codes[i], codes[j], corpus)]
+        made.append(pa.table([*sides, *labels], schema=PAIR_SCHEMA))
     return pa.concat_tables(made)
 
 
@@ -157,11 +157,11 @@ _FAMILIAR = (
     ({"english", "non_english"}, {"sentence1": "english", "sentence2": "non_english"}),
     ({"score", "source", "target"}, {"sentence1": "source", "sentence2": "target"}),
 )
-"""Columns of ``sentence-transformers/parallel-sentences-*`` and of what ``lingualign mine`` writes, and the pair's."""
+"""Columns of ``sentence-transformers/parallel-sentences-*`` and of ``lingualign mine``, and the pair's columns."""
 
 
 def _familiar(found: Sequence[str]) -> Mapping[str, str]:
-    """Map the columns of a known family, where these are what there is."""
+    """Return the mapping of a familiar set of columns; empty for other columns."""
     if {"sentence1", "sentence2"} & set(found):
         return {}
     return next((columns for names, columns in _FAMILIAR if names <= set(found)), {})
@@ -175,7 +175,7 @@ def _conform(
     corpus: str,
     before: int,
 ) -> pa.Table:
-    # What `_pair_columns` has chosen; the names that told the family need not be among it.
+    # `_pair_columns` has chosen the sentences; other columns of the familiar set may be gone.
     chosen = (names for _, names in _FAMILIAR if {*names.values()} <= {*table.column_names})
     columns = columns or next(chosen, {})
     present = {

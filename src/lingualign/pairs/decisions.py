@@ -1,7 +1,7 @@
-"""What becomes of each pair: dropped, for training, or for validation.
+"""Decision on each pair: dropped, for training, or for validation.
 
-The pairs themselves are looked at once, a chunk at a time. What depends on all of them (volumes, duplicates, samples,
-validation) is decided on records of 64-bit keys, which lie on disk in parts where there may be more than memory holds.
+The pairs are read once, a chunk at a time. What depends on all of them (volumes, duplicates, samples, validation) is
+decided on records of 64-bit keys, on disk in parts if a scratch folder is given.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _CANDIDATE = np.dtype([("row", "<i8"), ("origin", "<i4"), ("anchor", "<u8"), ("o
 
 @dataclass(frozen=True)
 class Decisions:
-    """What becomes of each row that was read, in the order in which it was."""
+    """Decisions on the rows, in the order in which they were read."""
 
     roles: npt.NDArray[np.uint8]
     """`DROPPED`, `TRAIN` or `VALIDATION`."""
@@ -74,9 +74,9 @@ class Decisions:
     """Files with sides that look swapped."""
 
     def of(self, chunks: Iterable[tuple[int, pa.Table]]) -> Iterator[tuple[int, pa.Table]]:
-        """Give the rows that stay, oriented, with their role: `TRAIN` or `VALIDATION`.
+        """Yield the role, `TRAIN` or `VALIDATION`, and its rows, oriented.
 
-        ``chunks`` are those that were decided on, once more.
+        ``chunks`` are those of `decide`, read again.
         """
         start = 0
         for _, table in chunks:
@@ -95,16 +95,16 @@ def decide(
     ingredients: Ingredients,
     scratch: Path | None = None,
 ) -> Decisions:
-    """Follow a recipe to what becomes of each pair.
+    """Decide on each pair by a recipe.
 
     Parameters
     ----------
     chunks
-        As of `Ingredients.chunks`.
+        Output of `Ingredients.chunks`.
     recipe, ingredients
-        As of `gather`.
+        Recipe, and what `gather` returns for it.
     scratch
-        A folder for what would not fit into memory: some 80 bytes a pair. All in memory where absent.
+        Folder for records that would not fit into memory, some 80 bytes a pair; all in memory where absent.
 
     Raises
     ------
@@ -138,10 +138,10 @@ def _look_at(
     looked_at: Partitions,
     swapped: SwappedSides,
 ) -> int:
-    """Drop what can be told from a row alone, and record the keys of the others; gives the number of rows read."""
+    """Drop what a row alone decides, and record the keys of the others; returns the number of rows read."""
     asked = ingredients.languages
     patterns = parse_patterns(recipe.pairs.select)
-    there = accounts.files[: len(accounts.files) - ingredients.given]
+    source_count = len(accounts.files) - ingredients.given
     selected: set[LanguagePair] | None = None
 
     def is_selected(pair: LanguagePair) -> bool:
@@ -151,8 +151,8 @@ def _look_at(
 
     read = 0
     for number, chunk in chunks:
-        if number >= len(there) and selected is None:
-            # Only now is it known which language pairs there are to validate.
+        if number >= source_count and selected is None:
+            # The files to validate on begin: all language pairs of the sources have been counted.
             selected = select_language_pairs(
                 accounts.left(*REASONS[: BEFORE_FILTERS - 1]), recipe.pairs.select
             )
@@ -174,7 +174,7 @@ def _look_at(
 
 
 class _Rows:
-    """Rows of one file that are still in play. Whatever leaves is counted."""
+    """Rows of one file that are not dropped yet; dropped ones are counted."""
 
     def __init__(self, file: int, table: pa.Table, before: int, accounts: Accounts) -> None:
         self.table = table
@@ -184,21 +184,19 @@ class _Rows:
         accounts.count("read", self._origin)
 
     def drop(self, mask: Mask, reason: str) -> None:
-        """Take the masked rows out."""
         if mask.any():
             self._accounts.count(reason, self._origin[mask])
             self.table = self.table.filter(pa.array(~mask))
             self._origin, self._row = self._origin[~mask], self._row[~mask]
 
     def of_pairs(self, condition: Callable[[LanguagePair], bool]) -> Mask:
-        """Which rows are of a language pair that meets a condition."""
+        """Return the mask of rows of a language pair that meets a condition."""
         met = np.zeros(len(self._accounts.origins), np.bool_)
         for origin in np.unique(self._origin).tolist():
             met[origin] = condition(self._accounts.origins[origin].pair)
         return np.asarray(met[self._origin], np.bool_)
 
     def records(self, suites: Keys) -> Records:
-        """Give what later steps need to know of each row."""
         codes = {code for origin in np.unique(self._origin) for code in self._accounts.origins[origin].pair}
         table = orient(self.table, sorted(codes))
         pairs = pair_keys(table)
@@ -218,7 +216,7 @@ class _Rows:
 def _first_of_each(
     looked_at: Partitions, priority: Sequence[str], seed: int, accounts: Accounts, candidates: Partitions
 ) -> Numbers:
-    """Drop duplicates and leaks; gives the number of the others in each group of corpus and language pair."""
+    """Drop duplicates and leaks; returns the number of the others in each group of corpus and language pair."""
     place = {code: place for place, code in enumerate(priority)}
     pairs = (origin.pair for origin in accounts.origins)
     swapped = np.array([place.get(b, len(place)) < place.get(a, len(place)) for a, b in pairs], np.bool_)
@@ -227,7 +225,7 @@ def _first_of_each(
     for records in looked_at.consume():
         repeated = np.zeros(len(records), np.bool_)
         for part in (given[records["origin"]], ~given[records["origin"]]):
-            repeated[part] = repeats(records[part])  # apart, as a pair of both stays for validation
+            repeated[part] = repeats(records[part])  # apart: a pair of both stays for validation
         accounts.count("duplicate", records["origin"][repeated])
         leaks = records["leaks"] & ~repeated
         accounts.count("in a suite", records["origin"][leaks])
@@ -249,7 +247,7 @@ def _sample_and_hold_out(
     accounts: Accounts,
     roles: npt.NDArray[np.uint8],
 ) -> None:
-    """Draw the sample, hold out some of it, and drop the others that share a sentence with those."""
+    """Draw the sample, hold out some of it, and drop training pairs that share a sentence with those."""
     if recipe.pairs.per_corpus is not None:
         sizes = np.minimum(sizes, recipe.pairs.per_corpus)
     seen: list[Keys] = []
@@ -260,11 +258,11 @@ def _sample_and_hold_out(
         roles[part["row"][sampled]] = TRAIN
         roles[part["row"][held]] = VALIDATION
         seen += [part["anchor"][held], part["other"][held]]
-    known = np.unique(np.concatenate(seen)) if seen else np.empty(0, np.uint64)
+    held_keys = np.unique(np.concatenate(seen)) if seen else np.empty(0, np.uint64)
     for part in candidates.consume():
         held = roles[part["row"]] == VALIDATION
         train = part[roles[part["row"]] == TRAIN]
-        shared = among(known, train["anchor"], train["other"])
+        shared = among(held_keys, train["anchor"], train["other"])
         roles[train["row"][shared]] = DROPPED
         accounts.count("validation", part["origin"][held])
         accounts.count("in validation", train["origin"][shared])
@@ -274,7 +272,7 @@ def _sample_and_hold_out(
 def _sample_beside_given(
     candidates: Partitions, recipe: Recipe, accounts: Accounts, roles: npt.NDArray[np.uint8]
 ) -> None:
-    """Drop what shares a sentence with the pairs given to validate on, and draw the sample from the others."""
+    """Drop pairs that share a sentence with the given validation pairs, and draw the sample from the others."""
     given = accounts.given()
     seen: list[Keys] = []
     for part in candidates:
@@ -282,12 +280,12 @@ def _sample_beside_given(
         roles[held["row"]] = VALIDATION
         accounts.count("validation", held["origin"])
         seen += [held["anchor"], held["other"]]
-    known = np.unique(np.concatenate(seen)) if seen else np.empty(0, np.uint64)
+    held_keys = np.unique(np.concatenate(seen)) if seen else np.empty(0, np.uint64)
 
     def apart(part: Records) -> Records:
-        # The sentences to validate on are known before the sample is drawn, so that it can be drawn in full.
+        # Before sampling, so that the sample has its full size.
         pool = part[~given[part["origin"]]]
-        shared = among(known, pool["anchor"], pool["other"])
+        shared = among(held_keys, pool["anchor"], pool["other"])
         accounts.count("in validation", pool["origin"][shared])
         kept: Records = pool[~shared]
         return kept
@@ -302,7 +300,7 @@ def _sample_beside_given(
 def _ranked(
     parts: Iterable[Records], seed: int, accounts: Accounts
 ) -> Iterator[tuple[Records, Numbers, Numbers]]:
-    """Give candidates with their groups and their ranks in these; the parts are in the order that ranks go by."""
+    """Yield candidates with their groups and their ranks in these; parts come in the order of the ranks."""
     group = accounts.groups()
     before = np.zeros(group.max(initial=-1) + 1, np.int64)
     for part in parts:
@@ -332,12 +330,12 @@ def report_of(decisions: Decisions, ingredients: Ingredients) -> DataReport:
 
 
 def check_something_is_left(report: DataReport, recipe: Recipe, ingredients: Ingredients) -> None:
-    """Refuse what leaves nothing to train on, or nothing of the pairs given to validate on.
+    """Check that pairs are left to train on, and of pairs given to validate on.
 
     Raises
     ------
     InputError
-        With the number of rows read and the reasons for which they were dropped.
+        If none are, with the number of rows read and the reasons for which they were dropped.
     """
     if not report.total.train:
         raise InputError(f"no training pair is left {_what_became(report, list(report.files))}")
@@ -349,7 +347,6 @@ def check_something_is_left(report: DataReport, recipe: Recipe, ingredients: Ing
 
 
 def _what_became(report: DataReport, files: Sequence[str]) -> str:
-    """Say how many rows were read and why they were dropped."""
     tallies = [report.files[name] for name in files]
     dropped: Counter[str] = Counter()
     for tally in tallies:

@@ -1,4 +1,4 @@
-"""Files of pairs on the disk: which a folder holds, how each is read, and which are passed over for which reason."""
+"""Files of pairs on the disk: the content of a folder, the reader of each file, and skipped files with the reason."""
 
 from __future__ import annotations
 
@@ -36,49 +36,49 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 PREPARED = "lingualign prepared pairs, 1"
-"""What the manifest of prepared pairs calls itself."""
+"""Name of the format in the manifest of prepared pairs."""
 _SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that lies in a source and was not read, or a part of one."""
+    """A file of a source that was not read, or a part of one."""
 
     file: str
     reason: str
 
 
 class PairFile(Protocol):
-    """An entry of a `Listing`: a file or the like that pairs are read from."""
+    """An entry of a `Listing`: a file or the like with pairs."""
 
     @property
     def name(self) -> str:
-        """What the report and messages call it."""
+        """Name in the report and in messages."""
 
     @property
     def identity(self) -> object:
-        """What is equal where the same content is reached by two ways."""
+        """Value that is equal for two names of the same content."""
 
     @property
     def paths(self) -> list[Path]:
-        """Name the files on the disk that it is read from; none of what comes from elsewhere."""
+        """Files on the disk; empty for other places."""
 
     def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
-        """Read its pairs as tables of `PAIR_SCHEMA` of some megabytes, at least one.
+        """Yield the pairs as tables of `PAIR_SCHEMA` of some megabytes, at least one.
 
-        Memory does not grow with the file. Where the tables are cut depends on the file alone.
+        Memory does not grow with the file. The cuts between tables depend on the file alone.
 
         Parameters
         ----------
         asked
-            Its ``columns`` and ``encoding`` tell how files are read.
+            Request, whose ``columns`` and ``encoding`` apply.
         left_out
-            Gets what the file holds beside pairs, such as units in one language, once all of it is read.
+            List that gets the content that is not a pair, such as units in one language, at the end of the file.
 
         Raises
         ------
         InputError
-            As `lingualign.pairs.read_source` does, once it gets there.
+            As in `lingualign.pairs.read_source`, when the reader comes to the fault.
         """
 
 
@@ -178,8 +178,8 @@ class MosesFiles:
         while (rows := min(map(len, held))) or not read:
             for path, lines in zip(self.paths, held, strict=True):
                 check_sentences(lines.slice(0, rows), "the line", path, read)
-            told = (constant(value, rows) for value in (self.lang1, self.lang2, self.corpus))
-            yield pa.table([*(lines.slice(0, rows) for lines in held), *told], schema=PAIR_SCHEMA)
+            labels = (constant(value, rows) for value in (self.lang1, self.lang2, self.corpus))
+            yield pa.table([*(lines.slice(0, rows) for lines in held), *labels], schema=PAIR_SCHEMA)
             read += rows
             if not rows:
                 break
@@ -198,7 +198,7 @@ class MosesFiles:
 
 
 def kinds_of_files() -> str:
-    """Name the kinds of files and folders that hold pairs, for messages."""
+    """Return the kinds of files and folders that hold pairs, for messages."""
     return (
         f"{', '.join(READERS)}, Moses pairs NAME.en-fr.en + NAME.en-fr.fr (text also {', '.join(COMPRESSIONS)}), or a "
         "folder that save_to_disk of datasets has written"
@@ -206,7 +206,7 @@ def kinds_of_files() -> str:
 
 
 def tabular_files(folder: Path) -> tuple[list[Path], list[Skipped]]:
-    """All files below a folder that have columns, sorted, and the others."""
+    """Return the files with columns below a folder, sorted, and the others."""
     paths, skipped = _walk(folder)
     others = [
         Skipped(str(path), "not a parquet, CSV, TSV or JSONL file") for path in paths if not is_tabular(path)
@@ -215,10 +215,10 @@ def tabular_files(folder: Path) -> tuple[list[Path], list[Skipped]]:
 
 
 def language_pair(name: str) -> tuple[str, str, str] | None:
-    """Split a file name into what stands before the language pair and its two codes.
+    """Split a file name into the text before the language pair, and its two codes.
 
-    ``TED.en-fr.tsv.gz`` gives ``("TED", "en", "fr")``, ``en-fr.parquet`` gives ``("", "en", "fr")``; None
-    where the last part of the name is no language pair (`are_languages`): ``dev-set.csv``, ``TED.old-new.tsv``.
+    ``TED.en-fr.tsv.gz`` gives ``("TED", "en", "fr")``, ``en-fr.parquet`` gives ``("", "en", "fr")``. Returns None if
+    the last part of the name is not a language pair (`are_languages`): ``dev-set.csv``, ``TED.old-new.tsv``.
     """
     stem, _, pair = Path(without_compression(name)).stem.rpartition(".")
     languages = pair.split("-")
@@ -228,7 +228,7 @@ def language_pair(name: str) -> tuple[str, str, str] | None:
 
 
 def looks_like_file(path: Path) -> bool:
-    """Whether a name is that of a file of pairs, whether it exists or not."""
+    """Return whether a name is that of a file of pairs, existing or not."""
     return (
         is_tabular(path)
         or is_unit_file(path)
@@ -238,7 +238,7 @@ def looks_like_file(path: Path) -> bool:
 
 
 def find_in_folder(folder: Path) -> Listing:
-    """List what a folder holds, searched recursively in sorted order.
+    """List the content of a folder, searched recursively in sorted order.
 
     Hidden files and folders are ignored.
     """
@@ -257,7 +257,7 @@ def find_in_folder(folder: Path) -> Listing:
 
 
 def _sorted_out(paths: Sequence[Path]) -> Listing:
-    """Tell files of pairs from others, and join the two of a Moses pair."""
+    """Separate files of pairs from others, and join the two of a Moses pair."""
     listing = Listing()
     halves: dict[tuple[Path, str, str, str], dict[str, Path]] = {}
     for path in paths:
@@ -304,7 +304,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def _find_in_archive(archive: Path) -> Listing:
-    # Its own files alone: parquet is read from both ends, and an archive in an archive could go on for ever.
+    # Parquet is read from both ends, and archives within archives could nest without end.
     inside = members(archive)
     closed = [path for path in inside if path.suffix.lower() in (".parquet", ARCHIVE)]
     listing = _sorted_out([path for path in inside if path not in closed])
@@ -321,10 +321,10 @@ def _find_in_archive(archive: Path) -> Listing:
 
 
 def find_file(path: Path) -> Listing:
-    """List a file; of a Moses pair either may be named.
+    """List a file; either file of a Moses pair may be named.
 
-    A zip archive that is no compressed file (``en-fr.txt.zip``) is a folder that holds one file of pairs, or the two of
-    a Moses pair.
+    A zip archive that is not a compressed file (``en-fr.txt.zip``) is a folder with one file of pairs, or the two of a
+    Moses pair.
     """
     file = _single_file(path)
     if file:
@@ -358,12 +358,12 @@ def find_file(path: Path) -> Listing:
 
 
 def _moses_parts(path: Path) -> tuple[str, str, str, str] | None:
-    """Name, both languages and the side of ``NAME.en-fr.fr``, as they are written; None for other names."""
+    """Return name, both languages and the side of ``NAME.en-fr.fr``, as written; None for other names."""
     rest, _, side = without_compression(path.name).rpartition(".")
     name, _, pair = rest.rpartition(".")
     for lang1, lang2 in ((side, pair.removeprefix(f"{side}-")), (pair.removesuffix(f"-{side}"), side)):
         both = lang1, lang2
-        # Three places agree, so that one code that is not a word is enough: `wikimedia.en-new.new`.
+        # Three places agree: one code that is not a word is enough, as in `wikimedia.en-new.new`.
         if (
             pair == "-".join(both)
             and lang1 != lang2
@@ -383,7 +383,7 @@ def _moses_files(name: str, lang1: str, lang2: str, sides: dict[str, Path]) -> M
 
 
 def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
-    """Files below a folder in sorted order, and the linked folders that are not followed."""
+    """Return the files below a folder in sorted order, and the linked folders, which are not followed."""
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
@@ -406,7 +406,7 @@ def _walk(folder: Path) -> tuple[list[Path], list[Skipped]]:
 
 
 def _refuse_lost_manifest(folder: Path) -> None:
-    """Refuse prepared pairs without their manifest: read as plain pairs, those held out would be trained on."""
+    """Raise InputError for prepared pairs without a manifest: as plain pairs, held-out ones would be trained on."""
     try:
         if PREPARED in (folder / MANIFEST).read_text(encoding="utf-8", errors="replace"):
             return

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, streamed: what is read is downloaded, and nothing else."""
+"""Data sets of the Hugging Face hub, streamed: only what is read is downloaded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PAIR = re.compile(r"((?P<corpus>.*)[/._-])?(?P<lang1>[A-Za-z]{2,3})-(?P<lang2>[
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A data set of the Hugging Face hub, with the one of its configurations or folders that is wanted."""
+    """A data set of the Hugging Face hub, or one of its configurations or folders."""
 
     name: str
     id: str
@@ -40,12 +40,12 @@ class HubDataset:
 
     @property
     def identity(self) -> object:
-        """What is equal where the same content is reached by two ways."""
+        """Value that is equal for two names of the same content."""
         return self.id, self.config
 
     @property
     def paths(self) -> list[Path]:
-        """Name no file: it is not on the disk."""
+        """No files: the data set is not on the disk."""
         return []
 
     def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
@@ -57,7 +57,7 @@ class HubDataset:
 
 
 def hub_dataset(source: str) -> HubDataset | None:
-    """Take a source that is not on the disk for the id of a hub data set; None if it cannot be one."""
+    """Return the hub data set that a source names; None for a path on the disk and for other names."""
     path = Path(source)
     if path.exists() or not _HUB_ID.fullmatch(source) or looks_like_file(path):
         return None
@@ -66,7 +66,7 @@ def hub_dataset(source: str) -> HubDataset | None:
 
 
 def find_in_hub(source: str | os.PathLike[str], asked: PairsConfig) -> Listing | None:
-    """List what a data set of the hub holds; None where the source cannot be one."""
+    """List the content of a data set of the hub; None for another kind of source."""
     dataset = hub_dataset(source) if isinstance(source, str) else None
     if dataset is None:
         return None
@@ -76,22 +76,22 @@ def find_in_hub(source: str | os.PathLike[str], asked: PairsConfig) -> Listing |
 
 
 def _wanted_parts(hub_id: str, languages: Collection[str], select: str) -> Listing:
-    """Of a data set with a configuration or a folder for each language pair, list those that are wanted."""
+    """List the wanted parts of a data set with a configuration or a folder for each language pair."""
     patterns, wanted = parse_patterns(select), {language_code(tag) for tag in languages}
     parts = {part: pair[1:] for part in hub_parts(hub_id) if (pair := part_pair(part))}
     if not parts:
         return Listing(files=[HubDataset(hub_id, hub_id, None)])
-    found = [
+    selected = [
         part
         for part, pair in parts.items()
         if wanted.issuperset(pair) and any(matches(pair, pattern) for pattern in patterns)
     ]
-    if not found:
+    if not selected:
         raise InputError(
             f"source {hub_id!r}: it has no pair of {', '.join(sorted(wanted))} that is selected; it has "
             f"{', '.join(list(parts)[:40])}"
         )
-    return Listing(files=[HubDataset(f"{hub_id}:{part}", hub_id, part) for part in found])
+    return Listing(files=[HubDataset(f"{hub_id}:{part}", hub_id, part) for part in selected])
 
 
 def check_on_hub(dataset_id: str, name: str) -> None:
@@ -103,7 +103,7 @@ def check_on_hub(dataset_id: str, name: str) -> None:
 def hub_parts(dataset_id: str) -> list[str]:
     """List the parts of a data set that hold one language pair each.
 
-    They are its configurations (``en-fr``) or, where none is named after a pair, its folders (``Tatoeba/en-fr``).
+    They are its configurations (``en-fr``) or, if none is named after a pair, its folders (``Tatoeba/en-fr``).
 
     Raises
     ------
@@ -120,20 +120,20 @@ def hub_parts(dataset_id: str) -> list[str]:
 
 
 def part_pair(part: str) -> tuple[str, str, str] | None:
-    """Split a part's name into the corpus, empty where it names none, and two codes; None where it names no pair."""
-    found = _PAIR.fullmatch(part)
-    if found is None or not are_languages((found["lang1"], found["lang2"])):
+    """Split a part's name into the corpus, which may be empty, and two codes; None if it names no language pair."""
+    match = _PAIR.fullmatch(part)
+    if match is None or not are_languages((match["lang1"], match["lang2"])):
         return None
-    corpus = (found["corpus"] or "").rpartition("/")[2]
-    return corpus, language_code(found["lang1"]), language_code(found["lang2"])
+    corpus = (match["corpus"] or "").rpartition("/")[2]
+    return corpus, language_code(match["lang1"]), language_code(match["lang2"])
 
 
 def stream_hub(dataset: HubDataset, choose: Choice) -> Iterator[pa.Table]:
-    """Stream the chosen columns of the ``train`` split, table by table; the first is there if there are no rows.
+    """Stream the chosen columns of the ``train`` split, table by table, at least one.
 
     The fields of a nested column are columns of their own: ``translation.en``.
 
-    Only data files are read: a data set that needs code of its own is refused by `datasets`.
+    Only data files are read: `datasets` rejects a data set that needs code of its own.
 
     Raises
     ------
@@ -168,7 +168,6 @@ def stream_hub(dataset: HubDataset, choose: Choice) -> Iterator[pa.Table]:
 
 
 def _folders(dataset_id: str) -> list[str]:
-    """List the folders of a repository that hold files, by their paths."""
     from huggingface_hub import HfApi
 
     paths = HfApi().list_repo_files(dataset_id, repo_type="dataset")
@@ -177,7 +176,7 @@ def _folders(dataset_id: str) -> list[str]:
 
 @contextmanager
 def _explaining(name: str) -> Iterator[None]:
-    """Turn the errors of `datasets` into one that names the source and the ways out."""
+    """Turn the errors of `datasets` into an InputError that names the source and the cure."""
     import datasets
     import httpx2
 

@@ -1,4 +1,4 @@
-"""What pairs look like: by corpus and language pair their number, lengths, what each filter finds, and a sample."""
+"""Description of pairs by corpus and language pair: number, lengths, hits of each filter, and a sample."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Group = tuple[str, str, str]
 LENGTH_EDGES = (0, 10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640, 1280)
 """Lower ends of the histogram's bars, in columns; the last has no upper end."""
 COSINE_EDGES = tuple(edge / 20 for edge in range(-4, 20))
-"""Lower ends of the histogram's bars; the first takes what is below too."""
+"""Lower ends of the histogram's bars; the first has no lower end."""
 
 _ROWS_AT_ONCE = 65_536
 _SAMPLE = 5
@@ -47,7 +47,7 @@ class Inspected:
     lengths: tuple[Counts, Counts] = field(default_factory=lambda: (_bars(LENGTH_EDGES), _bars(LENGTH_EDGES)))
     """Sentences of either side by length, between LENGTH_EDGES."""
     hits: Counter[str] = field(default_factory=Counter)
-    """Pairs that each filter finds, whatever the others do."""
+    """Pairs that each filter finds, independent of the others."""
     dropped: int = 0
     """Pairs that any filter finds."""
     examples: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -60,32 +60,32 @@ class Inspected:
 
     @property
     def middle_lengths(self) -> tuple[int, int]:
-        """Where the bar of the median length of either side begins."""
+        """Lower end of the bar of the median length, for both sides."""
         first, second = (int(np.searchsorted(np.cumsum(bars), bars.sum() / 2)) for bars in self.lengths)
         return LENGTH_EDGES[first], LENGTH_EDGES[second]
 
     def draw(self, pairs: pa.Table) -> None:
-        """Keep those of a random order's first pairs."""
+        """Add pairs to the sample, which holds the first ones of a random order."""
         ranks = mix(sentence_keys(pairs["sentence1"]) ^ mix(sentence_keys(pairs["sentence2"])))
         both = np.concatenate([self._drawn, ranks])
         best = np.argsort(both, kind="stable")[:_SAMPLE].tolist()
-        known = len(self._drawn)
-        self.sample = [self.sample[row] if row < known else _pair(pairs, row - known) for row in best]
+        before = len(self._drawn)
+        self.sample = [self.sample[row] if row < before else _pair(pairs, row - before) for row in best]
         self._drawn = both[best]
 
 
 @dataclass
 class Inspection:
-    """What was found, by corpus and language pair, in the order of the data."""
+    """Result of an inspection, by corpus and language pair, in the order of the data."""
 
     groups: list[Inspected]
     reasons: list[str]
-    """Of the filters, in their order."""
+    """Reasons of the filters, in their order."""
     swapped: list[Swapped] = field(default_factory=list)
     """Corpora with sides that look swapped."""
 
     def totals(self) -> tuple[int, Counter[str], int]:
-        """Count the pairs, those that each filter finds, and those that any finds, of all groups."""
+        """Return the number of pairs, of hits of each filter, and of pairs with any hit, over all groups."""
         hits = Counter({reason: sum(group.hits[reason] for group in self.groups) for reason in self.reasons})
         return sum(group.pairs for group in self.groups), hits, sum(group.dropped for group in self.groups)
 
@@ -99,20 +99,20 @@ def inspect_pairs(
     cosine: Callable[[pa.Table], npt.NDArray[np.float32]] | None = None,
     advance: Callable[[int], None] = lambda rows: None,
 ) -> Inspection:
-    """Look at pairs; none is changed or dropped.
+    """Inspect pairs; none is changed or dropped.
 
     Parameters
     ----------
     tables
         Tables of `PAIR_SCHEMA`, one after the other.
     filters
-        Each looks at every pair, so that one pair may be counted under several reasons.
+        Filters, each applied to every pair: a pair may count under several reasons.
     languages, select
-        The languages and language pairs to look at: see `prepare_pairs`.
+        Languages and language pairs to inspect: see `prepare_pairs`.
     cosine
-        Gives the cosine of each pair's sides, for a histogram.
+        Function that returns the cosine of each pair's sides, for a histogram.
     advance
-        Told the number of rows after each step.
+        Function called with the number of rows after each step.
 
     Raises
     ------
@@ -121,17 +121,17 @@ def inspect_pairs(
     """
     patterns = parse_patterns(select)
     groups: dict[Group, Inspected] = {}
-    there: Counter[LanguagePair] = Counter()
+    existing: Counter[LanguagePair] = Counter()
     swapped = SwappedSides()
     for table in tables:
         for start in range(0, table.num_rows, _ROWS_AT_ONCE):
             part = table.slice(start, _ROWS_AT_ONCE)
-            chunk = _selected(part, languages, patterns, there)
+            chunk = _selected(part, languages, patterns, existing)
             if chunk.num_rows:
                 _inspect(chunk, filters, cosine, groups, swapped)
             advance(part.num_rows)
     if not groups:
-        listed = ", ".join(f"{a}-{b} ({count:,})" for (a, b), count in sorted(there.items())) or "none"
+        listed = ", ".join(f"{a}-{b} ({count:,})" for (a, b), count in sorted(existing.items())) or "none"
         raise InputError(f"nothing to inspect is selected; the language pairs there are: {listed}")
     return Inspection(list(groups.values()), [each.reason for each in filters], swapped.found())
 
@@ -143,8 +143,8 @@ def _inspect(
     groups: dict[Group, Inspected],
     swapped: SwappedSides,
 ) -> None:
-    found = {each.reason: each(chunk) for each in filters}
-    dropped = np.logical_or.reduce([*found.values(), np.zeros(chunk.num_rows, np.bool_)])
+    masks = {each.reason: each(chunk) for each in filters}
+    dropped = np.logical_or.reduce([*masks.values(), np.zeros(chunk.num_rows, np.bool_)])
     lengths = [each_run(one_array(chunk[side]), columns) for side, _ in SIDES]
     cosines = cosine(chunk) if cosine else None
     for name, rows in _rows_of_groups(chunk):
@@ -156,33 +156,33 @@ def _inspect(
             before = _bars(COSINE_EDGES) if group.cosines is None else group.cosines
             group.cosines = before + _histogram(cosines[rows], COSINE_EDGES)
         group.dropped += int(dropped[rows].sum())
-        for reason, mask in found.items():
+        for reason, mask in masks.items():
             hits = rows[mask[rows]]
             group.hits[reason] += len(hits)
             examples = group.examples.setdefault(reason, [])
             examples += [_pair(chunk, row) for row in hits[: _EXAMPLES - len(examples)].tolist()]
-        of_group = chunk.take(pa.array(rows))
-        group.draw(of_group)
-        swapped.look_at(group.corpus, of_group)
+        pairs = chunk.take(pa.array(rows))
+        group.draw(pairs)
+        swapped.look_at(group.corpus, pairs)
 
 
 def _selected(
     table: pa.Table,
     languages: Sequence[str] | None,
     patterns: Sequence[LanguagePair],
-    there: Counter[LanguagePair],
+    existing: Counter[LanguagePair],
 ) -> pa.Table:
     keep: Mask = np.zeros(table.num_rows, np.bool_)
     for (_, lang1, lang2), rows in _rows_of_groups(table):
         a, b = sorted((lang1, lang2))
-        there[a, b] += len(rows)
+        existing[a, b] += len(rows)
         wanted = languages is None or {a, b} <= set(languages)
         keep[rows] = wanted and any(matches((a, b), pattern) for pattern in patterns)
     return table if keep.all() else table.filter(pa.array(keep))
 
 
 def _rows_of_groups(table: pa.Table) -> Iterator[tuple[Group, Counts]]:
-    """Tell which rows are of each corpus and language pair, in the order in which these come."""
+    """Yield each corpus and language pair with its rows, in the order of first occurrence."""
     numbers = group_numbers(table.unify_dictionaries(), ["corpus", "lang1", "lang2"])
     _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
     for place in np.argsort(first).tolist():

@@ -1,9 +1,9 @@
 """The leak filters: no side of a training pair may equal, or nearly equal, a sentence of an evaluation suite.
 
 Equal means equal after `normalise`. The cost is linear: every sentence becomes a 64-bit key once, and keys are looked
-up. Near means that the shingles of both agree in at least a share (their Jaccard similarity): a word changed or moved,
-a clause added. This is linear too: of each suite sentence six shingles, the rarest of each sixth of its length, are
-looked for in a side, and only where three of a sentence's are found are both compared in full.
+up. Near means that the Jaccard similarity of the shingles reaches a threshold: a word changed or moved, a clause added.
+This is linear too: six shingles of each suite sentence, the rarest of each sixth of its length, are searched in a side.
+Only if three of them match are both sentences compared in full.
 """
 
 from __future__ import annotations
@@ -39,32 +39,33 @@ _SIDES = ("sentence1", "sentence2")
 
 @dataclass(frozen=True)
 class SuiteSentences:
-    """The sentences of evaluation suites, as sorted distinct keys of their normalised form."""
+    """The sentences of evaluation suites."""
 
     keys: Keys
+    """Sorted distinct keys of the normalised sentences."""
     files: dict[str, int]
-    """Sentences taken, by file."""
+    """Number of sentences, by file."""
     skipped: list[Skipped]
 
 
 @dataclass(frozen=True)
 class Leaks:
-    """A side equals, normalised, a sentence of an evaluation suite."""
+    """Pairs with a side that equals, normalised, a sentence of an evaluation suite."""
 
     suites: SuiteSentences
     reason = "in a suite"
 
     def __call__(self, pairs: pa.Table) -> npt.NDArray[np.bool_]:
-        """Say which pairs to drop."""
+        """Return the mask of pairs to drop."""
         return among(self.suites.keys, *(sentence_keys(pairs[side]) for side in _SIDES))
 
 
 def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
     """Read every sentence of evaluation suites.
 
-    All rows of every text column that holds sentences are taken, whatever their ``split``: ``sentence1``,
-    ``sentence2``, and columns named by a language (``eng_Latn``, ``ko``). Blank cells are no sentences. ``id``
-    holds identifiers beside ``sentence1``; beside languages it is refused, as it may be Indonesian.
+    These are all rows, of any ``split``, of the columns ``sentence1`` and ``sentence2`` and those named by a language
+    (``eng_Latn``, ``ko``). Blank cells are skipped. A column ``id`` holds identifiers beside ``sentence1``; beside
+    languages it is an error, since it may be Indonesian.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
     Raises
     ------
     InputError
-        If a path does not exist, holds no sentences, or a file is damaged.
+        If a path does not exist or holds no sentences, or a file is damaged.
     """
     keys: list[Keys] = []
     files: dict[str, int] = {}
@@ -88,7 +89,7 @@ def read_suites(suites: Iterable[str | os.PathLike[str]]) -> SuiteSentences:
 def suite_columns(
     suites: Iterable[str | os.PathLike[str]], skipped: list[Skipped]
 ) -> Iterator[tuple[Path, list[pa.ChunkedArray]]]:
-    """Read the sentences of evaluation suites, file by file: see `read_suites`. Files passed over join ``skipped``."""
+    """Yield the sentences of evaluation suites, file by file: see `read_suites`; skipped files join ``skipped``."""
     for suite in suites:
         taken = 0
         for path in _suite_files(Path(suite), skipped):
@@ -109,17 +110,17 @@ def suite_columns(
 
 
 def among(known: Keys, keys1: Keys, keys2: Keys) -> npt.NDArray[np.bool_]:
-    """Which pairs have a side whose key is among the known ones."""
+    """Return the mask of pairs with a side whose key is known."""
     known_keys = pa.array(known)
-    found = (
+    masks = (
         pc.is_in(pa.array(keys), value_set=known_keys).to_numpy(zero_copy_only=False)
         for keys in (keys1, keys2)
     )
-    return np.asarray(np.logical_or(*found), np.bool_)
+    return np.asarray(np.logical_or(*masks), np.bool_)
 
 
 def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Which cells are null, empty or white space alone."""
+    """Return the mask of cells that are null, empty or white space."""
     trimmed = pc.utf8_trim_whitespace(column)
     return pc.fill_null(pc.equal(pc.binary_length(trimmed), 0), True)
 
@@ -138,7 +139,7 @@ def _suite_files(suite: Path, skipped: list[Skipped]) -> list[Path]:
 
 def _sentence_columns(path: Path, found: Sequence[str]) -> list[str]:
     if any(name in _SIDES for name in found):
-        # Beside a pair's two sides a column such as `id` is what it mostly is.
+        # Beside a pair's sides, `id` holds identifiers.
         return [name for name in found if name in _SIDES or is_language_column(name)]
     return language_columns(found, path)
 
@@ -150,7 +151,7 @@ _CELLS = 64
 
 
 def near_leak_filter(suites: Iterable[str | os.PathLike[str]], threshold: float = 0.6) -> NearLeaks:
-    """Make the filter for the sentences of evaluation suites: see `read_suites`."""
+    """Return the filter for the sentences of evaluation suites: see `read_suites`."""
     columns = [column for _, filled in suite_columns(suites, []) for column in filled]
     return NearLeaks(
         pa.chunked_array([chunk for c in columns for chunk in c.chunks], pa.large_string()), threshold
@@ -158,15 +159,15 @@ def near_leak_filter(suites: Iterable[str | os.PathLike[str]], threshold: float 
 
 
 class NearLeaks:
-    """A side is nearly a sentence of an evaluation suite.
+    """Pairs with a side that is nearly a sentence of an evaluation suite.
 
     Parameters
     ----------
     sentences
-        Of the suites, strings without nulls. Those of fewer than six shingles are too short to tell a near
-        copy from another sentence, and are left to the exact filter.
+        Sentences of the suites, without nulls. Those of fewer than six shingles are too short to tell a near copy from
+        another sentence; only the exact filter applies to them.
     threshold
-        Jaccard similarity from which on a side counts as near, in (0, 1].
+        Jaccard similarity at which a side counts as near, in (0, 1].
     """
 
     reason = "near a suite"
@@ -190,7 +191,7 @@ class NearLeaks:
         self._ends = np.cumsum(self._sizes)
 
     def __call__(self, pairs: pa.Table) -> Mask:
-        """Say which pairs to drop; those with a side that equals a suite sentence are the exact filter's."""
+        """Return the mask of pairs to drop; a side that equals a suite sentence is for the exact filter."""
         found = np.zeros(pairs.num_rows, np.bool_)
         for side, _ in SIDES:
             found |= self.nearest(pairs[side])[0] >= 0
@@ -205,9 +206,9 @@ class NearLeaks:
         Returns
         -------
         ndarray of int64, shape (sentences,)
-            Its place in ``self.sentences``; -1 where none is near.
+            Place in ``self.sentences``; -1 if none is near.
         ndarray of float64, shape (sentences,)
-            The Jaccard similarity of both; 0 where none is near.
+            Jaccard similarity of both; 0 if none is near.
         """
         nearest = np.full(len(sentences), -1)
         similarity = np.zeros(len(sentences))
@@ -235,7 +236,7 @@ class NearLeaks:
     def _compare(
         self, hashes: Keys, rows: Numbers, count: int
     ) -> tuple[Numbers, Numbers, npt.NDArray[np.float64]]:
-        """Find the near ones among sentences, of which these are the shingles: sentence, suite sentence, similarity."""
+        """Return the near matches of ``count`` sentences with these shingles: sentence, suite sentence, similarity."""
         if not len(self._anchors):
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
         hits = np.flatnonzero(self._cells[(hashes >> self._shift).astype(np.int64)])
@@ -261,7 +262,7 @@ class NearLeaks:
         alike = np.minimum(size1, size2) >= self.threshold * np.maximum(size1, size2)
         sides, suites, places, size1, size2 = (part[alike] for part in (sides, suites, places, size1, size2))
 
-        # The shingles that both have are those that come twice among a candidate's.
+        # Shingles of both occur twice among a candidate's.
         which = np.concatenate([np.repeat(np.arange(len(sides)), size) for size in (size1, size2)])
         both = np.concatenate(
             [hashes[_ranges(starts[places], size1)], self._hashes[_ranges(self._ends[suites] - size2, size2)]]
@@ -276,21 +277,21 @@ class NearLeaks:
 
 
 def _rare_and_spread(hashes: Keys, rows: Numbers, sentences: int) -> Numbers:
-    """Choose of each sentence's shingles the rarest of every segment, so that one edit leaves some of them whole.
+    """Choose the rarest shingle of every segment of a sentence, so that one edit leaves some of them whole.
 
     Parameters
     ----------
     hashes, rows
-        Of `shingles`, in the order of the text.
+        Output of `shingles`.
     sentences
-        Their number.
+        Number of sentences.
     """
     if not len(rows):
         return rows
     sizes = np.bincount(rows, minlength=sentences)
     places = np.arange(len(rows)) - (np.cumsum(sizes) - sizes)[rows]
     segments = places * _SEGMENTS // sizes[rows] + rows * _SEGMENTS
-    # Counted by the first bits of their hashes, which tell nearly all shingles apart.
+    # The first bits of the hashes tell nearly all shingles apart.
     first_bits = (hashes >> np.uint64(40)).astype(np.int64)
     frequency = np.bincount(first_bits)[first_bits].astype(np.float64)
     order = np.lexsort((frequency + hashes / 2.0**64, segments))
@@ -299,6 +300,6 @@ def _rare_and_spread(hashes: Keys, rows: Numbers, sentences: int) -> Numbers:
 
 
 def _ranges(starts: Numbers, lengths: Numbers) -> Numbers:
-    """Lay the ranges ``start .. start + length`` end to end."""
+    """Concatenate the ranges ``start .. start + length``."""
     before = np.cumsum(lengths) - lengths
     return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))

@@ -1,4 +1,4 @@
-"""What a folder of prepared pairs says of itself."""
+"""Manifest of a folder of prepared pairs."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from lingualign.store import build_record, file_damage, sha256_of, write_atomica
 
 @dataclass(frozen=True)
 class File:
-    """A file as it was when the pairs were prepared."""
+    """State of a file when the pairs were prepared."""
 
     file: str
     rows: int | None
-    """Of a shard."""
+    """Number of rows of a shard."""
     bytes: int
     sha256: str
 
     @staticmethod
     def of(path: Path, name: str, rows: int | None = None) -> File:
-        """Describe a file that is there."""
+        """Describe an existing file."""
         return File(name, rows, path.stat().st_size, sha256_of(path))
 
     def damage(self, folder: Path) -> str | None:
-        """Compare with the file in a folder; returns what is wrong, None if nothing is."""
+        """Return what is wrong with the file in a folder; None if nothing is."""
         return file_damage(folder / self.file, self.bytes, self.sha256)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A preparation of pairs: from what, how, with which outcome."""
+    """A preparation of pairs: sources, settings and result."""
 
     versions: dict[str, str]
-    """Of all that the bytes of the shards depend on."""
+    """Versions of all that the bytes of the shards depend on."""
     settings: dict[str, Any]
     """The configuration, key by key."""
     filters: list[str]
-    """Reasons of the filters that pairs went through, in their order."""
+    """Reasons of the applied filters, in their order."""
     priority: list[str]
     """Languages, the highest priority first."""
     sources: list[File]
@@ -57,14 +57,14 @@ class Manifest:
     train: list[File]
     validation: list[File]
     swapped: list[Swapped] = field(default_factory=list)
-    """Files with sides that look swapped; absent from the file where there are none."""
+    """Files with sides that look swapped; absent from the manifest if there are none."""
 
     def report(self) -> DataReport:
-        """Account for every row, by file and by language pair."""
+        """Return the counts of all rows, by file and by language pair."""
         return account(self.files, self.counts, self.priority, self.skipped, self.suites, self.swapped)
 
     def write(self, folder: Path) -> None:
-        """Write it to its place in a folder."""
+        """Write the manifest to a folder."""
         content = {"format": PREPARED, **asdict(self)}
         if not self.swapped:
             del content["swapped"]
@@ -73,7 +73,7 @@ class Manifest:
 
     @staticmethod
     def read(folder: Path) -> Manifest | None:
-        """Read that of a folder; None where there is none, or one of something else.
+        """Read the manifest of a folder; None if there is none, or one of another kind.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Manifest:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.get("format") != PREPARED:
                 return None
-            # Earlier versions wrote none.
+            # Earlier versions wrote no checksum.
             if (checksum := content.pop("sha256", None)) not in (None, _checksum(content)):
                 raise ValueError(f"its SHA-256 is not {str(checksum)[:12]}...")
             del content["format"]
@@ -103,5 +103,5 @@ class Manifest:
 
 
 def _checksum(content: dict[str, Any]) -> str:
-    """Digest a manifest, which vouches for the counts and settings that no file of the folder holds."""
+    """Return the SHA-256 of a manifest's content: its counts and settings are in no other file."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,9 +1,9 @@
-"""When two sentences count as the same: NFKC, lower-cased, without punctuation, white space and what nobody sees.
+"""Equality of sentences: NFKC, lower-cased, without punctuation, white space and invisible characters.
 
-`normalise` says it in plain Python. `sentence_keys` gives each sentence a 64-bit number, equal where
-`normalise` is equal, at several times the speed of Arrow's string kernels: most characters normalise on their
-own, whatever stands beside them, so a table from code point to number replaces the work. Sentences with a
-character that depends on its neighbours (combining marks, capital sigma) or becomes several are done plainly.
+`normalise` is plain Python. `sentence_keys` returns a 64-bit number for each sentence, equal if `normalise` is equal,
+at several times the speed of Arrow's string kernels. Most characters normalise independently of their neighbours, so a
+table from code point to number replaces the work. Sentences with a character that depends on its neighbours (combining
+marks, capital sigma) or becomes several go through `normalise`.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ Keys = npt.NDArray[np.uint64]
 _CHARACTERS_AT_ONCE = 1 << 20  # temporary arrays stay near the size of the processor's cache
 _DROPPED, _IN_CONTEXT, _UNSEEN = np.uint64(0), np.uint64(1), np.uint64(2)
 
-# Written for an apostrophe, a quotation mark or a dash, which are punctuation; by category letters or symbols.
+# Letters or symbols by category, but written for an apostrophe, a quotation mark or a dash.
 _PUNCTUATION = "ʹʺʻʼʽʾʿˈˮ˗ꞌߴߵ`−"
-# The same, but what NFKC makes of them (a space and a combining mark, a tilde) does not say so any more.
+# The same, removed before NFKC turns them into a space and a combining mark, or a tilde.
 _PUNCTUATION_BEFORE_NFKC = dict.fromkeys(map(ord, "´΄᾽᾿´῾～"))
-# Length of a line, not a letter: the tatweel of Arabic and that of N'Ko.
+# The tatweel of Arabic and that of N'Ko stretch a line; they are not letters.
 _STRETCHES = "\u0640\u07fa"
 _LOOK_ALIKE = {
     # comma below, as a font may draw a cedilla
     "\u0326": "\u0327",
     "ș": "ş",
     "ț": "ţ",
-    # Arabic letters, of which keyboards have different ones by language
+    # Arabic letters that differ by keyboard
     **dict.fromkeys("ىی", "ي"),
     **dict.fromkeys("ہھە", "ه"),
     **dict.fromkeys("ۀۂ", "ه\u0654"),
@@ -57,19 +57,18 @@ _LOOK_ALIKE = {
 
 
 def normalise(text: str) -> str:
-    r"""Reduce a sentence to what identifies it.
+    r"""Reduce a sentence to its identity.
 
-    NFKC, then lower case, then NFC of what is left without
+    NFKC, then lower case, then NFC of the rest without
 
     - punctuation (the Unicode categories P*, and letters and symbols that are written for an apostrophe, a quotation
       mark or a dash), separators (Z*) and all white space;
-    - what nobody sees: Default_Ignorable_Code_Point (soft hyphen, zero-width space and joiners, marks of direction,
+    - invisible characters: Default_Ignorable_Code_Point (soft hyphen, zero-width space and joiners, marks of direction,
       variation selectors), and the tatweel;
     - the points of Hebrew and Arabic, with which a text may be vowelled.
 
-    Letters that look alike and are mixed up are one: ş and ș, ك and ک, the Cyrillic and the Latin a. Other symbols
-    (S*: ``+``, ``<``, ``$``, emoji) stay, for "a < b" and "a > b" differ, and so do digits and all other combining
-    marks.
+    Letters that look alike and are confused are one: ş and ș, ك and ک, the Cyrillic and the Latin a. Other symbols
+    (S*: ``+``, ``<``, ``$``, emoji) stay, since "a < b" and "a > b" differ; digits and all other combining marks stay.
 
     Examples
     --------
@@ -82,7 +81,7 @@ def normalise(text: str) -> str:
 
 
 class _Kept(dict[int, str | None]):
-    """What becomes of a character of NFKC in lower case: another, several, or None; worked out when first met."""
+    """Mapping of characters of NFKC in lower case to another, several, or None, computed at first use."""
 
     def __missing__(self, point: int) -> str | None:
         char = chr(point)
@@ -105,7 +104,7 @@ _KEPT = _Kept()
 
 @lru_cache(maxsize=1)
 def _unseen() -> re.Pattern[str]:
-    """Match a character that is not drawn, or is a point of a script that is mostly written without."""
+    """Match a character that is not drawn, or a vowel point of Hebrew or Arabic."""
     import regex
 
     # Maddah and hamza (U+0653 to U+0655) are parts of letters.
@@ -115,7 +114,7 @@ def _unseen() -> re.Pattern[str]:
 
 
 def sentence_keys(sentences: pa.Array | pa.ChunkedArray) -> Keys:
-    """Give sentences a number, the same to those that `normalise` to the same text.
+    """Return a number for each sentence, equal for those that `normalise` to the same text.
 
     Parameters
     ----------
@@ -125,20 +124,20 @@ def sentence_keys(sentences: pa.Array | pa.ChunkedArray) -> Keys:
     Returns
     -------
     numpy.ndarray
-        ``uint64``, one key a sentence, the same on every machine. Two different texts share a key with
-        a chance of about 2**-64.
+        ``uint64``, shape (sentences,), the same on every machine. Two different texts share a key with a chance of
+        about 2**-64.
     """
     chunks = sentences.chunks if isinstance(sentences, pa.ChunkedArray) else [sentences]
     slices = [part for chunk in chunks for part in sliced(chunk.cast(pa.large_string()))]
     if len(slices) < 2:
         return _keys_of(slices[0]) if slices else np.empty(0, np.uint64)
-    # numpy lets go of the interpreter while it works; of what threads share, all write the same.
+    # numpy releases the interpreter's lock; threads write equal values to what they share.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return np.concatenate(list(threads.map(_keys_of, slices)))
 
 
 def character_values(points: npt.NDArray[np.uint32]) -> Keys:
-    """Give characters a number each, the same to those that `normalise` alone to the same; 0 to those it removes."""
+    """Return a number for each character, equal for those that `normalise` alike; 0 for removed ones."""
     values = _values(points)
     in_context = np.flatnonzero(values == _IN_CONTEXT)
     values[in_context] = _normalised_values(points[in_context])
@@ -146,7 +145,7 @@ def character_values(points: npt.NDArray[np.uint32]) -> Keys:
 
 
 def mix(values: Keys) -> Keys:
-    """Scatter 64-bit numbers, one to one (the finaliser of SplitMix64, Steele et al. 2014)."""
+    """Scramble 64-bit numbers, one to one (the finaliser of SplitMix64, Steele et al. 2014)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
@@ -177,7 +176,7 @@ def _keys_of(sentences: pa.LargeStringArray) -> Keys:
 
 
 def code_points(sentences: pa.LargeStringArray) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    """Lay the code points of sentences end to end; returns them, and the number of each sentence's."""
+    """Return the code points of all sentences, end to end, and the number of each sentence's."""
     lengths = pc.utf8_length(sentences).to_numpy(zero_copy_only=False).astype(np.int64)
     _, offsets, content = sentences.buffers()
     first, last = np.frombuffer(offsets, np.int64)[[sentences.offset, sentences.offset + len(sentences)]]
@@ -186,10 +185,9 @@ def code_points(sentences: pa.LargeStringArray) -> tuple[npt.NDArray[np.uint32],
 
 
 def _hash(values: Keys, lengths: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> Keys:
-    """Multilinear hash (Lemire and Kaser 2014) of each run of values, the dropped ones left out.
+    """Return the multilinear hash (Lemire and Kaser 2014) of each run of values, without the dropped ones.
 
-    Each kept value is multiplied by a fixed odd number that belongs to its position among the kept; the sum
-    counts.
+    The hash is a sum over the kept values, each multiplied by a fixed odd number of its position among them.
     """
     kept = np.cumsum(values != _DROPPED, dtype=np.int32)
     kept_before = np.concatenate([[0], kept])[ends - lengths].astype(np.int32)
@@ -213,7 +211,7 @@ def _multipliers(last: int) -> Keys:
 
 @lru_cache(maxsize=1)
 def _value_table() -> Keys:
-    """Hold what each code point met so far stands for: see `_value`."""
+    """Cache of `_value` by code point."""
     return np.full(sys.maxunicode + 1, _UNSEEN, np.uint64)
 
 
@@ -228,12 +226,12 @@ def _values(points: npt.NDArray[np.uint32]) -> Keys:
 
 
 def _normalised_values(points: npt.NDArray[np.uint32]) -> Keys:
-    """Values of characters that are normalised already: each stands for itself."""
+    """Return the values of characters that are normalised already."""
     return mix(points.astype(np.uint64) + np.uint64(0x5EED)) | np.uint64(4)
 
 
 def _value(char: str) -> np.uint64:
-    """Give a character's value, or why it has none: it is dropped, or its context matters."""
+    """Return a character's value, `_DROPPED`, or `_IN_CONTEXT` if its neighbours matter."""
     normalised = normalise(char)
     if not normalised and char not in _composing():
         return _DROPPED
@@ -246,7 +244,7 @@ def _value(char: str) -> np.uint64:
 
 @lru_cache(maxsize=1)
 def _composing() -> frozenset[str]:
-    """Characters that may fuse with the one before them (NFC_Quick_Check = Maybe)."""
+    """Return the characters that may fuse with the one before them (NFC_Quick_Check = Maybe)."""
     jamo = [chr(point) for point in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
     seconds = []
     for point in range(sys.maxunicode + 1):

@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 Records = npt.NDArray[np.void]
 
-# Of 100 million pairs a part is 1.6 million, some 70 MB; and no system minds so many open or empty files.
+# A part of 100 million pairs has 1.6 million, some 70 MB.
 _PARTS = 64
 _SHIFT = np.uint64(64 - _PARTS.bit_length() + 1)
 
 
 class Partitions:
-    """Records divided by the leading bits of a number each, the parts in the order of these.
+    """Records in parts by the leading bits of their number, in ascending order.
 
     Within a part records stay in the order in which they were added.
 
     Parameters
     ----------
     kind
-        What a record is made of.
+        Type of a record.
     folder
-        An existing folder for a file a part, or None: then all are one part, in memory.
+        Existing folder for one file a part; None for one part in memory.
     name
-        How the names of the files begin.
+        Beginning of the files' names.
     """
 
     def __init__(self, kind: np.dtype[np.void], folder: Path | None, name: str) -> None:
@@ -41,7 +41,7 @@ class Partitions:
         self._held: list[Records] = []
 
     def add(self, records: Records, numbers: Keys) -> None:
-        """Add records, each to the part that its number names."""
+        """Add records, each to the part of its number."""
         if not self._paths:
             self._held.append(records)
             return
@@ -57,7 +57,7 @@ class Partitions:
             start = end
 
     def __iter__(self) -> Iterator[Records]:
-        """Give the parts in order, empty ones left out."""
+        """Yield the parts in order, without empty ones."""
         if not self._paths:
             if self._held:
                 self._held = [np.concatenate(self._held)]
@@ -68,7 +68,7 @@ class Partitions:
                 yield np.fromfile(path, self._kind)
 
     def consume(self) -> Iterator[Records]:
-        """Give the parts in order, each for the last time."""
+        """Yield the parts in order, and remove each."""
         held, self._held = self._held, []
         if held:
             yield np.concatenate(held)
@@ -80,7 +80,7 @@ class Partitions:
 
 
 def make_records(kind: np.dtype[np.void], **values: Any) -> Records:
-    """Make records of columns of equal length."""
+    """Return records with columns of equal length."""
     records = np.empty(len(next(iter(values.values()))), kind)
     for name, value in values.items():
         records[name] = value

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreparedPairs:
-    """Pairs ready for training. ``sentence1`` is the anchor, rows are in the order of the report's files."""
+    """Pairs ready for training: ``sentence1`` is the anchor, rows are in the order of the report's files."""
 
     train: pa.Table
     validation: pa.Table
@@ -66,39 +66,38 @@ def prepare_pairs(
     sources
         Folders, files, or hub data set ids: see `read_source`.
     languages
-        The languages to keep; all by default.
+        Languages to keep; all by default.
     select
         Language pairs to keep: see `parse_patterns`.
     priority
-        Whose side is the anchor: see `resolve_priority`.
+        Languages in the order of preference as the anchor: see `resolve_priority`.
     prefer
-        Of languages with equal volume, those that come first: the ones that the teacher understands best.
+        Languages that come first among those of equal volume: the ones that the teacher understands best.
     per_corpus
-        How many pairs of each corpus and language pair to sample, those held out for validation included.
+        Number of pairs to sample of each corpus and language pair, including those held out for validation.
     validation
-        How many pairs of each corpus and language pair to hold out, never more than a fifth of them. Or the
-        pairs to validate on, a folder, a file or a hub data set id, read with the same ``columns``: those that
-        ``languages`` and ``select`` keep are oriented and cleaned as the others, and none is sampled away.
-        Either way no sentence of a validation pair stays in training.
+        Number of pairs of each corpus and language pair to hold out, at most a fifth of them. Or the pairs to validate
+        on: a folder, a file or a hub data set id, read with the same ``columns``. Those that ``languages`` and
+        ``select`` keep are oriented and cleaned like the others, and never sampled. In both cases no sentence of a
+        validation pair stays in training.
     decontaminate
-        Evaluation suites: no pair with a side that equals, normalised, one of their sentences is kept.
+        Evaluation suites: a pair with a side that equals, normalised, one of their sentences is dropped.
     columns
-        Names of columns, where they differ: see `read_source`.
+        Names of columns that differ from the standard ones: see `read_source`.
     encoding
         Encoding of text files that declare none and are not valid UTF-8: see `read_source`.
     filters
-        Further reasons to drop a pair, looked at in this order once its language pair is selected.
+        Filters applied in this order to the pairs of selected language pairs.
     seed
-        Of the sample and the validation split. Same seed, same data, same result, whatever the order of the
+        Seed of the sample and the validation split. Same seed, same data, same result, whatever the order of the
         sources.
 
     Raises
     ------
     InputError
-        If an argument or a file cannot be used, or no training pair is left, or none of those given to
-        validate on.
+        If an argument or a file cannot be used, no training pair is left, or none of the given validation pairs.
     """
-    # A configuration holds text and lists. Paths stay paths here, which are never taken for ids of hub data sets.
+    # Paths stay paths, although a configuration holds text: a path is never taken for the id of a hub data set.
     given: dict[str, Any] = {
         "sources": _as_list(sources),
         "languages": languages,
@@ -128,7 +127,7 @@ def prepare_in_memory(recipe: Recipe) -> PreparedPairs:
 
 
 def joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """Make one table of many, its columns in one piece each."""
+    """Concatenate tables to one, each column in one chunk."""
     return pa.concat_tables([PAIR_SCHEMA.empty_table(), *tables]).unify_dictionaries().combine_chunks()
 
 
@@ -137,28 +136,28 @@ def _as_list(sources: Source | Sequence[Source]) -> list[Source]:
 
 
 def is_prepared(source: str | os.PathLike[str]) -> bool:
-    """Tell whether a source is a folder that `prepare_shards` has written."""
+    """Return whether a source is a folder that `prepare_shards` has written."""
     return Manifest.read(Path(source)) is not None
 
 
 def prepared_pairs(config: PairsConfig, decontaminate: Sequence[str] = ()) -> PreparedPairs:
     """Read the one prepared folder that a configuration names as its source.
 
-    ``languages`` and ``select`` take some of its language pairs, which the report tells as dropped. All else was
-    settled when the pairs were prepared: a setting that says something else is refused, as are suites that the pairs
-    are not clean of.
+    ``languages`` and ``select`` take some of its language pairs; the report counts the others as dropped. All else was
+    settled when the pairs were prepared. A different setting is an error, and so is a leak of a suite.
 
     Parameters
     ----------
     config
-        What a run asks for.
+        Pairs that a run asks for.
     decontaminate
         Evaluation suites that no pair may share a sentence with.
 
     Raises
     ------
     InputError
-        If a setting contradicts those of the folder, a shard is missing or not as it was written, or nothing is left.
+        If a setting contradicts those of the folder, a shard is missing or changed, a pair has a sentence of a suite,
+        or no pair is left.
     """
     if len(config.sources) > 1:
         prepared = next(source for source in config.sources if is_prepared(source))
@@ -192,19 +191,18 @@ def prepared_pairs(config: PairsConfig, decontaminate: Sequence[str] = ()) -> Pr
 
 
 def _selected(config: PairsConfig, manifest: Manifest) -> set[LanguagePair]:
-    """Find the language pairs that are asked for."""
     asked = asked_languages(config)
-    there: Counter[LanguagePair] = Counter()
+    volumes: Counter[LanguagePair] = Counter()
     for count in manifest.counts:
         if asked is None or asked >= set(count.languages):
-            there[count.languages] += count.rows.train + count.rows.validation
-    return select_language_pairs(+there, config.select)
+            volumes[count.languages] += count.rows.train + count.rows.validation
+    return select_language_pairs(+volumes, config.select)
 
 
 def _check_settings(
     config: PairsConfig, manifest: Manifest, folder: Path, selected: set[LanguagePair]
 ) -> None:
-    """Refuse settings other than those that the pairs were prepared with; what is not set says nothing."""
+    """Raise InputError for settings that differ from those of the preparation; defaults are not compared."""
     unset = PairsConfig(sources=[])
     settled = manifest.settings["pairs"]
     differing = [
@@ -232,7 +230,7 @@ def _check_settings(
 
 
 def _read(folder: Path, shards: Sequence[File], selected: set[LanguagePair]) -> pa.Table:
-    """Read shards to one table of `PAIR_SCHEMA`, without language pairs that are not selected."""
+    """Read the selected language pairs of shards to one table of `PAIR_SCHEMA`."""
     dash = pa.scalar("-", pa.large_string())
     taken = pa.array([name for a, b in selected for name in (f"{a}-{b}", f"{b}-{a}")], pa.large_string())
     tables = []
@@ -271,7 +269,7 @@ def _check_clean(folder: Path, pairs: pa.Table, known: Keys, suites: Sequence[st
 
 
 def _narrowed(count: Count, config: PairsConfig, selected: set[LanguagePair]) -> Count:
-    """Tell what is not selected as dropped."""
+    """Count the rows of a language pair that is not selected as dropped."""
     if count.languages in selected:
         return count
     asked = asked_languages(config)

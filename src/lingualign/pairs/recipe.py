@@ -1,4 +1,4 @@
-"""What a preparation of pairs is asked for, checked before any pair is read."""
+"""The request for a preparation of pairs, checked before any pair is read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to prepare, and from what; `lingualign.pairs.prepare_pairs` describes each part."""
+    """A request for pairs; `lingualign.pairs.prepare_pairs` describes each part."""
 
     pairs: PairsConfig
     decontaminate: Sequence[str]
@@ -43,21 +43,21 @@ class Ingredients:
     """The files that a recipe names, and the sentences that it keeps out."""
 
     listing: Listing
-    """Those given to validate on come last."""
+    """Files, those given to validate on last."""
     given: int
-    """Number of these."""
+    """Number of files given to validate on."""
     languages: set[str] | None
     suites: SuiteSentences
 
     @property
     def given_files(self) -> list[str]:
-        """Names of the files that were given to validate on."""
+        """Names of the files given to validate on."""
         return [file.name for file in self.listing.files[len(self.listing.files) - self.given :]]
 
     def chunks(self, recipe: Recipe) -> Iterator[tuple[int, pa.Table]]:
-        """Read all pairs, file by file, some ten thousand at a time, with the number of their file.
+        """Yield all pairs, file by file, some ten thousand at a time, with the number of their file.
 
-        What a file holds beside pairs is added to what is skipped.
+        Content of a file that is not a pair is added to the skipped.
         """
         for number, file in enumerate(self.listing.files):
             left_out: list[Skipped] = []
@@ -88,14 +88,14 @@ def gather(recipe: Recipe) -> Ingredients:
                 f"them anew, give {str(Path(source, 'train'))!r}"
             )
     listing, given = find_all(pairs)
-    # Whatever order the suites are given in, the result is the same; so it is of the sources.
+    # Sorted, so that the result does not depend on the order of the suites.
     return Ingredients(listing, given, languages, read_suites(sorted(recipe.decontaminate, key=os.fspath)))
 
 
 def find_all(pairs: PairsConfig) -> tuple[Listing, int]:
     """List all sources, each file once, in an order that does not depend on the order of the sources.
 
-    Those given to validate on come last; returns their number too.
+    Returns the listing, files to validate on last, and the number of these.
     """
     if not pairs.sources:
         raise InputError("sources: none given; give folders, files or hub data set ids")
@@ -130,7 +130,7 @@ def find_all(pairs: PairsConfig) -> tuple[Listing, int]:
 
 
 def asked_languages(pairs: PairsConfig) -> set[str] | None:
-    """Read the codes that ``languages`` names, None where it names none; `InputError` names an unknown one."""
+    """Return the codes of ``languages``, None if it is absent; raise InputError for an unknown one."""
     if pairs.languages is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Where every row has gone: what was read, kept and dropped, by file, language pair, corpus and reason."""
+"""Counts of rows read, kept and dropped, by file, language pair, corpus and reason."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ REASONS = (
     "not sampled",
     "in validation",
 )
-"""Why a pair is dropped, in the order in which the reasons are looked at."""
+"""Reasons to drop a pair, in the order in which they are checked."""
 BEFORE_FILTERS = REASONS.index("duplicate")
-"""How many of them are looked at before the filters that the user has chosen."""
+"""Number of reasons that are checked before the filters that the user has chosen."""
 
 
 @dataclass
 class Tally:
-    """Where the rows that were read have gone: ``read == train + validation + sum(dropped.values())``."""
+    """Counts of rows, with ``read == train + validation + sum(dropped.values())``."""
 
     read: int = 0
     train: int = 0
@@ -43,7 +43,7 @@ class Tally:
     dropped: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
-        """Count the rows of another tally too."""
+        """Add the counts of another tally."""
         self.read += other.read
         self.train += other.train
         self.validation += other.validation
@@ -53,7 +53,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Count:
-    """Where the rows of one corpus and language pair in one file have gone."""
+    """Counts of the rows of one corpus and language pair in one file."""
 
     file: str
     languages: tuple[str, str]
@@ -64,12 +64,12 @@ class Count:
 
 @dataclass
 class DataReport:
-    """Account of a preparation of pairs. Each row read is in train, in validation or under one reason."""
+    """Account of a preparation of pairs: each row read is in train, in validation or under one reason."""
 
     files: dict[str, Tally]
-    """By file, in the order of the data."""
+    """Counts by file, in the order of the data."""
     language_pairs: dict[str, Tally]
-    """By language pair, ``anchor-other``; pairs that were not selected in alphabetical order."""
+    """Counts by language pair, ``anchor-other``; for pairs that were not selected, codes in alphabetical order."""
     skipped: list[Skipped]
     """Files that were not read, with the reason."""
     suites: dict[str, int]
@@ -86,7 +86,7 @@ class DataReport:
         return total
 
     def to_json(self) -> dict[str, Any]:
-        """Give the report as JSON types."""
+        """Return the report as JSON types."""
         return {"total": asdict(self.total), **asdict(self)}
 
 
@@ -98,7 +98,7 @@ def account(
     suites: Mapping[str, int],
     swapped: Sequence[Swapped] = (),
 ) -> DataReport:
-    """Sum counts up by file and by language pair, the files in the order given."""
+    """Sum counts by file, in the order given, and by language pair."""
     place = {code: place for place, code in enumerate(priority)}
     names = {
         pair: "-".join(sorted(pair, key=lambda code: (place.get(code, len(place)), code)))
@@ -114,7 +114,7 @@ def account(
 
 @dataclass(frozen=True)
 class Origin:
-    """Where rows come from."""
+    """File, language pair and corpus of rows."""
 
     file: int
     pair: LanguagePair
@@ -130,9 +130,9 @@ class Accounts:
     files
         Names of the files, in the order of the data.
     given
-        How many of them, the last ones, hold the pairs that were given to validate on.
+        Number of files, the last ones, that were given to validate on.
     reasons
-        Why rows may be dropped, in the order in which the reasons are looked at.
+        Reasons to drop rows, in the order in which they are checked.
     """
 
     def __init__(self, files: Sequence[str], given: int, reasons: Sequence[str]) -> None:
@@ -143,7 +143,7 @@ class Accounts:
         self._counts: dict[str, list[int]] = {what: [] for what in ("read", "train", "validation", *reasons)}
 
     def origins_of(self, file: int, table: pa.Table) -> Numbers:
-        """Give rows of a file the numbers of their origins."""
+        """Return the number of each row's origin."""
         _, first, inverse = np.unique(
             group_numbers(table, ["lang1", "lang2", "corpus"]), return_index=True, return_inverse=True
         )
@@ -165,7 +165,7 @@ class Accounts:
             counts[origin] += count
 
     def left(self, *reasons: str) -> Counter[LanguagePair]:
-        """Count by language pair what the sources hold beside rows dropped for these reasons."""
+        """Count the rows of the sources by language pair, without those dropped for these reasons."""
         left: Counter[LanguagePair] = Counter()
         for number, origin in enumerate(self.origins):
             if origin.file < self._sources:
@@ -174,11 +174,11 @@ class Accounts:
         return +left
 
     def given(self) -> Mask:
-        """Which origins hold pairs that were given to validate on."""
+        """Return the mask of origins that were given to validate on."""
         return np.array([origin.file >= self._sources for origin in self.origins], np.bool_)
 
     def groups(self) -> Numbers:
-        """Give origins numbers, the same to those of one corpus and language pair."""
+        """Return a number for each origin, equal for those of one corpus and language pair."""
         numbers: dict[tuple[LanguagePair, str], int] = {}
         return np.array(
             [numbers.setdefault((each.pair, each.corpus), len(numbers)) for each in self.origins], np.int64
@@ -189,12 +189,12 @@ class Accounts:
         return counts[origin] if origin < len(counts) else 0
 
     def counts(self) -> list[Count]:
-        """Say where the rows of each origin have gone."""
+        """Return the counts of each origin."""
         reasons = [*self._counts][3:]
         counts = []
         for number, origin in enumerate(self.origins):
             read, train, validation, *dropped = (self._of(what, number) for what in self._counts)
-            given = {reason: rows for reason, rows in zip(reasons, dropped, strict=True) if rows}
-            tally = Tally(read, train, validation, given)
+            by_reason = {reason: rows for reason, rows in zip(reasons, dropped, strict=True) if rows}
+            tally = Tally(read, train, validation, by_reason)
             counts.append(Count(self.files[origin.file], origin.pair, origin.corpus, tally))
         return counts

@@ -1,4 +1,4 @@
-"""Which pairs are taken, which side is the anchor, and which pairs are held out for validation."""
+"""Selection of language pairs, choice of the anchor, sampling and the validation split."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parse_patterns(select: str | Sequence[str]) -> list[LanguagePair]:
     Parameters
     ----------
     select
-        ``all``, or patterns such as ``en-xx``, ``en-ko``: separated by commas, or a list. ``xx`` is any
+        ``all``, or patterns such as ``en-xx``, ``en-ko``, separated by commas or in a list. ``xx`` is any
         language; the order of the two does not matter.
 
     Returns
@@ -46,7 +46,7 @@ def parse_patterns(select: str | Sequence[str]) -> list[LanguagePair]:
     Raises
     ------
     InputError
-        If a pattern is none of these.
+        If a pattern has another form.
     """
     texts = (
         select.split(",")
@@ -74,33 +74,33 @@ def parse_patterns(select: str | Sequence[str]) -> list[LanguagePair]:
 
 
 def select_language_pairs(counts: Counter[LanguagePair], select: str | Sequence[str]) -> set[LanguagePair]:
-    """Find the language pairs that the patterns ask for.
+    """Return the language pairs that match the patterns.
 
     Parameters
     ----------
     counts
-        Number of pairs of each language pair there is, codes in alphabetical order.
+        Number of pairs of each existing language pair, codes in alphabetical order.
     select
         See `parse_patterns`.
 
     Raises
     ------
     InputError
-        If a pattern is malformed or matches no language pair; lists what there is.
+        If a pattern is malformed or matches no language pair; the message lists the existing ones.
     """
     selected: set[LanguagePair] = set()
     for pattern in parse_patterns(select):
         matching = {pair for pair in counts if matches(pair, pattern)}
         if not matching:
             text = "all" if pattern == (_ANY, _ANY) else "-".join(pattern)
-            there = ", ".join(f"{a}-{b} ({counts[a, b]:,})" for a, b in sorted(counts)) or "none"
-            raise InputError(f"select: {text!r} selects nothing; the language pairs there are: {there}")
+            existing = ", ".join(f"{a}-{b} ({counts[a, b]:,})" for a, b in sorted(counts)) or "none"
+            raise InputError(f"select: {text!r} selects nothing; the language pairs there are: {existing}")
         selected |= matching
     return selected
 
 
 def matches(pair: LanguagePair, pattern: LanguagePair) -> bool:
-    """Whether a pattern of `parse_patterns` asks for a language pair, in either order."""
+    """Return whether a language pair matches a pattern of `parse_patterns`, in either order."""
     return any(
         all(want in (_ANY, have) for want, have in zip(pattern, sides, strict=True))
         for sides in (pair, pair[::-1])
@@ -120,9 +120,8 @@ def resolve_priority(
         Codes, the highest first, or ``volume``: the languages by their number of sentences in the selected
         pairs, the largest first.
     prefer
-        Codes of the languages that the teacher understands best, the best first: of languages with equal
-        volume these come first, in this order, then the others alphabetically. A single language pair is
-        always such a tie.
+        Codes of the languages that the teacher understands best, the best first. They come first among languages of
+        equal volume; the others follow alphabetically. A single language pair is always such a tie.
 
     Raises
     ------
@@ -194,19 +193,19 @@ def _as_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
 
 
 def pair_keys(table: pa.Table) -> PairKeys:
-    """Give pairs a 16-byte BLAKE2b digest of both languages and both sentences, letter for letter.
+    """Return a 16-byte BLAKE2b digest of each pair's languages and sentences, letter for letter.
 
-    Two different pairs with the same one are not to be expected, among 100 million with a chance of 2**-75.
+    The chance that two of 100 million different pairs share a digest is 2**-75.
     """
     parts = (table[name].cast(pa.large_string()) for name in ("lang1", "lang2", "sentence1", "sentence2"))
-    separator = pa.scalar(b"\xff", pa.large_binary())  # a byte that no UTF-8 has
+    separator = pa.scalar(b"\xff", pa.large_binary())  # never in UTF-8
     joined = pc.binary_join_element_wise(*(part.cast(pa.large_binary()) for part in parts), separator)
     digests = b"".join(blake2b(pair, digest_size=16).digest() for pair in joined.to_pylist())
     return np.frombuffer(digests, PAIR_KEY)
 
 
 def repeats(keys: PairKeys) -> Mask:
-    """Which keys stand earlier already."""
+    """Return the mask of keys that occur earlier already."""
     order = np.lexsort((keys["tail"], keys["head"]))  # stable: of equal keys the first stays first
     same = (np.diff(keys["head"][order]) == 0) & (np.diff(keys["tail"][order]) == 0)
     repeated = np.zeros(len(keys), np.bool_)
@@ -215,7 +214,7 @@ def repeats(keys: PairKeys) -> Mask:
 
 
 def group_numbers(table: pa.Table, columns: Sequence[str]) -> Numbers:
-    """Give rows a number, the same to those that agree in all the (dictionary-coded) columns."""
+    """Return a number for each row, equal for rows that agree in all the (dictionary-coded) columns."""
     numbers = np.zeros(table.num_rows, np.int64)
     for name in columns:
         column = table[name].combine_chunks()
@@ -225,17 +224,17 @@ def group_numbers(table: pa.Table, columns: Sequence[str]) -> Numbers:
 
 
 def seeded_ranks(groups: Numbers, anchors: Keys, others: Keys, *, seed: int) -> Numbers:
-    """Give every pair its place, from 0, in a seeded shuffle of its group.
+    """Return the place of every pair, from 0, in a seeded shuffle of its group.
 
-    The shuffle orders by a hash of the anchor sentence and the seed alone, so neither the order of files nor
-    the machine matters, and groups that share anchors (n-way corpora) put them in the same order. The first n
-    of a group are a sample of it, and the first few of those its validation pairs: a larger sample contains a
-    smaller one and holds out the same pairs.
+    The shuffle orders by a hash of the anchor sentence and the seed alone. Neither the order of files nor the machine
+    matters, and groups that share anchors (n-way corpora) have the same order. The first n pairs of a group are its
+    sample, and the first few of those its validation pairs: a larger sample contains a smaller one and holds out the
+    same pairs.
 
     Parameters
     ----------
     groups
-        Which pairs belong together, as of `group_numbers`.
+        Group of each pair: see `group_numbers`.
     anchors, others
         `sentence_keys` of both sides.
     seed
@@ -249,13 +248,13 @@ def seeded_ranks(groups: Numbers, anchors: Keys, others: Keys, *, seed: int) -> 
 
 
 def shuffled(keys: Keys, seed: int) -> Keys:
-    """Turn keys into the numbers that `seeded_ranks` orders by."""
+    """Return the numbers that `seeded_ranks` orders keys by."""
     return mix(keys ^ mix(np.array([seed % 2**64], np.uint64) + np.uint64(0x9E3779B97F4A7C15)))
 
 
 def held_out(groups: Numbers, ranks: Numbers, validation: int, sizes: Numbers) -> Mask:
-    """Say which pairs are for validation: the first few of each group, but never more than a fifth of it.
+    """Return the mask of validation pairs: the first few of each group, at most a fifth of it.
 
-    ``sizes`` are those of the whole groups, by their number.
+    ``sizes`` holds the size of each group, by its number.
     """
     return np.asarray(ranks < np.minimum(sizes // 5, validation)[groups], np.bool_)

@@ -1,8 +1,8 @@
 """From sources to a folder of training and validation pairs, in memory that does not grow with them.
 
-The sources are read twice, once to decide and once to write. To keep the pairs of the first reading on the disk would
-take as much room as the sources, also for a sample of a hundredth, and gain little: to write and read back a compressed
-copy takes 1.1 to 1.5 microseconds a pair, to read parquet again 0.6 to 1.3 and TSV 1.2. Only JSON lines lose: some 12.
+The sources are read twice, once to decide and once to write. A copy of the first reading would take as much disk as the
+sources, even for a sample of a hundredth, and save little: a compressed copy costs 1.1 to 1.5 microseconds a pair, a
+second reading 0.6 to 1.3 of parquet and 1.2 of TSV. Only JSON lines lose: some 12.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def prepare_shards(
     overwrite: bool = False,
     progress: Progress = _unseen,
 ) -> Manifest:
-    """Prepare pairs as `prepare_pairs` does, of any number, and leave them in a folder that training reads.
+    """Prepare any number of pairs as `prepare_pairs` does, and write them to a folder that training reads.
 
     The folder holds ``train/*.parquet``, ``validation/*.parquet`` and `Manifest`. The same sources, settings and
     versions give the same bytes, on any machine and in whatever order the sources are named.
@@ -70,21 +70,21 @@ def prepare_shards(
     Parameters
     ----------
     config
-        What to prepare.
+        Pairs to prepare.
     output
-        The folder. It is there whole or not at all.
+        Folder for the pairs, written whole or not at all.
     filters
-        Further reasons to drop a pair, as of `prepare_pairs`.
+        Filters: see `prepare_pairs`.
     overwrite
         Replace prepared pairs in the folder.
     progress
-        Called with what is being done and the number of rows, if known: a context that gives the function to tell how
-        many more rows are done.
+        Function from the task and its number of rows, if known, to a context; the context yields the function that is
+        called with each further number of rows done.
 
     Raises
     ------
     InputError
-        If an argument or a file cannot be used, nothing is left, the disk is full, the folder holds anything else, or a
+        If an argument or a file cannot be used, no pair is left, the disk is full, the folder holds anything else, or a
         source changes meanwhile.
     """
     place = Path(output).absolute()
@@ -101,14 +101,14 @@ def prepare_shards(
         scratch.mkdir()
         with progress("read", None) as advance:
             sources = [File.of(path, str(path)) for path in before]
-            chunks = _told(ingredients.chunks(recipe), advance)
+            chunks = _counted(ingredients.chunks(recipe), advance)
             decisions = decide(chunks, recipe, ingredients, scratch)
         scratch.rmdir()
         report = report_of(decisions, ingredients)
         check_something_is_left(report, recipe, ingredients)
         _check_at_rest(ingredients.listing.files, before)
         with progress("write", len(decisions.roles)) as advance:
-            chunks = _told(ingredients.chunks(recipe), advance)
+            chunks = _counted(ingredients.chunks(recipe), advance)
             shards = _write(decisions.of(chunks), unfinished)
         _check_at_rest(ingredients.listing.files, before)
         manifest = Manifest(
@@ -140,7 +140,7 @@ def _settings(config: DataConfig) -> dict[str, object]:
     return settings
 
 
-def _told(
+def _counted(
     chunks: Iterable[tuple[int, pa.Table]], advance: Callable[[int], None]
 ) -> Iterator[tuple[int, pa.Table]]:
     for number, table in chunks:
@@ -155,18 +155,17 @@ def _check_at_rest(files: Sequence[PairFile], before: dict[Path, tuple[int, int]
 
 
 def _states(files: Sequence[PairFile]) -> dict[Path, tuple[int, int]]:
-    """Say of each file on the disk how large it is and when it was last written."""
+    """Return the size and the time of the last change of each file on the disk; of an archive, of the whole."""
     try:
-        # Archives are looked at whole.
         paths = [archive_of(path) or path for file in files for path in file.paths]
-        found = {path: path.stat() for path in paths}
+        stats = {path: path.stat() for path in paths}
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+    return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in stats.items()}
 
 
 def _write(rows: Iterable[tuple[int, pa.Table]], folder: Path) -> dict[int, list[File]]:
-    """Write rows to the shards of their roles; says which."""
+    """Write rows to the shards of their roles; returns the shards."""
     writers = {role: _Shards(folder, split) for role, split in _SPLITS.items()}
     try:
         for role, table in rows:
@@ -181,7 +180,7 @@ def _write(rows: Iterable[tuple[int, pa.Table]], folder: Path) -> dict[int, list
 
 
 class _Shards:
-    """Parquet files of equal numbers of rows, cut without regard to how these come."""
+    """Parquet files of equal numbers of rows, whatever tables the rows come in."""
 
     def __init__(self, folder: Path, split: str) -> None:
         self.files: list[File] = []
@@ -192,7 +191,7 @@ class _Shards:
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, table: pa.Table) -> None:
-        """Write the row groups that are full."""
+        """Write the full row groups."""
         self._waiting.append(table.cast(SHARD_SCHEMA))
         while sum(each.num_rows for each in self._waiting) >= _GROUP_ROWS:
             waiting = pa.concat_tables(self._waiting)
@@ -200,14 +199,12 @@ class _Shards:
             self._waiting = [waiting.slice(_GROUP_ROWS)]
 
     def close(self) -> None:
-        """Write what is left."""
         if any(each.num_rows for each in self._waiting):
             self._write(pa.concat_tables(self._waiting))
         self._waiting = []
         self._finish()
 
     def abandon(self) -> None:
-        """Let go of the file that is being written."""
         if self._writer is not None:
             with suppress(OSError):
                 self._writer.close()
@@ -237,7 +234,7 @@ class _Shards:
 
 
 def _check_place(place: Path, pairs: PairsConfig, *, overwrite: bool) -> None:
-    """Refuse a folder that holds anything, unless it is prepared pairs to replace, or that sources are read from."""
+    """Raise InputError for a folder that overlaps a source, cannot be written, or must not be replaced."""
     given = [] if isinstance(pairs.validation, int) else [pairs.validation]
     for path in map(Path, [*pairs.sources, *given]):
         if path.exists() and (
@@ -253,7 +250,7 @@ def _check_place(place: Path, pairs: PairsConfig, *, overwrite: bool) -> None:
 
 
 def _check_replaceable(place: Path, *, overwrite: bool) -> None:
-    """Refuse to replace what is not prepared pairs, or those without being asked to."""
+    """Raise InputError for a folder of anything but prepared pairs, and for these without ``overwrite``."""
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     if not place.is_dir() or Manifest.read(place) is None:
@@ -273,7 +270,7 @@ def _check_replaceable(place: Path, *, overwrite: bool) -> None:
 
 
 def _foreign(place: Path) -> list[str]:
-    """Name what in a folder of prepared pairs was not written by their preparation."""
+    """Return the names of other files in a folder of prepared pairs."""
     splits = _SPLITS.values()
     inside = [path for split in splits if (place / split).is_dir() for path in (place / split).iterdir()]
     return sorted(
@@ -284,7 +281,7 @@ def _foreign(place: Path) -> list[str]:
 
 @contextmanager
 def _written(place: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield an empty folder that takes a place once it is filled, with no other process beside."""
+    """Yield an empty folder that moves to its place once it is filled, under a lock."""
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = place.with_name(f".{place.name}.lock")
     with alone(lock, f"output {str(place)!r}: another process prepares pairs there; wait for it"):

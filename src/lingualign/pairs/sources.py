@@ -1,4 +1,4 @@
-"""What the name of a source means, and the pairs in it: a table of the kinds of sources."""
+"""The kinds of sources, and the pairs of a source by its name."""
 
 from __future__ import annotations
 
@@ -34,12 +34,11 @@ class SourceKind:
     Parameters
     ----------
     words
-        Words for what to give, in messages.
+        Name of the kind in messages.
     help
-        Words for it in the help of `PairsConfig`.
+        Name of the kind in the help of `PairsConfig`.
     find
-        Function from a source and what is asked for to the entries that it holds, which read their pairs; None where
-        the source is of another kind.
+        Function from a source and the request to its listing; None for a source of another kind.
     """
 
     words: Callable[[], str]
@@ -61,33 +60,32 @@ SOURCES: tuple[SourceKind, ...] = (
     SourceKind(lambda: "a hub data set id", "hub data set ids", find_in_hub),
     SourceKind(lambda: "opus:CORPUS", "``opus:CORPUS``", find_in_opus),
 )
-"""The kinds of sources. The first that finds anything is what a source is: what exists on the disk comes first.
+"""The kinds of sources; the first that finds anything decides, so that what exists on the disk comes first.
 
-A saved data set is a folder, and an archive a file. Prepared pairs are a source of training by themselves, which
-`lingualign.pairs.prepared_pairs` reads and checks; as a source of plain pairs they are a folder.
+A saved data set is a folder, an archive a file. Prepared pairs as a source of training are read and checked by
+`lingualign.pairs.prepared_pairs`; as a source of plain pairs they are a folder.
 """
 
 
 def find_pairs(source: Source, asked: PairsConfig) -> Listing:
-    """List what a source holds, without reading it.
+    """List the content of a source, without reading it.
 
     Parameters
     ----------
     source
         A folder (searched recursively in sorted order; hidden files and folders are ignored), a folder that `datasets`
-        has saved, a file, the id of a hub data set, ``owner/name``, ``owner/name:configuration`` or
-        ``owner/name:folder``, or ``opus:CORPUS``: see `find_bitexts`. What exists on the disk is never taken for a hub
-        id. Of a Moses pair either file may be named. A zip archive that is no compressed file (``en-fr.txt.zip``) is a
-        folder that holds one file of pairs, or the two of a Moses pair.
+        has saved, a file, the id of a hub data set (``owner/name``, ``owner/name:configuration`` or
+        ``owner/name:folder``), or ``opus:CORPUS``: see `find_bitexts`. A name that exists on the disk is never a hub
+        id. Either file of a Moses pair may be named. A zip archive that is not a compressed file (``en-fr.txt.zip``) is
+        a folder with one file of pairs, or the two of a Moses pair.
     asked
-        Its ``languages`` and ``select`` name the language pairs wanted, so that of a corpus of OPUS, or a hub data set
-        with a configuration or folder for each pair, nothing else is downloaded. Files and folders are listed whole.
+        Request, whose ``languages`` and ``select`` limit the downloads of a corpus of OPUS, and of a hub data set with
+        a configuration or folder for each language pair. Files and folders are listed whole.
 
     Raises
     ------
     InputError
-        If there is no such file, it is of no known kind, or a folder holds no file with pairs; or a corpus of OPUS
-        cannot be had.
+        If the source does not exist, is of no known kind, is a folder without a file of pairs, or cannot be downloaded.
     """
     check_name(Path(source))
     for kind in SOURCES:
@@ -102,7 +100,7 @@ def find_pairs(source: Source, asked: PairsConfig) -> Listing:
 
 @dataclass(frozen=True)
 class PairsRead:
-    """One file's pairs, every row of the file; a missing side is the empty string."""
+    """All rows of one file; a missing side is the empty string."""
 
     file: str
     table: pa.Table
@@ -116,26 +114,25 @@ def read_source(
 ) -> tuple[list[PairsRead], list[Skipped]]:
     """Read every pair of a source.
 
-    A file of language columns only (``en``, ``fr``, ``kor_Hang``) is an n-way parallel set: each two of its
-    languages are a pair in every row. Indonesian is ``ind`` or ``ind_Latn`` there and Norwegian ``nor``: ``id``
-    and ``no`` may be identifiers, and are refused (see `language_columns`).
+    A file of language columns only (``en``, ``fr``, ``kor_Hang``) is an n-way parallel set: each two of its languages
+    are a pair in every row. Indonesian is ``ind`` or ``ind_Latn`` there and Norwegian ``nor``; ``id`` and ``no`` may
+    be identifiers, and are an error (see `language_columns`).
 
     Fields of nested columns are columns: a column ``translation`` of ``{"en": ..., "fr": ...}`` is such a set too.
 
-    Where a file has no ``lang1`` and ``lang2`` columns the languages are those that ``columns`` names, ``{"sentence1":
-    "en", "sentence2": "fr"}``, else those of the file's name: ``en-fr.parquet``, ``TED.en-fr.tsv``. Everyday words are
-    not languages, though they may be codes of small ones: see `are_languages`. Where it has no ``corpus`` column the
-    corpus is what the name says before the language pair and the endings (``TED``), and where that is nothing, the
-    folder's name.
+    Without ``lang1`` and ``lang2`` columns the languages are those that ``columns`` names, ``{"sentence1": "en",
+    "sentence2": "fr"}``, else those of the file's name: ``en-fr.parquet``, ``TED.en-fr.tsv``. Everyday words are not
+    languages, though they may be codes of small ones: see `are_languages`. Without a ``corpus`` column the corpus is
+    the name's beginning before the language pair and the endings (``TED``), or if that is empty, the folder's name.
 
     Parameters
     ----------
     source
-        A folder, a file or a hub data set id: see `find_pairs`.
+        Folder, file or hub data set id: see `find_pairs`.
     columns
-        Which column holds ``sentence1``, ``sentence2``, ``lang1``, ``lang2`` or ``corpus``, where that is not
-        its name: ``{"sentence1": "english", "sentence2": "non_english"}``; in CSV and TSV files without a header line
-        its position from 1: ``{"sentence1": 1, "sentence2": 2}``.
+        Names of the columns ``sentence1``, ``sentence2``, ``lang1``, ``lang2`` and ``corpus`` that differ:
+        ``{"sentence1": "english", "sentence2": "non_english"}``; positions from 1 in CSV and TSV files without a header
+        line: ``{"sentence1": 1, "sentence2": 2}``.
     encoding
         Encoding of text files that declare none and are not valid UTF-8: a name that Python knows, such as ``cp1252``.
 
@@ -144,7 +141,7 @@ def read_source(
     list of PairsRead
         A table of `PAIR_SCHEMA` for each file, in sorted order.
     list of Skipped
-        Files that were passed over, with the reason, and how many units of a file gave no pair.
+        Skipped files with the reason, and the number of units of a file that gave no pair.
 
     Raises
     ------

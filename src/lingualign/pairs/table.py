@@ -1,4 +1,4 @@
-"""The one table of translation pairs that every later station reads."""
+"""The table of translation pairs that every later station reads."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ PAIR_SCHEMA = pa.schema(
         pa.field("corpus", pa.dictionary(pa.int32(), pa.string()), nullable=False),
     ]
 )
-"""Columns of a pair table. ``lang1`` and ``lang2`` are as `lingualign.languages.language_code` gives them.
+"""Columns of a pair table. ``lang1`` and ``lang2`` hold codes of `lingualign.languages.language_code`.
 
 After orientation ``sentence1`` is the anchor: the side whose language has priority.
 """
 
 SHARD_SCHEMA = pa.schema([pa.field(each.name, pa.large_string(), nullable=False) for each in PAIR_SCHEMA])
-"""Columns of a pair table as a shard of prepared pairs holds them."""
+"""Columns of a shard of prepared pairs."""
 
 LONGEST_SENTENCE = 1 << 20
-"""Bytes of UTF-8. What is longer is no sentence but a file whose line breaks were lost."""
+"""Bytes of UTF-8. Longer text is a file whose line breaks were lost."""
 
 Row = tuple[str, str, str, str, str]
-"""A pair as the columns of `PAIR_SCHEMA` hold it."""
+"""Values of the columns of `PAIR_SCHEMA`."""
 
 _CHUNK_ROWS = 1 << 15
 _CHUNK_CHARACTERS = 1 << 25
 
 
 def pair_tables(rows: Iterable[Row]) -> Iterator[pa.Table]:
-    """Gather pairs to tables of `PAIR_SCHEMA` of some ten thousand rows and some tens of megabytes, at least one."""
+    """Yield pairs as tables of `PAIR_SCHEMA`, some ten thousand rows and tens of megabytes each, at least one table."""
     chunk: list[Row] = []
     characters = 0
     some = False
@@ -56,29 +56,29 @@ def pair_tables(rows: Iterable[Row]) -> Iterator[pa.Table]:
 
 
 def constant(value: str, rows: int) -> pa.DictionaryArray:
-    """Give a dictionary-coded column that holds one value."""
+    """Return a dictionary-coded column that holds one value."""
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value], pa.string()))
 
 
 def check_sentences(column: pa.Array | pa.ChunkedArray, name: str, origin: object, before: int = 0) -> None:
-    """Refuse text that is no sentence: with a NUL, or longer than `LONGEST_SENTENCE`.
+    """Check that no text has a NUL or is longer than `LONGEST_SENTENCE`.
 
-    Every other character is text: marks of direction, which Arabic and Hebrew need, and joiners, control characters and
-    U+2028 as well.
+    Every other character is text: marks of direction, which Arabic and Hebrew need, joiners, control characters and
+    U+2028.
 
     Parameters
     ----------
     column
-        The sentences; null is none.
+        Sentences; nulls are passed over.
     name, origin
-        Of the column and the file, for the message.
+        Names of the column and the file, for the message.
     before
-        How many rows of the file stand before the column's.
+        Number of rows of the file before the column's.
 
     Raises
     ------
     InputError
-        With the row and the cure.
+        If one does; the message names the row and the cure.
     """
     wrong = {
         "holds a NUL byte, so that this is no text, or in an encoding such as UTF-16, which encoding= names; "
