@@ -1,11 +1,10 @@
-"""Sentences as one run of code points, what is known of each character, and the shingles of sentences.
+"""Sentences as one run of code points, properties of characters, and the shingles of sentences.
 
-What a character is does not depend on its neighbours, so that a filter over characters is a table look-up and a sum
-over each sentence, at tens of millions of characters a second.
+A character's properties do not depend on its neighbours. A filter over characters is therefore a table look-up and a
+sum over each sentence, at tens of millions of characters a second.
 
-Shingles are what sentences have in common when they are nearly the same: short runs of their normalised characters,
-six, or three where the first is a wide one (an ideograph, a kana, a Hangul syllable). Case, punctuation and white space
-do not count.
+Sentences that are nearly the same share shingles: runs of six normalised characters, or of three if the first is a wide
+one (an ideograph, a kana, a Hangul syllable). Case, punctuation and white space do not count.
 """
 
 from __future__ import annotations
@@ -41,18 +40,18 @@ class Characters:
     points: npt.NDArray[np.uint32]
     """Code points."""
     ends: Numbers
-    """Where each sentence ends."""
+    """End of each sentence."""
     lengths: Numbers
-    """Characters of each sentence."""
+    """Number of characters of each sentence."""
 
     def count(self, marked: npt.NDArray[Any]) -> Numbers:
-        """Sum marks or small numbers, one a character, over each sentence."""
+        """Return the sum of marks or small numbers, one per character, over each sentence."""
         sums = np.concatenate([[0], np.cumsum(marked, dtype=np.int64)])
         return np.asarray(sums[self.ends] - sums[self.ends - self.lengths], np.int64)
 
     @property
     def starts(self) -> npt.NDArray[np.bool_]:
-        """Which characters begin a sentence."""
+        """Mask of characters that begin a sentence."""
         begins = np.zeros(len(self.points) + 1, np.bool_)
         begins[self.ends - self.lengths] = True
         return begins[:-1]
@@ -62,14 +61,14 @@ _NONE = Characters(np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np
 
 
 class CharacterTable:
-    """A number below 255 for each character, worked out when the character is first met."""
+    """A number below 255 for each character, computed at first use."""
 
     def __init__(self, value: Callable[[str], int]) -> None:
         self._value = value
         self._table = np.full(sys.maxunicode + 1, _UNSEEN, np.uint8)
 
     def __call__(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
-        """Look up code points."""
+        """Return the numbers of code points."""
         values = self._table[points]
         unseen = points[values == _UNSEEN]
         if len(unseen):
@@ -80,7 +79,7 @@ class CharacterTable:
 
 
 def each_run(sentences: pa.LargeStringArray, measure: Callable[[Characters], npt.NDArray[Any]]) -> Any:
-    """Measure sentences a few thousand at a time; returns one number a sentence."""
+    """Measure sentences a few thousand at a time; returns one number per sentence."""
     parts = [measure(run) for run in runs(sentences)]
     return np.concatenate(parts) if parts else measure(_NONE)
 
@@ -94,7 +93,7 @@ def runs(sentences: pa.LargeStringArray) -> Iterator[Characters]:
 
 @lru_cache(maxsize=1 << 16)
 def script_of_letter(char: str) -> str:
-    """Name the script of a letter by the first word of its Unicode name, such as LATIN or CJK; empty without a name."""
+    """Return the first word of a letter's Unicode name, its script, such as LATIN or CJK; empty without a name."""
     return unicodedata.name(char, "").partition(" ")[0].partition("-")[0]
 
 
@@ -109,20 +108,20 @@ def _kind(char: str) -> int:
 
 
 kinds = CharacterTable(_kind)
-"""What a character is: the sum of LETTER, MARK (combining or invisible), SPACE and WIDE (two columns: CJK, Hangul)."""
+"""Kind of a character: sum of LETTER, MARK (combining or invisible), SPACE and WIDE (two columns: CJK, Hangul)."""
 
 
 def columns(characters: Characters) -> Numbers:
-    """Measure sentences in columns: wide characters count two, combining and invisible ones none.
+    """Return the lengths of sentences in columns: wide characters count two, combining and invisible ones none.
 
-    So measured, the translations of a sentence are nearly as long in Chinese, Japanese and Korean as elsewhere.
+    In columns, translations into Chinese, Japanese and Korean are nearly as long as others.
     """
     kind = kinds(characters.points)
     return characters.count(1 + ((kind & WIDE) > 0) - ((kind & MARK) > 0).astype(np.int8))
 
 
 def words(characters: Characters) -> Numbers:
-    """Count words: runs between white space; an ideograph or a kana, which stand without spaces, each on its own."""
+    """Return the number of words: runs between white space, and each ideograph or kana."""
     kind = kinds(characters.points)
     space = (kind & SPACE) > 0
     alone = _unspaced(characters.points) == 1
@@ -146,14 +145,14 @@ _MULTIPLIERS = mix(np.arange(1, 5, dtype=np.uint64)) | np.uint64(1)
 
 
 def shingles(characters: Characters) -> tuple[Keys, Numbers]:
-    """Give the shingles of sentences, one for each place that a whole one begins at.
+    """Return the shingles of sentences, one for each place where a whole one begins.
 
     Returns
     -------
     ndarray of uint64, shape (shingles,)
-        A 64-bit hash of each, sentence after sentence, in the order of the text.
+        64-bit hashes, in the order of the text.
     ndarray of int64, shape (shingles,)
-        The sentence that each belongs to.
+        Sentence of each.
     """
     values = character_values(characters.points)
     kept = values != 0
@@ -172,7 +171,7 @@ def shingles(characters: Characters) -> tuple[Keys, Numbers]:
 
 
 def distinct(hashes: Keys, rows: Numbers) -> tuple[Keys, Numbers]:
-    """Leave one of each sentence's equal shingles, sorted by sentence, then by hash."""
+    """Return each sentence's distinct shingles, sorted by sentence, then by hash."""
     # One key sorts several times faster than two; 40 bits of a hash tell the shingles of a sentence apart.
     order = np.argsort((rows.astype(np.uint64) << np.uint64(40)) | (hashes >> np.uint64(24)))
     hashes, rows = hashes[order], rows[order]

@@ -1,8 +1,8 @@
-"""Filters that find pairs too poor to learn from, each of one shape: see `Filter`.
+"""Filters that find pairs too poor to learn from: see `Filter`.
 
-What they look for, and about where they draw the line, is what OpusFilter, Bicleaner's hard rules and the filters of
-NLLB (stopes) do; the figures that the defaults were set by are in docs/pairs.md. ``filters.py`` holds the table
-and the short filters; each other filter has a file.
+Their criteria and about their thresholds are those of OpusFilter, Bicleaner's hard rules and the filters of NLLB
+(stopes); docs/pairs.md has the figures behind the defaults. `filters` holds the table of all and the short ones; the
+others have a file each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The filters of a few lines, and the table of all: see `FILTERS`."""
+"""The short filters, and the table of all: see `FILTERS`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONGEST_PERIOD = 8
 _TIMES = 4
 _EXAMPLES = 5
 
-# Names of elements, since text about programs has its own angle brackets (<module>, vector<int>).
+# Only known elements: text about programs has other angle brackets (<module>, vector<int>).
 _ELEMENTS = (
     "a|abbr|article|aside|b|big|blockquote|body|br|button|center|cite|code|dd|del|div|dl|dt|em|figure|font|footer|form|"
     "h[1-6]|head|header|hr|html|i|iframe|img|input|ins|label|li|link|meta|nav|nobr|noscript|ol|option|p|pre|q|s|script|"
@@ -44,7 +44,7 @@ _MARKUP = rf"(?i)</?(?:{_ELEMENTS}){_ATTRIBUTES}\s*/?>|<!--|<!doctype|{_REFERENC
 
 
 class IdenticalSides:
-    """Both sides are the same sentence but for case, punctuation and white space."""
+    """Pairs whose sides differ only in case, punctuation and white space."""
 
     reason = "identical sides"
 
@@ -56,7 +56,7 @@ class IdenticalSides:
 
 @dataclass(frozen=True)
 class Length:
-    """A side has too few or too many characters or words."""
+    """Pairs with too few or too many characters or words in a side."""
 
     characters: tuple[int, int]
     words: tuple[int, int]
@@ -79,10 +79,10 @@ class Length:
 
 @dataclass(frozen=True)
 class LengthRatio:
-    """One side is much longer than the other.
+    """Pairs with one side much longer than the other.
 
-    Lengths are in columns, in which an ideograph, a kana or a Hangul syllable counts two: see `columns`. A few columns
-    are added to both, so that "No." and "Certainly not." may stand together.
+    Lengths are in columns: see `columns`. A few columns are added to both, so that "No." may translate "Certainly
+    not.".
     """
 
     most: float
@@ -98,7 +98,7 @@ class LengthRatio:
 
 @dataclass(frozen=True)
 class FewLetters:
-    """Of a side's characters, white space left out, less than a share are letters."""
+    """Pairs with too small a share of letters in a side, white space not counted."""
 
     least: float
     reason = "few letters"
@@ -115,9 +115,9 @@ class FewLetters:
 
 @dataclass(frozen=True)
 class Repetition:
-    """A side holds a stretch of at least so many characters that repeats up to eight of them four times or more.
+    """Pairs with a side that repeats up to eight characters four times or more, over ``most`` characters or more.
 
-    As "aaaaaaaaaaaa", "hahahahahaha" and "no, no, no, no," do.
+    Examples: "aaaaaaaaaaaa", "hahahahahaha" and "no, no, no, no,".
     """
 
     most: int
@@ -145,7 +145,7 @@ class Repetition:
 
 
 def _mark(found: Mask, characters: Characters, begin: int, end: int, least: int) -> None:
-    """Mark the sentences that have at least so many characters in the stretch, which may run over several."""
+    """Mark the sentences with ``least`` characters or more in a stretch, which may run over several sentences."""
     ends = characters.ends
     for row in range(int(np.searchsorted(ends, begin, side="right")), len(ends)):
         start = ends[row] - characters.lengths[row]
@@ -155,7 +155,7 @@ def _mark(found: Mask, characters: Characters, begin: int, end: int, least: int)
 
 
 class Markup:
-    """A side holds HTML: a tag with the name of an element, a comment, or a character reference."""
+    """Pairs with HTML in a side: a tag of a known element, a comment, or a character reference."""
 
     reason = "markup"
 
@@ -171,7 +171,7 @@ class Markup:
 
 @dataclass
 class Reported:
-    """Counts what another filter finds, keeps a few examples of it, and drops nothing."""
+    """Counts the hits of another filter, keeps a few examples, and drops nothing."""
 
     filter: Filter
     found: int = 0
@@ -180,14 +180,14 @@ class Reported:
 
     @property
     def reason(self) -> str:
-        """The other filter's."""
+        """Reason of the other filter."""
         return self.filter.reason
 
     def __call__(self, pairs: pa.Table) -> Mask:
-        """Look at pairs; none is dropped."""
+        """Count hits; returns a mask that drops nothing."""
         mask = self.filter(pairs)
         self.found += int(mask.sum())
-        # One of each table, so that they come from more than one corpus.
+        # One per table, so that they come from several corpora.
         for row in np.flatnonzero(mask)[: len(self.examples) < _EXAMPLES].tolist():
             self.examples.append((pairs["sentence1"][row].as_py(), pairs["sentence2"][row].as_py()))
         return np.zeros(len(mask), np.bool_)
@@ -209,7 +209,7 @@ class CleaningFilter:
     make: Callable[..., Filter]
 
     def settings(self, config: CleaningConfig) -> list[Any]:
-        """Take the values of the keys from a configuration; none where the filter is off."""
+        """Return the values of the keys in a configuration; none if the filter is off."""
         values = [getattr(config, key) for key in self.keys]
         return [] if values[0] is None or values[0] is False else values
 
@@ -229,16 +229,16 @@ FILTERS: tuple[CleaningFilter, ...] = (
     CleaningFilter(("language",), Language),
     CleaningFilter(("near_duplicates",), NearDuplicates),
 )
-"""The filters of a configuration in the order in which pairs go through them, the cheap ones first.
+"""The filters of a configuration in the order of their application, the cheap ones first.
 
-Their words for help are those of their keys in `CleaningConfig`; docs/pairs.md has a line for each.
+Their help is that of their keys in `CleaningConfig`; docs/pairs.md has a line for each.
 """
 
 
 def cleaning_filters(config: CleaningConfig) -> list[Filter]:
-    """Make the filters that a configuration asks for, the cheap ones first.
+    """Return the filters of a configuration, the cheap ones first.
 
-    The filter by cosine needs a model, and is `lingualign.embedding.CosineFilter`.
+    The filter by cosine needs a model: see `lingualign.embedding.CosineFilter`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sentences in another language than they should be, and pairs whose sides are in each other's."""
+"""Sentences in a wrong language, and pairs with swapped sides."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _OWN_SCRIPTS = {
     "te": ("Telu",),
     "th": ("Thai",),
 }
-"""Scripts that in corpora no other language is written in."""
+"""Scripts of one language only, in corpora."""
 
 _SEEN_IN = {
     "azb": "Arab",
@@ -54,16 +54,15 @@ _SEEN_IN = {
     "sr": "Cyrl Latn",
     "xal": "Cyrl",
 }
-"""Scripts of what the identification learnt a language from (its Wikipedia, Tatoeba), where they are not CLDR's likely
-one."""
+"""Scripts of the identification's training text (Wikipedia, Tatoeba) that differ from CLDR's likely one."""
 
 _OWN_SHARE = 0.2  # the least share of kana that Japanese prose has
 _MOST = 0.5
 SHORTEST = 25
-"""Columns below which a sentence is too short to tell its language."""
+"""Length in columns below which a sentence's language is uncertain."""
 _LONGEST = 120
-_LIKELIEST = 5  # languages that a probability is asked of; the others share next to nothing
-_LEAST = 1e-5  # the identification's probabilities are not finer
+_LIKELIEST = 5  # languages with a probability; the others share next to nothing
+_LEAST = 1e-5  # resolution of the identification's probabilities
 _TIMES_LIKELIER = 100
 _CLOSE = [
     frozenset(group.split())
@@ -93,30 +92,29 @@ _CLOSE = [
         "wuu yue zh",
     )
 ]
-"""Languages that identification takes for each other."""
+"""Languages that identification confuses."""
 
 _WIKIPEDIA = {"als": "gsw", "eml": "egl"}
-"""Labels that are codes of Wikipedia and other languages, or none, in ISO 639."""
+"""Labels that are codes of Wikipedia, but mean other languages or nothing in ISO 639."""
 
 
 @dataclass(frozen=True)
 class Language:
-    """A side is in another language, of which its identification by fastText's ``lid.176`` is sure.
+    """Pairs with a side that fastText's ``lid.176`` surely identifies as another language.
 
-    A side is judged by its first 120 characters. Short ones (below 25 columns: see `columns`), those with letters of a
-    script that is their language's own (kana, Hangul), and those whose language the model does not know are left
-    alone; a closely related language (Galician for Portuguese, Croatian for Serbian) is no reason.
+    A side is judged by its first 120 characters. Not judged are short sides (below 25 columns: see `columns`), sides
+    with letters of their language's own script (kana, Hangul), and languages that the model does not know. A closely
+    related language (Galician for Portuguese, Croatian for Serbian) does not count.
 
-    What the model says is evidence where the text is in letters that it knows: the other language is written in them
-    (Russian is not in Latin letters, nor Japanese without kana), and the side's own language would be recognised in
-    them. The model knows Azerbaijani in Latin letters alone, so that in Cyrillic ones, in which it is written too,
-    only the language of the pair's other side counts: Russian in an Azerbaijani and Russian pair. The other language
-    must also be a hundred times likelier than the side's own.
+    The model's answer counts if the other language is written in the text's letters (Russian is not in Latin letters,
+    nor Japanese without kana), and the model would recognise the side's own language in them. It knows Azerbaijani only
+    in Latin letters. In Cyrillic letters only the language of the pair's other side counts: Russian in an Azerbaijani
+    and Russian pair. The other language must also be a hundred times likelier than the side's own.
 
     Parameters
     ----------
     sure
-        Probability of the other language, from which on it counts.
+        Probability at which another language counts.
     """
 
     sure: float
@@ -127,33 +125,32 @@ class Language:
         return by_language(pairs, self._other_language)
 
     def _other_language(self, sentences: pa.LargeStringArray, language: str, translated: str) -> Mask:
-        found = np.zeros(len(sentences), np.bool_)
+        other = np.zeros(len(sentences), np.bool_)
         if language not in known_languages():
-            return found
+            return other
         rows = np.flatnonzero(each_run(sentences, columns) >= SHORTEST)
         sentences = sentences.take(rows)
         if language in _OWN_SCRIPTS:
             open_to_doubt = ~_has_own_letters(sentences, language)
             rows, sentences = rows[open_to_doubt], sentences.filter(open_to_doubt)
         for row, line, label in zip(rows.tolist(), *identify(sentences, self.sure), strict=True):
-            found[row] = (
+            other[row] = (
                 label is not None
                 and not same_language(language, label)
                 and _is_evidence(line, label, language, translated)
             )
-        return found
+        return other
 
 
 def identify(sentences: pa.LargeStringArray, sure: float) -> tuple[list[str], list[str | None]]:
-    """Name the language of sentences by their first 120 characters.
+    """Return the language of sentences by their first 120 characters.
 
     Returns
     -------
     list of str
-        The lines that were judged.
+        Lines that were judged.
     list of str or None
-        Codes of languages; None where the identification is less than sure, or names a language that is not written
-        in the line's letters.
+        Codes of languages; None if the identification is unsure, or the language is not written in the line's letters.
     """
     predict = _identifier().predict
     lines = list(_lines(sentences))
@@ -167,7 +164,7 @@ def identify(sentences: pa.LargeStringArray, sure: float) -> tuple[list[str], li
 
 
 def _is_evidence(line: str, label: str, language: str, translated: str) -> bool:
-    """Whether it counts that a line in a language is identified as another; see `Language`."""
+    """Return whether the identification of a line as another language counts; see `Language`."""
     if not (same_language(label, translated) or _recognisable(_column([line]), language)[0]):
         return False
     shares = [
@@ -179,21 +176,21 @@ def _is_evidence(line: str, label: str, language: str, translated: str) -> bool:
 
 
 def _recognisable(sentences: pa.LargeStringArray, language: str) -> Mask:
-    """Which sentences are in letters that the identification has seen a language in, if that is written in them."""
+    """Return the mask of sentences whose letters the identification knows for a language, or that it never uses."""
     known = _in_seen_letters(sentences, language)
     scripts = scripts_of(language)
     return known | (share_of_letters(sentences, scripts) < _MOST) if scripts else known
 
 
 def _in_seen_letters(sentences: pa.LargeStringArray, language: str) -> Mask:
-    """Which sentences are in letters that the identification has seen a language in."""
+    """Return the mask of sentences in the letters of a language's training text."""
     if language in _OWN_SCRIPTS:
         return _has_own_letters(sentences, language)
     return np.asarray(share_of_letters(sentences, _seen_scripts(language)) >= _MOST, np.bool_)
 
 
 def _has_own_letters(sentences: pa.LargeStringArray, language: str) -> Mask:
-    """Which sentences have enough letters of a script that is a language's own."""
+    """Return the mask of sentences with enough letters of a language's own script."""
     return np.asarray(share_of_letters(sentences, _OWN_SCRIPTS[language]) >= _OWN_SHARE, np.bool_)
 
 
@@ -202,23 +199,23 @@ def _column(sentences: Iterable[str]) -> pa.LargeStringArray:
 
 
 def language_log_odds(sentences: pa.LargeStringArray, language: str) -> npt.NDArray[np.float64]:
-    """Log odds that sentences are in a language, or in one that identification takes for it.
+    """Return the log odds that sentences are in a language, or in one that identification confuses with it.
 
-    As of `Language`, a sentence is judged by its first 120 characters, and one with letters of a script that is the
-    language's own is in it. Short ones are judged too: the shorter, the less sure is the identification.
+    As in `Language`, the first 120 characters decide, and letters of a language's own script decide for it. Short
+    sentences are judged too, with less certainty.
 
     Parameters
     ----------
     sentences
-        Without nulls.
+        Sentences without nulls.
     language
-        As `lingualign.languages.language_code` gives it.
+        Code of `lingualign.languages.language_code`.
 
     Returns
     -------
     ndarray of float64, shape (sentences,)
-        From -11.5 to 11.5. NaN of sentences without letters or in letters in which the identification has not seen
-        the language, and of all if the language is not known to it.
+        From -11.5 to 11.5. NaN for sentences without letters or in letters that the identification does not know for
+        the language, and for all sentences if it does not know the language.
     """
     odds = np.full(len(sentences), np.nan)
     if language not in known_languages():
@@ -232,20 +229,22 @@ def language_log_odds(sentences: pa.LargeStringArray, language: str) -> npt.NDAr
     open_to_doubt = np.flatnonzero(probability == 0)
     predict = _identifier().predict
     for row, line in zip(open_to_doubt.tolist(), _lines(sentences.take(open_to_doubt)), strict=True):
-        told = zip(*predict(line, _LIKELIEST), strict=True)
-        probability[row] = sum(share for label, share in told if same_language(language, _label_code(label)))
+        shares = zip(*predict(line, _LIKELIEST), strict=True)
+        probability[row] = sum(
+            share for label, share in shares if same_language(language, _label_code(label))
+        )
     probability = probability.clip(_LEAST, 1 - _LEAST)
     odds[rows] = np.log(probability / (1 - probability))
     return odds
 
 
 def same_language(language: str, other: str) -> bool:
-    """Whether two languages are one, or such that identification takes them for each other."""
+    """Return whether two languages are equal, or identification confuses them."""
     return language == other or any({language, other} <= group for group in _CLOSE)
 
 
 def _lines(sentences: pa.LargeStringArray) -> Iterator[str]:
-    """Give sentences as the identification takes them: the beginning, in one line, not all in capitals."""
+    """Yield sentences in the form for identification: the beginning, in one line, not all in capitals."""
     for text in pc.utf8_slice_codeunits(sentences, 0, _LONGEST).to_pylist():
         line = " ".join(text.split())
         yield line.lower() if line.isupper() else line
@@ -253,7 +252,6 @@ def _lines(sentences: pa.LargeStringArray) -> Iterator[str]:
 
 @lru_cache(maxsize=512)
 def _seen_scripts(language: str) -> tuple[str, ...]:
-    """Name the Unicode scripts of what the identification learnt a language from."""
     return unicode_scripts(*(_SEEN_IN.get(language) or likely_script(language) or "Latn").split())
 
 
@@ -269,7 +267,7 @@ def _identifier() -> Any:
 
 @lru_cache(maxsize=1)
 def known_languages() -> frozenset[str]:
-    """Name the languages that the identification can tell, by `lingualign.languages.language_code`."""
+    """Return the languages of the identification, as codes of `lingualign.languages.language_code`."""
     labels, _ = _identifier().predict("", -1, -1.0)
     return frozenset(map(_label_code, labels))
 
@@ -287,18 +285,18 @@ _FEWEST = 3
 
 @dataclass(frozen=True)
 class Swapped:
-    """Most pairs of a file or corpus, of those that show it, are in each other's language."""
+    """A file or corpus most of whose pairs, of those that show their languages, have swapped sides."""
 
     where: str
     lang1: str
     lang2: str
-    """Languages that the sides were said to be in."""
+    """Declared languages of the sides."""
     swapped: int
     shown: int
-    """Pairs looked at that show which side is in which language."""
+    """Number of inspected pairs that show the languages of their sides."""
 
     def __str__(self) -> str:
-        """Word it as a warning."""
+        """Return the text of a warning."""
         return (
             f"the sides of {self.where} look swapped: {self.swapped:,} of {self.shown:,} pairs looked at are "
             f"{self.lang2}-{self.lang1}, not {self.lang1}-{self.lang2}; exchange the columns, or the languages that "
@@ -307,9 +305,9 @@ class Swapped:
 
 
 class SwappedSides:
-    """Looks for swapped sides as pairs come by: the first 200 of each file and language pair, then every 64th.
+    """Search for swapped sides in the first 200 pairs of each file and language pair, then in every 64th.
 
-    A pair is swapped where a side is identified as the other side's language and neither as its own.
+    A pair is swapped if a side is identified as the other side's language, and neither side as its own.
     """
 
     def __init__(self) -> None:
@@ -318,7 +316,7 @@ class SwappedSides:
         self._swapped: Counter[tuple[str, str, str]] = Counter()
 
     def look_at(self, where: str, pairs: pa.Table) -> None:
-        """Look at the next pairs of a file or corpus, with the sides as they stand there."""
+        """Inspect the next pairs of a file or corpus, with the sides in their original order."""
         for lang1, first in rows_of_languages(pairs["lang1"]):
             for lang2, second in rows_of_languages(pairs["lang2"].take(first)):
                 self._look_at_language_pair((where, lang1, lang2), pairs, first[second])
@@ -340,7 +338,7 @@ class SwappedSides:
         self._swapped[group] += int((other & ~own).sum())
 
     def found(self) -> list[Swapped]:
-        """Name the files or corpora, by language pair, of which most pairs are swapped."""
+        """Return the files or corpora, by language pair, in which most pairs are swapped."""
         return [
             Swapped(*group, self._swapped[group], shown)
             for group, shown in self._shown.items()
@@ -349,7 +347,7 @@ class SwappedSides:
 
 
 def _languages(sentences: pa.LargeStringArray, *languages: str) -> list[Mask]:
-    """For each language, which sentences are identified as it."""
+    """Return for each language the mask of sentences that are identified as it."""
     long_enough = each_run(sentences, columns) >= SHORTEST
     _, codes = identify(sentences.filter(long_enough), _SURE_OF_SWAPPED)
     masks = []

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from lingualign.pairs.selection import Mask
 
 
-# Code pages that UTF-8 is taken for: those of Windows and of ISO, whose bytes from C2 to F4 are letters, and others, in
-# which they are symbols and punctuation too.
+# Code pages that UTF-8 is mistaken for: those of Windows and of ISO, whose bytes from C2 to F4 are letters, and others,
+# in which they are symbols and punctuation too.
 _PAGES = (*(f"cp{number}" for number in range(1250, 1259)), "latin-1", "iso-8859-2")
 _OTHER_PAGES = ("mac-roman", "cp437", "cp850", "koi8-r")
 _AROUND = 3
 
 
 class Mojibake:
-    """A side looks as if UTF-8 had been read as another encoding ("cafÃ©"), or holds the replacement character.
+    """Pairs with a side whose UTF-8 was read as another encoding ("cafÃ©"), or with the replacement character.
 
-    That is, ftfy calls it bad, and what it finds is the UTF-8 of a character, read in some code page. Without the
-    second, quotation marks before a capital (»Š, ”Ä) and letters that few languages have (the ƒã of Ewe) would count.
+    A text counts if ftfy calls it bad, and the bad part is the UTF-8 of a character read in some code page. Without the
+    second condition, quotation marks before a capital (»Š, ”Ä) and rare letters (the ƒã of Ewe) would count.
     """
 
     reason = "mojibake"
@@ -40,34 +40,34 @@ class Mojibake:
         return either_side(pairs, self._is_bad)
 
     def _is_bad(self, sentences: pa.LargeStringArray) -> Mask:
-        found = np.array(pc.match_substring(sentences, "\ufffd").to_numpy(zero_copy_only=False), np.bool_)
-        rows = np.flatnonzero(~found & np.asarray(each_run(sentences, _suspicious), np.bool_))
+        bad = np.array(pc.match_substring(sentences, "\ufffd").to_numpy(zero_copy_only=False), np.bool_)
+        rows = np.flatnonzero(~bad & np.asarray(each_run(sentences, _suspicious), np.bool_))
         texts = sentences.take(rows).to_pylist()
-        found[rows] |= np.fromiter(map(_is_mojibake, texts), np.bool_, len(texts))
-        return found
+        bad[rows] |= np.fromiter(map(_is_mojibake, texts), np.bool_, len(texts))
+        return bad
 
 
 def _is_mojibake(text: str) -> bool:
     from ftfy.badness import BADNESS_RE
 
-    read_so = _misread(_PAGES)
+    misread = _misread(_PAGES)
     matches = list(BADNESS_RE.finditer(text))
-    if any(read_so.search(text, max(0, m.start() - _AROUND), m.end() + _AROUND) for m in matches):
+    if any(misread.search(text, max(0, m.start() - _AROUND), m.end() + _AROUND) for m in matches):
         return True
     return bool(matches) and any(_is_mostly_misread(text, page) for page in _OTHER_PAGES)
 
 
 def _is_mostly_misread(text: str, page: str) -> bool:
-    """Whether most of a text beside ASCII is UTF-8 read in a page, and not a quotation mark before a capital."""
-    found = _misread((page,)).findall(text)
-    if sum(map(len, found)) * 2 <= sum(not char.isascii() for char in text):
+    """Return whether most of a text beyond ASCII is UTF-8 read in a page, and not a quotation mark before a capital."""
+    parts = _misread((page,)).findall(text)
+    if sum(map(len, parts)) * 2 <= sum(not char.isascii() for char in text):
         return False
-    return len(set(found)) > 1 or len(found[0]) > 2 or unicodedata.category(found[0][0])[0] == "S"
+    return len(set(parts)) > 1 or len(parts[0]) > 2 or unicodedata.category(parts[0][0])[0] == "S"
 
 
 @lru_cache(maxsize=len(_OTHER_PAGES) + 1)
 def _misread(pages: tuple[str, ...]) -> re.Pattern[str]:
-    """Match what a character of UTF-8, beyond ASCII, looks like where it is read in one of some code pages."""
+    """Match a character of UTF-8, beyond ASCII, that was read in one of some code pages."""
     sequences = []
     for page in pages:
         follows = _characters(page, 0x80, 0xBF)
@@ -77,14 +77,14 @@ def _misread(pages: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _characters(page: str, first: int, last: int) -> str:
-    """Spell bytes in a code page, escaped for a class of a pattern; where it has a gap, as controls."""
+    """Return bytes read in a code page, escaped for a class of a pattern; gaps of the page become controls."""
     characters = []
     for byte in range(first, last + 1):
         try:
             characters.append(bytes([byte]).decode(page))
         except UnicodeDecodeError:
             characters.append(chr(byte))
-    # A no-break space is often made a plain one.
+    # Tools often turn a no-break space into a plain one.
     return re.escape("".join(characters)) + " " * ("\xa0" in characters)
 
 
@@ -92,10 +92,10 @@ _COMMON, _OF_MOJIBAKE, _ALONE = 1, 2, 3
 
 
 def _suspicious(characters: Characters) -> Mask:
-    """Which sentences may be bad: looked up, at many times the speed of ftfy's regular expression.
+    """Return the mask of sentences that may be bad, at many times the speed of ftfy's regular expression.
 
-    What that matches has a character of mojibake next to another such or to a common letter of Greek or Cyrillic; or
-    one of those that it takes for mojibake beside anything.
+    A match of that expression has a character of mojibake next to another one or to a common letter of Greek or
+    Cyrillic, or a character that is mojibake beside anything.
     """
     kind = _kinds(characters.points)
     doubtful = kind == _ALONE

@@ -1,4 +1,4 @@
-"""Pairs that nearly repeat an earlier one, found by MinHash and locality-sensitive hashing."""
+"""Pairs that nearly repeat an earlier one, by MinHash and locality-sensitive hashing."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _ROWS_AT_ONCE = 16_384
 
 
 class NearDuplicates:
-    """The shingles of both sides are nearly those of an earlier pair of the corpus.
+    """Pairs with nearly the shingles of an earlier pair of the corpus.
 
-    The smallest hashes of a pair's shingles in 64 bins (one-permutation MinHash with optimal densification: Li, Owen
-    and Zhang 2012; Shrivastava 2017) agree with those of another in a share of about the Jaccard similarity of both.
-    They are cut into bands; pairs that agree in a whole band count as near, which from the threshold on is more
-    likely than not and quickly becomes certain. The filter remembers every pair that it has seen, in some 8 bytes a
-    band: the first of near pairs, in the order of the corpus, stays.
+    The signature of a pair is the smallest hash of its shingles in each of 64 bins (one-permutation MinHash with
+    optimal densification: Li, Owen and Zhang 2012; Shrivastava 2017). The share of equal numbers in two signatures
+    estimates the Jaccard similarity. Signatures are cut into bands; pairs that agree in a whole band count as near.
+    From the threshold on this is more likely than not, and quickly becomes certain. The filter stores every pair, in
+    some 8 bytes a band: the first of near pairs, in the order of the corpus, stays.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class NearDuplicates:
         self._seen: list[Keys] = []
 
     def __call__(self, pairs: pa.Table) -> Mask:
-        """Say which pairs to drop; remembers all."""
+        """Return the mask of pairs to drop, and store all pairs."""
         parts = [
             self._repeats(pairs.slice(start, _ROWS_AT_ONCE))
             for start in range(0, pairs.num_rows, _ROWS_AT_ONCE)
@@ -69,7 +69,7 @@ class NearDuplicates:
         return found
 
     def _remember(self, keys: Keys) -> None:
-        """Add sorted keys; runs of like size are merged, so that there are few and each key is moved few times."""
+        """Add sorted keys; runs of similar size are merged, so that runs are few and keys move rarely."""
         while self._seen and len(self._seen[-1]) <= 2 * len(keys):
             keys = np.sort(np.concatenate([self._seen.pop(), keys]), kind="stable")
         if len(keys):
@@ -77,12 +77,12 @@ class NearDuplicates:
 
 
 def minhash(pairs: pa.Table) -> Keys:
-    """Sign pairs, so that the share of equal numbers of two signatures estimates the Jaccard similarity of both.
+    """Return signatures of pairs; the share of equal numbers in two of them estimates the Jaccard similarity.
 
     Returns
     -------
     ndarray of uint64, shape (pairs, 64)
-        All ones in the rows of pairs that are too short to have a shingle.
+        Rows of pairs that are too short for a shingle hold all ones.
     """
     smallest = np.full((pairs.num_rows, _BINS), _EMPTY)
     flat = smallest.reshape(-1)
@@ -97,29 +97,29 @@ def minhash(pairs: pa.Table) -> Keys:
 
 
 def _densify(smallest: Keys) -> Keys:
-    """Fill empty bins from others of the same pair, in an order of bins that is random but the same for every pair."""
+    """Fill empty bins from others of the same pair, in a random order of bins that is the same for every pair."""
     filled = smallest != _EMPTY
     rows, bins = np.nonzero(~filled & filled.any(axis=1, keepdims=True))
     dense = smallest.copy()
     for source in _bin_orders():
         if not len(rows):
             break
-        found = filled[rows, source[bins]]
-        at = rows[found], bins[found]
+        usable = filled[rows, source[bins]]
+        at = rows[usable], bins[usable]
         dense[at] = smallest[at[0], source[at[1]]]
-        rows, bins = rows[~found], bins[~found]
+        rows, bins = rows[~usable], bins[~usable]
     return dense
 
 
 @lru_cache(maxsize=1)
 def _bin_orders() -> npt.NDArray[np.int64]:
-    """For each attempt (rows), the bin that each bin (columns) turns to; a column holds every bin once."""
+    """Return for each attempt (rows) the bin that fills each bin (columns); a column holds every bin once."""
     ranks = mix(np.arange(_BINS * _BINS, dtype=np.uint64) + np.uint64(0xB1A5)).reshape(_BINS, _BINS)
     return np.argsort(ranks, axis=0)
 
 
 def _band_keys(signatures: Keys, bands: int) -> Keys:
-    """Hash each band of each signature to one key, other for each band; row after row."""
+    """Return a key for each band of each signature, row by row; equal bands at other places have other keys."""
     width = _BINS // bands
     multipliers = mix(np.arange(_BINS, dtype=np.uint64)) | np.uint64(1)
     sums = (signatures * multipliers).reshape(-1, bands, width).sum(axis=2, dtype=np.uint64)

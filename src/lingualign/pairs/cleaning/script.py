@@ -1,4 +1,4 @@
-"""Sentences in another script than their language's."""
+"""Sentences in a script that their language is not written in."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ _ALSO_WRITES = {
     "Vaii": "vai",
     "Wara": "hoc",
 }
-"""Languages that are written in a script today beside the one that is most likely, by that script.
+"""Languages that are written today in a script besides their likeliest one, by that script.
 
-As CLDR 48 (languageData, likelySubtags) and, of languages with few texts, SIL's langtags have it, with the scripts in
-the names of FLORES-200. Scripts that a language with many texts has left behind (Turkish in Arabic letters) are not
-among them, nor are romanisations but the one of Arabic in FLORES-200.
+Sources: CLDR 48 (languageData, likelySubtags), SIL's langtags for languages with few texts, and the scripts in the
+names of FLORES-200. Former scripts of a language with many texts (Turkish in Arabic letters) are left out, and so are
+romanisations except that of Arabic in FLORES-200.
 """
 
 _FITS, _OTHER_LETTER = 1, 2
@@ -93,9 +93,9 @@ _FITS, _OTHER_LETTER = 1, 2
 
 @dataclass(frozen=True)
 class Script:
-    """Of a side's letters, less than a share belong to a script that its language is written in.
+    """Pairs with a side in which too small a share of letters belongs to a script of its language.
 
-    A side without letters is not judged, nor is a language whose scripts are not known.
+    A side without letters is not judged, nor is one in a language of unknown scripts.
     """
 
     least: float
@@ -113,7 +113,7 @@ class Script:
 
 
 def share_of_letters(sentences: pa.LargeStringArray, scripts: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    """Measure the share of each sentence's letters that belong to scripts, ISO 15924 codes; NaN without letters."""
+    """Return the share of each sentence's letters in scripts, ISO 15924 codes; NaN without letters."""
     table = _letters_of(scripts)
 
     def measure(characters: Characters) -> npt.NDArray[np.float64]:
@@ -127,12 +127,12 @@ def share_of_letters(sentences: pa.LargeStringArray, scripts: tuple[str, ...]) -
 
 @lru_cache(maxsize=512)
 def scripts_of(language: str) -> tuple[str, ...]:
-    """Name the Unicode scripts that a language is written in, as ISO 15924 codes; none where that is not known.
+    """Return the Unicode scripts that a language is written in, as ISO 15924 codes; none if they are not known.
 
     Parameters
     ----------
     language
-        As `lingualign.languages.language_code` gives it.
+        Code of `lingualign.languages.language_code`.
     """
     likely = likely_script(language)
     if likely is None:
@@ -142,15 +142,15 @@ def scripts_of(language: str) -> tuple[str, ...]:
 
 
 def likely_script(language: str) -> str | None:
-    """Name the script that a language is most likely written in, by ISO 15924, as CLDR has it; None if it has none."""
+    """Return CLDR's likely script of a language, as an ISO 15924 code; None if CLDR has none."""
     from langcodes.data_dicts import LIKELY_SUBTAGS
 
-    # `maximize` takes a language that it does not know for one in Latin letters.
+    # `maximize` answers Latin for a language that it does not know.
     return str(LIKELY_SUBTAGS[language]).split("-")[1] if language in LIKELY_SUBTAGS else None
 
 
 def unicode_scripts(*systems: str) -> tuple[str, ...]:
-    """Name the Unicode scripts that writing systems are made of, both as ISO 15924 codes."""
+    """Return the Unicode scripts of writing systems, both as ISO 15924 codes."""
     return tuple(
         dict.fromkeys(script for system in systems for script in _WRITTEN_WITH.get(system, (system,)))
     )
@@ -165,7 +165,7 @@ def _letters_of(scripts: tuple[str, ...]) -> CharacterTable:
         fits = regex.compile(f"[{properties}]")
     except regex.error:  # a script that Unicode has not encoded yet
         fits = regex.compile(".")
-    # Letters that no script owns, such as the ª of Romance languages, count for none.
+    # Letters of no script, such as the ª of Romance languages, do not count.
     letter = regex.compile(r"[\p{L}--\p{sc=Common}]", regex.VERSION1)
     return CharacterTable(
         lambda char: (

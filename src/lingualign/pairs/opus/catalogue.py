@@ -1,6 +1,6 @@
-"""The catalogue of OPUS: which corpora there are, in which languages, how large, and where; and how it is asked.
+"""The catalogue of OPUS: its corpora with languages, sizes and addresses, and the requests for it.
 
-HTTP as a person with a slow line needs it: waits that end, failures that pass tried again, the others explained.
+HTTP for slow lines: waits end, passing failures are retried, other failures are explained.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
-"""How long a server may send nothing."""
+"""Seconds for which a server may send nothing."""
 
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds before the second, third and fourth attempt."""
@@ -55,7 +55,7 @@ def open_client() -> httpx2.Client:
 
 
 def check_status(response: httpx2.Response) -> None:
-    """Raise `AnswerError` for an answer that is no success."""
+    """Raise `AnswerError` for an answer without success."""
     if not response.is_success:
         code = response.status_code
         raise AnswerError(
@@ -71,24 +71,24 @@ def persistently(
     never: str = "",
     stopped: threading.Event | None = None,
 ) -> T:
-    """Do something that goes over the network, several times if need be.
+    """Call an action on the network, and retry it after a passing failure.
 
     Parameters
     ----------
     action
-        Raises `AnswerError`, or an error of httpx2, where it fails.
+        Function that raises `AnswerError`, or an error of httpx2, on failure.
     url
-        The address, for the message.
+        Address, for the message.
     later, never
-        What the user may do about a failure that may pass, and about one that will not.
+        Cure for a passing failure, and for a permanent one.
     stopped
-        Ends the pauses between attempts. Without it a server that is not reached is not tried again: the network may
-        be missing altogether.
+        Event that ends the pauses between attempts. Without it an unreachable server is not retried: there may be no
+        network at all.
 
     Raises
     ------
     InputError
-        If it fails for a reason that will not pass, or four times.
+        If the action fails permanently, or four times.
     """
     import httpx2
 
@@ -112,7 +112,7 @@ def persistently(
 
 
 class Stopped(Exception):  # noqa: N818
-    """Another thread has asked for an end."""
+    """Another thread has asked to stop."""
 
 
 def _reason(error: Exception) -> str:
@@ -134,7 +134,7 @@ def _unreachable(url: str, reason: str) -> InputError:
 
 ADDRESS = "https://opus.nlpl.eu/opusapi/"
 ADDRESS_VARIABLE = "LINGUALIGN_OPUS"
-"""The environment variable that names another address of the catalogue: a mirror's."""
+"""Environment variable for another address of the catalogue, such as a mirror's."""
 
 _NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 _LONGEST_NAME = 200
@@ -154,9 +154,9 @@ class Bitext:
     tag2: str
     url: str
     kib: int
-    """Size of the archive as the catalogue tells it: in units of about 1,000 bytes, rounded."""
+    """Size of the archive in the catalogue: in units of about 1,000 bytes, rounded."""
     pairs: int | None
-    """As the catalogue tells it, if it does."""
+    """Number of pairs in the catalogue; None if absent."""
 
     @property
     def lang1(self) -> str:
@@ -176,25 +176,25 @@ class Bitext:
 
     @property
     def name(self) -> str:
-        """The source that means this bitext alone, whatever the newest version is."""
+        """The source name of this bitext alone, with its version."""
         return f"opus:{self.corpus}/{self.version}:{self.tag1}-{self.tag2}"
 
     @property
     def archive(self) -> Path:
-        """Where its archive lies in the cache once it is downloaded."""
+        """Path of the downloaded archive in the cache."""
         return cache_folder("opus") / self.corpus / self.version / f"{self.tag1}-{self.tag2}.txt.zip"
 
 
 class Catalogue:
-    """Ask the public API of OPUS what there is.
+    """Client of the public API of OPUS.
 
-    Its address is what the environment variable ``LINGUALIGN_OPUS`` says, else that of OPUS. Each answer is kept in the
-    cache beside the archives and serves where the API cannot be reached.
+    Its address is the environment variable ``LINGUALIGN_OPUS``, else that of OPUS. Answers are cached beside the
+    archives, for use when the API cannot be reached.
 
     Parameters
     ----------
     client
-        Open connections.
+        HTTP client.
     """
 
     def __init__(self, client: httpx2.Client) -> None:
@@ -202,7 +202,7 @@ class Catalogue:
         self._address = os.environ.get(ADDRESS_VARIABLE) or ADDRESS
 
     def bitexts(self, corpus: str) -> list[Bitext]:
-        """List the bitexts of a corpus, those in two languages that have a code.
+        """List the bitexts of a corpus in languages that have a code.
 
         Parameters
         ----------
@@ -213,7 +213,7 @@ class Catalogue:
         Raises
         ------
         InputError
-            If there is no such corpus or version (names the nearest), or the catalogue cannot be asked.
+            If there is no such corpus or version (the message names the nearest), or the catalogue cannot be reached.
         """
         name, _, version = corpus.partition("/")
         if not _NAME.fullmatch(name) or (version and not _NAME.fullmatch(version)):
@@ -240,7 +240,7 @@ class Catalogue:
         return [entry for entry in answer if isinstance(entry, dict)]
 
     def _known(self, corpus: str) -> str:
-        """Find the corpus that a name means, as OPUS writes it."""
+        """Return the corpus that a name means, in OPUS's spelling."""
         import difflib
 
         names = sorted(
@@ -286,7 +286,7 @@ class Catalogue:
             return answer
 
     def _bitext(self, entry: Mapping[str, Any]) -> Bitext | None:
-        """Read an entry, which may hold anything; None where it is of one language, or of none with a code."""
+        """Read an entry, which may hold anything; None if it is in one language, or in one without a code."""
         corpus, version, tag1, tag2, url = (
             str(entry.get(key) or "") for key in ("corpus", "version", "source", "target", "url")
         )
@@ -296,7 +296,7 @@ class Catalogue:
             return None
         size, pairs = entry.get("size"), entry.get("alignment_pairs")
         unfit: list[object] = [text for text in (corpus, version, tag1, tag2) if not _NAME.fullmatch(text)]
-        # What was asked for by https is not fetched by http.
+        # An answer over https must not lead to a download over http.
         schemes = ("https://",) if self._address.startswith("https://") else ("https://", "http://")
         unfit += [] if url.startswith(schemes) else [url]
         if unfit or not _is_count(size):
@@ -309,13 +309,13 @@ class Catalogue:
 
 
 def spread(bitexts: Iterable[Bitext], near: Iterable[str]) -> str:
-    """List language pairs for a message: those with a language of ``near`` first, 40 at most."""
+    """Return language pairs for a message: at most 40, those with a language of ``near`` first."""
     wanted = set(near)
     pairs = sorted(
         {bitext.language_pair for bitext in bitexts}, key=lambda pair: (-len(wanted & set(pair)), pair)
     )
-    told = ", ".join("-".join(pair) for pair in pairs[:_MOST_LISTED])
-    return f"{told} and {len(pairs) - _MOST_LISTED:,} more" if len(pairs) > _MOST_LISTED else told or "none"
+    names = ", ".join("-".join(pair) for pair in pairs[:_MOST_LISTED])
+    return f"{names} and {len(pairs) - _MOST_LISTED:,} more" if len(pairs) > _MOST_LISTED else names or "none"
 
 
 def _plain(name: str) -> str:
@@ -331,8 +331,8 @@ def _list_in(content: bytes, key: str) -> list[Any] | None:
         answer = read_json(content)
     except ValueError:
         return None
-    found = answer.get(key) if isinstance(answer, dict) else None
-    return found if isinstance(found, list) else None
+    value = answer.get(key) if isinstance(answer, dict) else None
+    return value if isinstance(value, list) else None
 
 
 def _keep(path: Path, content: bytes) -> None:

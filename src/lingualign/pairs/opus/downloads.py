@@ -1,7 +1,7 @@
-"""Archives of OPUS: downloaded to the cache, and read as a stream.
+"""Archives of OPUS: download to the cache, and reading as a stream.
 
-Downloads go on where they were cut off, several at a time, and are shared with other runs. Nothing is unpacked to the
-disk, and no more kept than a sample needs.
+Several downloads run at a time, resume where they were cut off, and are shared with other runs. Nothing is unpacked to
+the disk, and only the sample is held in memory.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from lingualign.pairs.opus.catalogue import Bitext
 
-    Told = Callable[[int, int | None], None]  # bytes that have arrived, and all there are where that is known
+    Told = Callable[[int, int | None], None]  # bytes so far, and in total if known
     from collections.abc import Iterable
 
 
@@ -49,26 +49,25 @@ _TOLERANCE, _ROUNDING = 0.05, 8 * 1024
 
 
 def download_archives(client: httpx2.Client, bitexts: Sequence[Bitext], *, progress: bool) -> None:
-    """Bring the archives of all bitexts into the cache; those that are there are left alone.
+    """Download the missing archives of bitexts to the cache.
 
-    What has arrived of an archive stays in the cache when the download ends early, by Ctrl-C too; the next one goes on
-    from there.
+    A download that ends early, also by Ctrl-C, leaves its part in the cache; the next one resumes there.
 
     Parameters
     ----------
     client
-        Open connections.
+        HTTP client.
     bitexts
-        Their archives: see `Bitext.archive`.
+        Bitexts: see `Bitext.archive`.
     progress
-        Whether a bar for each is shown, on standard error.
+        Show a bar for each archive on standard error.
 
     Raises
     ------
     InputError
-        If an archive cannot be had, is of another size than announced, or there is no room for it.
+        If an archive cannot be downloaded, has another size than announced, or there is no room for it.
     OSError
-        If it cannot be written.
+        If an archive cannot be written.
     """
     missing = [bitext for bitext in bitexts if not bitext.archive.is_file()]
     if not missing:
@@ -88,13 +87,13 @@ def download_archives(client: httpx2.Client, bitexts: Sequence[Bitext], *, progr
                     _download(client, bitext, told, stopped)
         except (queue.Empty, Stopped):
             ends.put(None)
-        except BaseException as error:  # told by the thread that waits
+        except BaseException as error:  # raised by the waiting thread
             ends.put(error)
         else:
             ends.put(None)
 
     with _bars(missing, enabled=progress) as bar:
-        # Not a pool: its threads are waited for when the interpreter ends, and one may hang on a silent server.
+        # Not a pool: the interpreter waits for its threads at exit, and one may hang on a silent server.
         threads = [threading.Thread(target=work, daemon=True) for _ in range(min(AT_A_TIME, len(missing)))]
         for thread in threads:
             thread.start()
@@ -117,7 +116,7 @@ def _download(client: httpx2.Client, bitext: Bitext, told: Told, stopped: thread
             return
         part = path.with_name(f"{path.name}.part")
         persistently(
-            lambda: _go_on(client, bitext, part, told, stopped),
+            lambda: _resume(client, bitext, part, told, stopped),
             bitext.url,
             later="; what has arrived is kept, the next run goes on from there",
             never=f". Leave {bitext.corpus} out, or name another version: CORPUS/VERSION",
@@ -126,14 +125,14 @@ def _download(client: httpx2.Client, bitext: Bitext, told: Told, stopped: thread
         part.replace(path)
 
 
-def _go_on(
+def _resume(
     client: httpx2.Client,
     bitext: Bitext,
     part: Path,
     told: Told,
     stopped: threading.Event,
 ) -> None:
-    """Append what is missing of an archive to what is there of it."""
+    """Append the missing bytes of an archive to its part."""
     have = part.stat().st_size if part.is_file() else 0
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
     with open_answer(client, "GET", bitext.url, headers=headers) as response:
@@ -151,7 +150,7 @@ def _go_on(
         total = _total(response)
         _check_size(bitext, total)
         with _explaining(part), part.open("ab" if resumed else "wb", buffering=0) as file:
-            # As they come: of a block of a set size a broken connection loses the end.
+            # Blocks as they arrive: with a fixed size, a broken connection loses the end of a block.
             for block in in_time(response.iter_raw(), SILENT_SECONDS):
                 file.write(block)
                 have += len(block)
@@ -169,17 +168,17 @@ def _go_on(
 
 
 def _total(response: httpx2.Response) -> int | None:
-    """How long the whole archive is, by the headers of an answer."""
-    said = re.fullmatch(r"bytes .*/(\d+)", response.headers.get("Content-Range", ""))
-    if said:
-        return int(said[1])
+    """Return the size of the whole archive by the headers of an answer; None if they do not say."""
+    match = re.fullmatch(r"bytes .*/(\d+)", response.headers.get("Content-Range", ""))
+    if match:
+        return int(match[1])
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdecimal() and response.status_code == 200 else None
 
 
 def _start(response: httpx2.Response) -> int | None:
-    said = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    return int(said[1]) if said else None
+    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
 
 
 def _most(bitext: Bitext) -> float:
@@ -213,7 +212,7 @@ def _check_room(bitexts: Sequence[Bitext]) -> None:
 
 @contextmanager
 def _explaining(path: Path) -> Iterator[None]:
-    """Give an error of writing the name of the file."""
+    """Add the name of the file to an error of writing."""
     try:
         yield
     except OSError as error:
@@ -224,7 +223,7 @@ def _explaining(path: Path) -> Iterator[None]:
 def _bars(
     bitexts: Sequence[Bitext], *, enabled: bool
 ) -> Iterator[Callable[[Bitext], AbstractContextManager[Told]]]:
-    """Show a bar for all archives, and one for each that is under way; where none can be drawn, lines about all."""
+    """Show a bar for all archives and one for each running download; without a terminal, lines about all."""
 
     @contextmanager
     def silent(_: Bitext) -> Iterator[Told]:
@@ -278,24 +277,24 @@ def _bars(
 Line = tuple[bytes, bytes]
 
 LARGEST_EXPANSION = 100
-"""How many times its own size an archive may unpack to; text packs to a third or, if it repeats itself, a tenth."""
+"""Maximum ratio of unpacked to packed size; text packs to a third or, if repetitive, a tenth."""
 
 LONGEST_LINE = 16 << 20
-"""Bytes."""
+"""Maximum number of bytes of a line."""
 
 _BATCH = 1 << 16
 
 
 @contextmanager
 def open_archive(bitext: Bitext) -> Iterator[Iterator[Line]]:
-    r"""Open the downloaded archive of a bitext; yields the iterator over its pairs of lines, their ends included.
+    r"""Open the downloaded archive of a bitext; yields an iterator over its pairs of lines, including line ends.
 
     Raises
     ------
     InputError
-        If the archive is damaged (it is removed from the cache then, so that the next run fetches it again), unpacks
-        to more than a hundred times its size, holds a name that leads out of a folder, lacks a side, or its sides
-        differ in length.
+        If the archive is damaged (it is removed from the cache, and the next run downloads it again), unpacks to more
+        than a hundred times its size, holds a name that leads out of a folder, lacks a side, or its sides differ in
+        length.
     """
     path = bitext.archive
     try:
@@ -318,7 +317,7 @@ class _DamagedError(Exception):
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Tell what an archive's reader raises from what is raised by those who take its lines."""
+    """Mark the errors of an archive's reader, to separate them from those of its callers."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
@@ -326,26 +325,26 @@ def _reading() -> Iterator[None]:
 
 
 def batches(lines: Iterable[Line], bitext: Bitext) -> Iterator[pa.Table]:
-    """Give pairs of lines as tables of `PAIR_SCHEMA`, 65,536 rows each; a pair that is no text has empty sides."""
+    """Yield pairs of lines as tables of `PAIR_SCHEMA`, 65,536 rows each; a pair that is not text has empty sides."""
     rest = iter(lines)
     while block := list(islice(rest, _BATCH)):
         yield _table(block, bitext)
 
 
 def sample(lines: Iterable[Line], size: int, seed: str) -> tuple[list[Line], int]:
-    """Draw pairs of lines evenly, in one pass that keeps no more than ``size`` of them.
+    """Draw pairs of lines evenly, in one pass that holds at most ``size`` of them.
 
-    Every line gets a random key and the smallest stay, so that a larger sample with the same seed contains the
-    smaller one.
+    Every line gets a random key, and the smallest keys stay: a larger sample with the same seed contains the smaller
+    one.
 
     Returns
     -------
     list of tuple
-        The lines drawn, in their order.
+        Drawn lines, in their order.
     int
-        How many there were to draw from.
+        Number of lines to draw from.
     """
-    draw = random.Random(seed).random  # its stream is the same in every version of Python
+    draw = random.Random(seed).random  # the same stream in every version of Python
     kept: list[tuple[float, int, Line]] = []
     total = 0
     for line in lines:
@@ -390,7 +389,7 @@ def _limit(bitext: Bitext) -> int:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream of text whose lines are not endless, so that each may be read into memory."""
+    """A stream of text with bounded lines, each of which fits in memory."""
 
     def __init__(self, stream: IO[bytes], bitext: Bitext) -> None:
         self._stream, self._bitext = stream, bitext
@@ -441,14 +440,14 @@ def _without_end(line: bytes) -> bytes:
 def _table(lines: list[Line], bitext: Bitext) -> pa.Table:
     pairs = [decoded(line) or ("", "") for line in lines]
     texts = [pa.array([pair[side] for pair in pairs], pa.large_string()) for side in (0, 1)]
-    told = (constant(value, len(lines)) for value in (bitext.lang1, bitext.lang2, bitext.corpus))
-    return pa.table([*texts, *told], schema=PAIR_SCHEMA)
+    labels = (constant(value, len(lines)) for value in (bitext.lang1, bitext.lang2, bitext.corpus))
+    return pa.table([*texts, *labels], schema=PAIR_SCHEMA)
 
 
 def decoded(line: Line) -> tuple[str, str] | None:
-    """Give both sides without their line ends; None where one is not UTF-8, holds a NUL or is longer than a sentence.
+    """Return both sides without line ends; None if one is not UTF-8, holds a NUL or is longer than a sentence.
 
-    A corpus of millions of lines is not refused for one of them.
+    One such line among millions must not stop the corpus.
     """
     if any(b"\0" in side or len(side) > LONGEST_SENTENCE for side in line):
         return None

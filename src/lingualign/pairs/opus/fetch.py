@@ -1,4 +1,4 @@
-"""From names of corpora to a folder of pairs, as ``lingualign data fetch`` does it, and its tables."""
+"""From names of corpora to a folder of pairs: ``lingualign data fetch`` and its tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FORMAT = "lingualign pairs from OPUS, 1"
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file of pairs in the folder, and where it comes from."""
+    """A file of pairs in the folder, and its origin."""
 
     corpus: str
     version: str
@@ -40,12 +40,12 @@ class Fetched:
     lang2: str
     url: str
     lines: int
-    """In the archive."""
+    """Number of lines in the archive."""
     kept: int
     no_text: int
-    """Lines of the sample that are left out: see `decoded`."""
+    """Number of skipped lines of the sample: see `decoded`."""
     per_corpus: int | None
-    """The size of sample asked for; None where all lines were."""
+    """Requested size of the sample; None for all lines."""
     seed: int | None
     bytes: int
     sha256: str
@@ -53,21 +53,21 @@ class Fetched:
 
 @dataclass
 class FetchPlan:
-    """What a fetch will do, found out before anything is downloaded."""
+    """Plan of a fetch, made before any archive is downloaded."""
 
     output: Path
     per_corpus: int | None
     seed: int
     bitexts: dict[str, Bitext]
-    """By the file that each ends in, relative to the output."""
+    """Bitexts by their file, relative to the output."""
     ready: dict[str, Fetched]
-    """Files that are there already, from the same archive with the same sample."""
+    """Existing files from the same archive with the same sample."""
     absent: dict[str, list[LanguagePair]] = field(default_factory=dict)
-    """Selected pairs of languages that a corpus does not have."""
+    """Selected language pairs that a corpus does not have."""
 
     @property
     def missing(self) -> dict[str, Bitext]:
-        """The bitexts whose files are not there yet."""
+        """Bitexts whose files do not exist yet."""
         return {name: bitext for name, bitext in self.bitexts.items() if name not in self.ready}
 
 
@@ -80,28 +80,28 @@ def plan_fetch(
     per_corpus: int | None = None,
     seed: int = 7,
 ) -> FetchPlan:
-    """Ask the catalogue for the archives wanted, and find out which of them are still to be fetched.
+    """Ask the catalogue for the wanted archives, and compare them with the existing files.
 
     Parameters
     ----------
     languages
-        Both sides of a pair are among them.
+        Languages of both sides of a pair.
     corpora
         ``CORPUS``, in its newest version, or ``CORPUS/VERSION``.
     output
-        The folder for the pairs; what an earlier fetch left there is used.
+        Folder for the pairs; files of an earlier fetch are used.
     select
         Language pairs: see `parse_patterns`.
     per_corpus
-        How many pairs of each corpus and language pair to sample; all by default.
+        Number of pairs to sample of each corpus and language pair; all by default.
     seed
-        Of the sample. Same seed, same archives, same files.
+        Seed of the sample. Same seed, same archives, same files.
 
     Raises
     ------
     InputError
         If an argument cannot be used, a corpus does not exist or has none of the pairs, or the catalogue cannot be
-        asked.
+        reached.
     """
     if per_corpus is not None and per_corpus < 1:
         raise InputError(
@@ -120,14 +120,14 @@ def plan_fetch(
     with open_client() as client:
         catalogue = Catalogue(client)
         listed = {corpus: catalogue.bitexts(corpus) for corpus in dict.fromkeys(corpora)}
-    there: Counter[LanguagePair] = Counter()
+    volumes: Counter[LanguagePair] = Counter()
     for bitext in (bitext for found in listed.values() for bitext in found):
         if wanted.issuperset(bitext.language_pair):
-            there[bitext.language_pair] += bitext.pairs or 0
-    if not there:
-        told = "; ".join(f"{corpus} has {spread(found, wanted)}" for corpus, found in listed.items())
-        raise InputError(f"none of the corpora has a pair of {', '.join(sorted(wanted))}: {told}")
-    selected = select_language_pairs(there, select)
+            volumes[bitext.language_pair] += bitext.pairs or 0
+    if not volumes:
+        existing = "; ".join(f"{corpus} has {spread(found, wanted)}" for corpus, found in listed.items())
+        raise InputError(f"none of the corpora has a pair of {', '.join(sorted(wanted))}: {existing}")
+    selected = select_language_pairs(volumes, select)
 
     plan = FetchPlan(folder, per_corpus, seed, {}, {})
     for corpus, found in listed.items():
@@ -161,31 +161,31 @@ def plan_fetch(
 
 
 def fetch(plan: FetchPlan, *, progress: bool = False) -> dict[str, Fetched]:
-    """Download what is missing, and write its sample.
+    """Download the missing archives, and write their samples.
 
-    Archives are downloaded several at a time to a cache that all runs share. Each file is written whole and then named
-    in the manifest, so that a fetch that is cut short goes on where it was.
+    Archives are downloaded several at a time to a cache that all runs share. Each file is written whole and then added
+    to the manifest: an interrupted fetch resumes.
 
     Parameters
     ----------
     plan
-        From `plan_fetch`.
+        Plan of `plan_fetch`.
     progress
-        Whether bars are shown, on standard error.
+        Show bars on standard error.
 
     Returns
     -------
     dict
-        Every file of the plan, by its path below the output.
+        Files of the plan, by their path below the output.
 
     Raises
     ------
     InputError
-        If an archive cannot be had or used.
+        If an archive cannot be downloaded or used.
     OSError
-        If something cannot be written.
+        If a file cannot be written.
     KeyboardInterrupt
-        With a message, after Ctrl-C: nothing half-written is left, and what was downloaded serves the next fetch.
+        With a message, after Ctrl-C: no half-written file is left, and the next fetch uses the downloads.
     """
     missing = plan.missing
     if not missing:
@@ -248,7 +248,7 @@ def _readable(lines: Iterable[Line], tally: Counter[str]) -> Iterator[Line]:
 
 
 def _write_pairs(lines: Iterable[Line], bitext: Bitext, path: Path) -> tuple[int, str]:
-    """Write pairs as they come, whole or not at all; gives the file's size and SHA-256."""
+    """Write pairs as a stream to a file, whole or not at all; returns its size and SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary:
         with pq.ParquetWriter(temporary, PAIR_SCHEMA, compression="zstd") as writer:
@@ -258,7 +258,7 @@ def _write_pairs(lines: Iterable[Line], bitext: Bitext, path: Path) -> tuple[int
 
 
 def _same(entry: Fetched, bitext: Bitext, plan: FetchPlan) -> bool:
-    """Whether a file comes from the archive and by the sample that are asked for now."""
+    """Return whether a file has the archive and the sample of the plan."""
     seed = None if plan.per_corpus is None else plan.seed
     return (entry.version, entry.url, entry.per_corpus, entry.seed) == (
         bitext.version,
@@ -307,7 +307,7 @@ def _shown(missing: dict[str, Bitext], *, enabled: bool) -> Iterator[tuple[str, 
 
 
 def print_plan(plan: FetchPlan, console: Console | None = None) -> None:
-    """Print each archive with its size, those that a corpus lacks, and the sum of what is to be downloaded."""
+    """Print each archive with its size, the language pairs that a corpus lacks, and the size of the downloads."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -335,7 +335,7 @@ def print_plan(plan: FetchPlan, console: Console | None = None) -> None:
 
 
 def print_fetched(files: Mapping[str, Fetched], plan: FetchPlan, console: Console | None = None) -> None:
-    """Print how many pairs there are now."""
+    """Print the number of pairs in the output."""
     from rich.console import Console
 
     console = console or Console()
@@ -348,8 +348,8 @@ def print_fetched(files: Mapping[str, Fetched], plan: FetchPlan, console: Consol
     )
     for name, file in files.items():
         if file.no_text:
-            told = f"{name}: {file.no_text:,} pairs left out: not UTF-8, with a NUL, or too long"
-            console.print(told, markup=False, soft_wrap=True)
+            line = f"{name}: {file.no_text:,} pairs left out: not UTF-8, with a NUL, or too long"
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def _size(kib: int) -> str:

@@ -34,17 +34,17 @@ class BitextSource:
 
     @property
     def name(self) -> str:
-        """The source that means this bitext alone."""
+        """The source name of this bitext alone."""
         return self.bitext.name
 
     @property
     def identity(self) -> object:
-        """What is equal where the same content is reached by two ways."""
+        """Value that is equal for two names of the same content."""
         return self.bitext.corpus, self.bitext.version, self.bitext.tag1, self.bitext.tag2
 
     @property
     def paths(self) -> list[Path]:
-        """Name no file: what the cache holds is OPUS's own."""
+        """No files: the cache is not a source of the user's."""
         return []
 
     def stream(self, asked: PairsConfig, left_out: list[Skipped]) -> Iterator[pa.Table]:
@@ -54,7 +54,7 @@ class BitextSource:
 
 
 def find_in_opus(source: str | os.PathLike[str], asked: PairsConfig) -> Listing | None:
-    """List the bitexts that ``opus:CORPUS`` means; None for any other source."""
+    """List the bitexts of ``opus:CORPUS``; None for any other source."""
     text = os.fspath(source)
     if not text.startswith("opus:"):
         return None
@@ -62,21 +62,21 @@ def find_in_opus(source: str | os.PathLike[str], asked: PairsConfig) -> Listing 
 
 
 def find_bitexts(source: str, asked: PairsConfig) -> list[Bitext]:
-    """Ask the catalogue what a source consists of; nothing is downloaded yet.
+    """Return the bitexts of a source by the catalogue; no archive is downloaded yet.
 
     Parameters
     ----------
     source
         ``opus:CORPUS``, ``opus:CORPUS/VERSION``, or either with one pair, ``opus:Tatoeba:en-fr``.
     asked
-        Its ``languages`` are those wanted on both sides, needed where the source names no pair; ``select`` names the
-        language pairs wanted.
+        Request, whose ``languages`` (needed if the source names no pair) hold both sides of a pair, and whose
+        ``select`` names the wanted language pairs.
 
     Raises
     ------
     InputError
-        If the source is written otherwise, names no languages, the corpus has none of the pairs (lists those it has),
-        or the catalogue cannot be asked.
+        If the source has another form or no languages, the corpus has none of the pairs (the message lists its pairs),
+        or the catalogue cannot be reached.
     """
     parts = _SOURCE.fullmatch(source)
     if parts is None:
@@ -95,30 +95,30 @@ def find_bitexts(source: str, asked: PairsConfig) -> list[Bitext]:
     except InputError as error:
         raise InputError(f"source {source!r}: languages: {error}") from None
     with open_client() as client:
-        there = Catalogue(client).bitexts(parts["corpus"])
+        listed = Catalogue(client).bitexts(parts["corpus"])
     found = [
         bitext
-        for bitext in there
+        for bitext in listed
         if wanted.issuperset(bitext.language_pair)
         and any(matches(bitext.language_pair, pattern) for pattern in patterns)
     ]
     if not found:
         raise InputError(
             f"source {source!r}: the corpus has no pair of {', '.join(sorted(wanted))} that is selected; it has "
-            f"{spread(there, wanted)}"
+            f"{spread(listed, wanted)}"
         )
     return found
 
 
 def stream_bitext(bitext: Bitext) -> Iterator[pa.Table]:
-    """Read a bitext in tables of `PAIR_SCHEMA`, its archive downloaded first where the cache lacks it.
+    """Yield a bitext as tables of `PAIR_SCHEMA`, and download its archive first if the cache lacks it.
 
-    A pair of lines that is no text is read as one with empty sides.
+    A pair of lines that is not text has empty sides.
 
     Raises
     ------
     InputError
-        If the archive cannot be had or read.
+        If the archive cannot be downloaded or read.
     """
     if not bitext.archive.is_file():
         with open_client() as client:
