@@ -1,8 +1,7 @@
 """Nearest neighbours and margins, the one search behind evaluation and mining.
 
-`nearest_neighbours` finds them exactly, in both directions at once and in bounded memory. `margin_scores` computes how
-far a pair stands out among them. `retrieve` selects pairs from the neighbours of both sides. `thresholds` computes what
-each threshold on their scores is worth, from known pairs.
+`nearest_neighbours` finds neighbours exactly, in both directions at once and in bounded memory. `margin_scores`
+compares a pair with its neighbours, `retrieve` selects pairs, and `thresholds` judges their scores by known pairs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Nearest neighbours by FAISS's inverted lists: most of them, and for many millions of rows in a fraction of the time.
+"""Approximate nearest neighbours by FAISS's inverted lists, many times as fast for many millions of rows.
 
-The rows of one side are sorted into lists around centres, and each query looks into the lists of the centres that are
-nearest to it. What is found is scored as the exact search scores it, so that a neighbour found by both has the same
-cosine.
+The rows of one side are sorted into lists around centres, and each query searches the lists of its nearest centres.
+The results are scored as in the exact search, so a neighbour found by both has the same cosine.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ if TYPE_CHECKING:
     from lingualign.neighbours.vectors import Distinct, Rows
 
 PROBES = 64
-"""Lists that a query looks into."""
+"""Number of lists that each query searches."""
 _ROWS_OF_A_LIST = 39
-"""Rows that FAISS asks for to find each centre."""
+"""Number of rows that FAISS requires to find each centre."""
 _QUERIES = 8_192
 _SPARE = 4
-"""Candidates beyond k: half precision may change the order of near ones, which exact scores put right."""
+"""Number of candidates beyond k: half precision may change the order of near ones, which exact scores correct."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +57,26 @@ def approximate_neighbours(
 ) -> tuple[Neighbours, Neighbours]:
     """Find most of the ``k`` rows of largest cosine on the other side, for each source and for each target row.
 
-    The rows lie in half precision in an index in memory, one side after the other, in 4 sqrt(n) lists.
+    An index in memory holds the rows of one side at a time, in half precision and 4 sqrt(n) lists.
 
     Parameters
     ----------
     source, target, k
         Arguments of `nearest_neighbours`.
     probes
-        Lists that each query looks into: the more, the fewer neighbours are missed, and the longer it takes.
+        Number of lists that each query searches. More lists miss fewer neighbours and take longer.
     memory
-        Bytes that the larger index may take.
+        Memory limit of the larger index, in bytes.
     checkpoint
-        File that the search keeps its state in, and resumes from; the lists are made again.
+        File with the state of the search, from which it resumes; the lists are made again.
     advance
-        Called with the number of queries done, of both directions.
+        Progress callback, called with numbers of queries done, of both directions.
 
     Returns
     -------
     forward, backward : Neighbours
-        Neighbours, as `nearest_neighbours` returns them. A query whose lists hold fewer than ``k`` rows has, in
-        the places left, the cosine and position of its last neighbour that was found.
+        Neighbours, as `nearest_neighbours` returns them. A query with fewer than ``k`` rows in its lists repeats its
+        last neighbour in the remaining places.
 
     Raises
     ------
@@ -95,17 +94,17 @@ def approximate_neighbours(
             f"least {-(-least // 2**20):,} MiB"
         )
     sides = ((rows, columns), (columns, rows))
-    found = []
+    results = []
     for queries, candidates in sides:
         shape = len(queries.first), min(k, len(candidates.first))
-        found.append((np.zeros(shape, np.float32), np.zeros(shape, np.int64)))
-    arrays = [array for each in found for array in each]
+        results.append((np.zeros(shape, np.float32), np.zeros(shape, np.int64)))
+    arrays = [array for each in results for array in each]
     plan = Lists(probes)
     done = checkpoint.resume(plan, arrays) if checkpoint else 0
     advance(done)
     passed = 0
-    for (queries, candidates), (cosine, index) in zip(sides, found, strict=True):
-        lists = None  # those of the other side are gone before these are made
+    for (queries, candidates), (cosine, index) in zip(sides, results, strict=True):
+        lists = None  # frees the lists of the other side before new ones are made
         for start in range(0, len(cosine) if index.size else 0, _QUERIES):
             some = slice(start, min(start + _QUERIES, len(cosine)))
             passed += some.stop - some.start
@@ -118,7 +117,7 @@ def approximate_neighbours(
                 checkpoint.save(plan, arrays, passed)
     forward, backward = (
         restore(*each, queries, candidates, k)
-        for each, (queries, candidates) in zip(found, sides, strict=True)
+        for each, (queries, candidates) in zip(results, sides, strict=True)
     )
     return forward, backward
 
@@ -159,10 +158,10 @@ def _index(faiss: Any, rows: Distinct, probes: int) -> Any:
 
 
 def _search(index: Any, queries: Distinct, candidates: Distinct, some: slice, k: int) -> tuple[Any, Any]:
-    """Return cosine and position of the k best that are found, (queries, k) each."""
+    """Return cosine and position of the k best results, (queries, k) each."""
     unit = queries.unit(some.start, some.stop)
     _, near = index.search(unit, k + _SPARE)
-    # A list may be short of candidates: FAISS says -1 then.
+    # FAISS returns -1 where a list has too few candidates.
     query, place = np.nonzero(near >= 0)
     position = near[query, place]
     wanted, where = np.unique(position, return_inverse=True)

@@ -1,4 +1,4 @@
-"""How far a long search is, kept on disk so that a killed one goes on."""
+"""The state of a long search on disk, from which it resumes after a crash."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class SearchCheckpoint:
-    """One file with the best candidates so far, written at most once in ``seconds``.
+    """A file with the best candidates so far, written at most once in ``seconds``.
 
     Parameters
     ----------
     path
         The file; its folder exists.
     key
-        Names what is searched. A file with another key, or of another cut into tiles, is not gone on from.
+        Key of the search. A file with another key or another plan of tiles is ignored.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class SearchCheckpoint:
     _saved: float = field(default_factory=time.monotonic, init=False, repr=False)
 
     def save(self, plan: DataclassInstance, arrays: list[npt.NDArray[Any]], done: int) -> None:
-        """Keep the arrays after ``done`` products, or queries, if it is time."""
+        """Write the arrays after ``done`` products or queries, unless the last write was less than ``seconds`` ago."""
         if time.monotonic() - self._saved < self.seconds:
             return
         parts = [array.view(np.uint8).data.cast("B") for array in arrays]
@@ -46,18 +46,18 @@ class SearchCheckpoint:
         self._saved = time.monotonic()
 
     def resume(self, plan: DataclassInstance, arrays: list[npt.NDArray[Any]]) -> int:
-        """Fill the arrays from the file and give the products, or queries, done; 0 without a file of this search.
+        """Fill the arrays from the file and return the number of products or queries done; 0 without a matching file.
 
-        A damaged file counts as none, with a warning.
+        A damaged file is ignored with a warning.
         """
         try:
-            found = read_checked(self.path)
+            checked = read_checked(self.path)
         except ValueError as error:
             logger.warning("%s is damaged (%s): the search begins anew.", self.path, error)
             return 0
-        if found is None:
+        if checked is None:
             return 0
-        head, content = found
+        head, content = checked
         done = head.pop("done", None)
         if head != self._head(plan, arrays) or len(content) != sum(array.nbytes for array in arrays):
             return 0

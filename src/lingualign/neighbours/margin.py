@@ -1,4 +1,4 @@
-"""Margins: how far a pair stands out among its neighbours, which pairs are taken, and what a threshold is worth."""
+"""Margin scores of pairs among their neighbours, the selection of pairs, and precision and recall by threshold."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def margin_scores(
     theirs
         The same of y.
     margin
-        One of the three.
+        Kind of margin.
 
     Returns
     -------
     ndarray of float64
-        Scores of the shape that the three arguments broadcast to. A ratio 0 / 0 comes from zero vectors: there is no
-        evidence, and it is -inf.
+        Scores of the shape that the three arguments broadcast to. A ratio 0 / 0 comes from zero vectors; its score is
+        -inf.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class Pairs:
         return len(self.score)
 
     def __getitem__(self, chosen: npt.NDArray[np.bool_ | np.int64]) -> Pairs:
-        """Take some of the pairs."""
+        """Return some of the pairs."""
         return Pairs(
             self.source[chosen],
             self.target[chosen],
@@ -101,14 +101,14 @@ def retrieve(
     retrieval: Retrieval = "max",
     candidates: bool = False,
 ) -> Pairs:
-    """Score the neighbours by their margin and take pairs.
+    """Score the neighbours by their margin and select pairs.
 
-    Each source's and each target's best candidate by margin is found among its nearest by cosine. Then
+    The best candidate by margin of each source and each target is chosen among its nearest by cosine. Then
 
-    - ``forward`` takes that of each source, ``backward`` that of each target;
-    - ``intersect`` takes the pairs that are the best of both their sentences;
-    - ``max`` goes through those of either from the highest score down and takes a pair if neither sentence is
-      taken yet: one to one.
+    - ``forward`` selects that of each source, ``backward`` that of each target;
+    - ``intersect`` selects the pairs that are best for both sentences;
+    - ``max`` goes through all of these from the highest score down and selects a pair if neither sentence is in
+      one yet: one to one.
 
     Parameters
     ----------
@@ -117,9 +117,9 @@ def retrieve(
     margin
         See `lingualign.neighbours.margin_scores`.
     retrieval
-        One of the four.
+        Choice of pairs.
     candidates
-        True to take every neighbour and not only the best; ``max`` then takes those of either direction.
+        True to select every neighbour, not only the best; ``max`` then selects those of both directions.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def retrieve(
 
 
 def _best(own: Neighbours, others: Neighbours, margin: Margin, every: bool) -> Pairs:
-    """Take each query's best candidate, or every one, in the order of queries; the queries are the sources."""
+    """Return each query's best candidate, or every one, in the order of queries; the queries are the sources."""
     queries, k = own.index.shape
     if own.index.size:
         ours, theirs = (side.cosine.mean(axis=1, dtype=np.float64) for side in (own, others))
@@ -158,7 +158,7 @@ def _best(own: Neighbours, others: Neighbours, margin: Margin, every: bool) -> P
 
 
 def _union(from_source: Pairs, from_target: Pairs) -> Pairs:
-    """Join what both directions found; a pair found twice has the same score up to rounding."""
+    """Join the pairs of both directions; a pair found twice has the same score up to rounding."""
     from_target = replace(
         from_target,
         source=from_target.target,
@@ -167,7 +167,7 @@ def _union(from_source: Pairs, from_target: Pairs) -> Pairs:
     )
     names = [field.name for field in fields(Pairs)]
     pairs = Pairs(
-        *(np.concatenate([getattr(found, name) for found in (from_source, from_target)]) for name in names)
+        *(np.concatenate([getattr(side, name) for side in (from_source, from_target)]) for name in names)
     )
     del from_source, from_target
     pairs = pairs[np.lexsort((pairs.direction, pairs.target, pairs.source))]
@@ -177,12 +177,12 @@ def _union(from_source: Pairs, from_target: Pairs) -> Pairs:
 
 
 def _one_to_one(pairs: Pairs) -> npt.NDArray[np.bool_]:
-    """Go down the sorted pairs and take those whose sentences are both free."""
+    """Mark, from the first of the sorted pairs on, each pair whose sentences are in no earlier marked one."""
     taken_sources, taken_targets = (
         bytearray(int(side.max(initial=-1)) + 1) for side in (pairs.source, pairs.target)
     )
     kept = np.zeros(len(pairs), np.bool_)
-    # A block at a time: Python's numbers take several times the memory of the array's.
+    # A block at a time, since Python's numbers need several times the memory of an array.
     for start in range(0, len(pairs), _BLOCK_PAIRS):
         some = slice(start, start + _BLOCK_PAIRS)
         rows = zip(pairs.source[some].tolist(), pairs.target[some].tolist(), strict=True)
@@ -195,13 +195,13 @@ def _one_to_one(pairs: Pairs) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Precision, recall and F1 of every threshold that makes a difference, from the highest down."""
+    """Precision, recall and F1 of every distinct threshold, from the highest down."""
 
     threshold: npt.NDArray[np.float64]
     precision: npt.NDArray[np.float64]
     recall: npt.NDArray[np.float64]
     planted: int
-    """Known pairs."""
+    """Number of known pairs."""
 
     @property
     def f1(self) -> npt.NDArray[np.float64]:
@@ -218,7 +218,7 @@ class Calibration:
 def judge(
     pairs: Pairs, gold_source: npt.NDArray[np.int64], gold_target: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.bool_], int]:
-    """Return for each pair whether it is a known one, and the number of different known ones."""
+    """Return for each pair whether it is a known pair, and the number of distinct known pairs."""
     width = int(max([*pairs.target, *gold_target], default=0)) + 1
     gold = np.unique(gold_source * width + gold_target)
     return np.isin(pairs.source * width + pairs.target, gold), len(gold)
@@ -227,17 +227,17 @@ def judge(
 def thresholds(
     pairs: Pairs, gold_source: npt.NDArray[np.int64], gold_target: npt.NDArray[np.int64]
 ) -> Calibration:
-    """Count what each threshold finds; every pair that is not a known one counts as wrong.
+    """Compute precision and recall at each threshold; every pair that is not a known pair counts as wrong.
 
     Parameters
     ----------
     pairs
-        Mined, sorted by score; at least one.
+        Mined pairs, sorted by score; at least one.
     gold_source, gold_target
         Positions of the known pairs' sentences; at least one.
     """
-    known, planted = judge(pairs, gold_source, gold_target)
-    right = np.cumsum(known)
-    # A threshold keeps all pairs of equal score, so only the last of them counts.
+    is_known, planted = judge(pairs, gold_source, gold_target)
+    right = np.cumsum(is_known)
+    # A threshold keeps all pairs of equal score, so only the last of them is a point of the curve.
     last = np.flatnonzero(np.diff(pairs.score, append=-np.inf))
     return Calibration(pairs.score[last], right[last] / (last + 1), right[last] / planted, planted)

@@ -1,12 +1,12 @@
 """Exact nearest neighbours by cosine in both directions, from one pass of blocked matrix products.
 
-Each tile of products serves its rows and its columns. A product only nominates: a pair whose score comes within
-the product's rounding error of the k-th best so far is scored anew in double precision, and these scores alone
-decide. The outcome is therefore the same for every size of tile, in single precision and in bf16, on every device.
+Each tile of products serves its rows and its columns. A product only nominates: a pair whose score comes within the
+product's rounding error of the k-th best so far is scored again in double precision, and these scores alone decide.
+The result is therefore the same for every size of tile, in single precision and in bf16, on every device.
 
-Several can work on one search, cut into blocks of rows by blocks of columns: the nearest neighbours of a block's rows
-among a block's columns are found by themselves. The best of several such lists, in the order of score and then
-position, are the best of all, whoever found them and when: margins taken over them are those of the whole.
+Several workers can share one search, cut into blocks of rows by blocks of columns. Each finds the nearest neighbours of
+a block's rows among a block's columns. The best of these lists, by score and then position, are the best of all, in any
+order of work; margins over them are those of the whole.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ TILE_COLUMNS = 2_048
 """A tile of 8 MiB in single precision: large enough for a fast product, small enough for the processor's cache."""
 HALF_TILE = 2
 GPU_TILE = 16
-"""In bf16, and on a GPU, the largest tile has this many times as many rows, and columns: its product is so fast that
-the other costs of a step would show."""
+"""Factors of rows and of columns of the largest tile in bf16, and on a GPU: its product is so fast that the other costs
+of a step would dominate."""
 MEMORY = 1 << 30
 
 _BLOCKS_PER_WORKER = 8
-"""Tiles for each worker: enough that all end at about the same time, and that little is lost with one."""
+"""Number of tiles for each worker: enough that all end at about the same time, and that a crash loses little."""
 
 _MOST_ROWS = 1 << 22
-"""Rows of a block: a lost worker costs some hours of one processor at most."""
+"""Largest number of rows of a block: a crash loses at most some hours of one processor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """For each of n queries its k nearest candidates, nearest first; equal ones by position."""
+    """The k nearest candidates of each of n queries, nearest first; equal ones by position."""
 
     cosine: npt.NDArray[np.float32]
-    """(n, k)"""
+    """Cosines, (n, k)"""
     index: npt.NDArray[np.int64]
-    """(n, k), positions among the candidates"""
+    """Positions among the candidates, (n, k)"""
 
 
 def check_widths(source: Rows, target: Rows) -> None:
@@ -79,29 +79,29 @@ def nearest_neighbours(
 ) -> tuple[Neighbours, Neighbours]:
     """Find the ``k`` rows of largest cosine on the other side, for each source and for each target row.
 
-    A cosine is summed in double precision and rounded to single; candidates whose cosines are equal then stand in
-    the order of their positions, as in a stable sort. A zero vector has cosine 0 with anything. Where ``target`` is
-    the very object that ``source`` is, each product serves both its rows, which takes half the products.
+    A cosine is summed in double precision and rounded to single; candidates of equal cosine are in the order of their
+    positions, as in a stable sort. A zero vector has cosine 0 with anything. If ``target`` is the same object as
+    ``source``, each product serves both its rows, which halves the products.
 
     Parameters
     ----------
     source, target
-        (n, d) and (m, d), float; they need not be normalised. A block of rows is read at a time, so that they
+        Vectors, (n, d) and (m, d), float; they need not be normalised. A block of rows is read at a time, so that they
         may be mapped from disk.
     k
-        Neighbours of each row; at most as many as the other side has.
+        Number of neighbours of each row; at most the rows of the other side.
     memory
-        Bytes to stay within, beside the vectors themselves and the outcome.
+        Memory limit in bytes, beside the vectors themselves and the result.
     precision
         Precision of the matrix product: ``fp32``, ``bf16``, or ``auto`` for bf16 where the device has instructions
         for it. It affects speed only, never the result.
     device
-        Device of the products, such as ``cuda:1``: on CUDA or the processor. None takes a GPU if there is
-        one. It affects speed only.
+        Device of the products, CUDA such as ``cuda:1`` or the processor; None means a GPU if there is one. It affects
+        speed only.
     checkpoint
-        File that the search keeps its state in, and resumes from.
+        File with the state of the search, from which it resumes.
     advance
-        Called with the number of products done; one that serves both its rows counts as two.
+        Progress callback, called with numbers of products done; one that serves both its rows counts as two.
 
     Returns
     -------
@@ -111,8 +111,8 @@ def nearest_neighbours(
     Raises
     ------
     InputError
-        If ``k`` is below 1, the widths differ, a row holds NaN or infinite values, or ``memory`` does not
-        suffice; it says the least that does.
+        If ``k`` is below 1, the widths differ, a row holds NaN or infinite values, or ``memory`` is too small; the
+        message names the least that suffices.
     """
     check_neighbourhood(k)
     check_widths(source, target)
@@ -129,13 +129,13 @@ def nearest_neighbours(
         products = Products(precision, device, plan.rows, plan.columns, source.shape[1])
         with exact_sums():
             _scan(rows, columns, forward, backward, plan, products, checkpoint, advance)
-    found = restore(forward.cosine, forward.index, rows, columns, k)
-    return found, found if columns is rows else restore(backward.cosine, backward.index, columns, rows, k)
+    nearest = restore(forward.cosine, forward.index, rows, columns, k)
+    return nearest, nearest if columns is rows else restore(backward.cosine, backward.index, columns, rows, k)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sizes of the parts that the table of all products is cut into: panels of rows, and tiles within them."""
+    """Sizes of the parts of the table of all products: rows of a panel, and rows and columns of its tiles."""
 
     panel: int
     rows: int
@@ -143,7 +143,7 @@ class Plan:
 
 
 def tile_times(precision: Precision, device: str) -> int:
-    """Choose the factor by which the largest tile has more rows, and columns, than the smallest."""
+    """Return the factor of rows, and of columns, between the largest tile and the smallest."""
     import torch
 
     from lingualign.embedding.encode import resolve_precision
@@ -154,7 +154,7 @@ def tile_times(precision: Precision, device: str) -> int:
 
 
 def plan_search(sources: int, targets: int, width: int, k: int, memory: int, times: int = 1) -> Plan:
-    """Choose the tiles: as many source rows at once as fit, since target rows are read anew for each panel.
+    """Choose the sizes: as many source rows in a panel as fit, since target rows are read again for each panel.
 
     The largest tiles have ``times`` as many rows, and columns, as the smallest.
 
@@ -171,16 +171,16 @@ def plan_search(sources: int, targets: int, width: int, k: int, memory: int, tim
             )
         times //= 2
     rows, columns = _tile(sources, targets, times)
-    of_panel = rows * width * 12
-    panel = rows * max(1, (memory - least + of_panel) // of_panel)
+    panel_bytes = rows * width * 12
+    panel = rows * max(1, (memory - least + panel_bytes) // panel_bytes)
     return Plan(min(panel, -(-sources // rows) * rows), rows, columns)
 
 
 def least_memory(sources: int, targets: int, width: int, k: int, times: int = 1) -> int:
-    """Return the bytes that a search takes at least, with tiles of ``times`` as many rows, and columns."""
+    """Return the least memory of a search in bytes, with tiles of ``times`` as many rows, and columns."""
     rows, columns = _tile(sources, targets, times)
     kept = (sources + targets) * (12 * k + 24)
-    # The tile with its maxima, and at worst every score of it nominated; a block of targets in two precisions.
+    # The tile with its maxima, at worst with every score nominated, and a block of targets in two precisions.
     tile = rows * columns * 8 + columns * width * 12 + (1 << 24)
     return kept + tile + rows * width * 12
 
@@ -201,7 +201,7 @@ def _scan(
 ) -> None:
     sources, targets = len(rows.first), len(columns.first)
     itself = columns is rows
-    # A tile of a set with itself lies above the diagonal, on it, or below it, where nothing is new.
+    # If a set is searched in itself, tiles below the diagonal repeat those above it.
     width = plan.columns // plan.rows * plan.rows if itself else plan.columns
     arrays: list[npt.NDArray[Any]] = [forward.cosine, forward.index, backward.cosine, backward.index]
     done = checkpoint.resume(plan, arrays) if checkpoint else 0
@@ -232,7 +232,7 @@ def _scan(
                     cosine = dot_pairs(down.unit, row, across.unit, column).astype(np.float32)
                     each = (row + start, column + left)
                     best.add(each[axis], each[1 - axis], cosine)
-                del tile  # whose memory the next one takes
+                del tile  # its memory is reused by the next one
                 advance(len(down) * len(across) * (2 if itself and start < left else 1))
             if checkpoint:
                 checkpoint.save(plan, arrays, passed)
@@ -249,7 +249,7 @@ class _Best:
     def add(
         self, query: npt.NDArray[np.int64], candidate: npt.NDArray[np.int64], cosine: npt.NDArray[np.float32]
     ) -> None:
-        """Let new candidates compete; each comes once."""
+        """Add new candidates; each comes once."""
         better = cosine >= self.cosine[query, -1]
         query, candidate, cosine = query[better], candidate[better], cosine[better]
         if not len(query):
@@ -267,11 +267,11 @@ class _Best:
 def best_first(
     group: npt.NDArray[np.int64], score: npt.NDArray[Any], position: npt.NDArray[np.int64], k: int
 ) -> npt.NDArray[np.int64]:
-    """Order by group, then score, the best first, then position; and keep the k first of each group.
+    """Return the order by group, then score, the best first, then position, with the k first of each group.
 
     Groups are numbers below 2**31.
     """
-    # Both in one number, the score's bits turned into a whole number that falls as the score rises: one fast sort.
+    # Group and score are packed into one integer, which falls as the score rises: one fast sort.
     bits = score.view(np.int32)
     falling = bits ^ ((bits >> 31) & 0x7FFFFFFF) ^ 0x7FFFFFFF
     key = group << 32 | falling.view(np.uint32)
@@ -292,7 +292,7 @@ def restore(
     candidates: Distinct,
     k: int,
 ) -> Neighbours:
-    """Restore the copies of rows that were searched once: (distinct, k) in, (n, k) out."""
+    """Expand the neighbours of distinct rows to all rows: (distinct, k) in, (n, k) out."""
     k = min(k, len(candidates.place))
     if not index.size:
         shape = (len(queries.place), k)
@@ -313,13 +313,13 @@ def restore(
 
 
 def block_rows(sources: int, targets: int, workers: int) -> int:
-    """Choose how many rows a block has, on both sides: few, since every tile keeps k neighbours of all its rows."""
+    """Return the number of rows of a block, on both sides: small, since every tile keeps k neighbours of its rows."""
     rows = min(math.isqrt(sources * targets // (_BLOCKS_PER_WORKER * workers)) + 1, _MOST_ROWS)
     return -(-rows // TILE_COLUMNS) * TILE_COLUMNS if rows > TILE_COLUMNS else rows
 
 
 def blocks(rows: int, edge: int) -> list[tuple[int, int]]:
-    """Cut rows into blocks: where each begins and ends."""
+    """Cut rows into blocks (start, stop)."""
     return [(start, min(start + edge, rows)) for start in range(0, rows, edge)]
 
 
@@ -331,7 +331,7 @@ class BestSoFar:
     queries, candidates
         Number of queries and of candidates in all.
     k
-        Neighbours of each query; at most as many as there are candidates.
+        Number of neighbours of each query; at most that of the candidates.
     """
 
     def __init__(self, queries: int, candidates: int, k: int) -> None:
@@ -340,7 +340,7 @@ class BestSoFar:
         self._index = np.full((queries, k), candidates, np.int64)
 
     def add(self, start: int, found: Neighbours, candidates: int) -> None:
-        """Let the neighbours of a block of queries compete.
+        """Merge the neighbours of a block of queries.
 
         Parameters
         ----------
@@ -352,18 +352,18 @@ class BestSoFar:
             The first of these candidates; blocks of candidates are added in their order.
         """
         k = self._cosine.shape[1]
-        # Of equal scores the earlier position stays, so that most queries have nothing to gain.
+        # Only a strictly higher score replaces an earlier position, so most queries stay unchanged.
         gaining = np.flatnonzero(found.cosine[:, 0] > self._cosine[start : start + len(found.cosine), -1])
         own = gaining + start
         cosine = np.concatenate([self._cosine[own], found.cosine[gaining]], axis=1)
         index = np.concatenate([self._index[own], found.index[gaining] + candidates], axis=1)
-        # Both lists stand in the order of score and position, and all positions of the second are the larger ones:
-        # a stable sort by score keeps that order.
+        # Both lists are ordered by score and position, and all positions of the second are larger: a stable sort by
+        # score keeps that order.
         order = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
         self._cosine[own] = np.take_along_axis(cosine, order, axis=1)
         self._index[own] = np.take_along_axis(index, order, axis=1)
 
     @property
     def neighbours(self) -> Neighbours:
-        """Neighbours found, once all blocks were added."""
+        """Neighbours among all blocks that were added."""
         return Neighbours(self._cosine, self._index)

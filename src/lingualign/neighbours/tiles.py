@@ -1,7 +1,7 @@
-"""Tiles of the table of all products: computed fast and roughly, and searched for what may be a neighbour.
+"""Tiles of the table of all products: computed fast and roughly, and searched for possible neighbours.
 
-Scores are looked at as whole numbers of the same bits, which sort as the scores do and which a processor compares
-several times as fast.
+Scores are compared as integers of the same bits, which have the same order and which a processor compares several times
+as fast.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from lingualign.embedding.options import Precision
 
 GROUP = 32
-"""Scores of a tile that are first looked at by their maximum alone."""
+"""Number of scores of a tile that are first compared by their maximum alone."""
 _PAIRS = 1 << 18
-"""Pairs that a GPU scores anew at once."""
+"""Number of pairs that a GPU scores again at once."""
 
 
 def search_device(device: str | None) -> str:
-    """Choose where products are computed: as told, on the processor for what is no CUDA device; None takes the best."""
+    """Return the device of the products: a CUDA device or the processor; the best one for None."""
     if device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device if device.startswith("cuda") else "cpu"
@@ -41,13 +41,13 @@ class Block:
     """Some rows of one side, ready to be multiplied."""
 
     unit: npt.NDArray[np.float32]
-    """(n, d), of length 1"""
+    """Rows of length 1, (n, d)"""
     single: torch.Tensor
     """The same on the device"""
     factor: torch.Tensor
     """The same in the precision of the product"""
     error: torch.Tensor
-    """(n,) float32, a bound on the distance of the two"""
+    """Upper bound of the distance of the two, (n,) float32"""
     worst_error: torch.Tensor
     """Largest error of all rows"""
 
@@ -61,7 +61,7 @@ class Products:
     Parameters
     ----------
     precision
-        ``fp32``, ``bf16``, or ``auto`` for bf16 where the device has instructions for it.
+        Precision: ``fp32``, ``bf16``, or ``auto`` for bf16 where the device has instructions for it.
     device
         Device of torch.
     rows, columns
@@ -76,14 +76,14 @@ class Products:
         self.device = torch.device(device)
         self._half = resolve_precision(precision, self.device) == "bf16"
         kind, whole = (torch.bfloat16, torch.int16) if self._half else (torch.float32, torch.int32)
-        # Not numpy's or torch's own product: the threads of the former wait busily while the tile is looked at, and the
-        # latter reaches two thirds of the rate on some processors.
+        # oneDNN replaces numpy, whose idle threads keep the processor busy, and torch, which reaches two thirds of the
+        # rate on some processors.
         self._onednn = self.device.type == "cpu" and not self._half and has_onednn()
         self._laid_out: tuple[Block, torch.Tensor] | None = None
         self._scores = torch.empty(0 if self._onednn else rows * columns, dtype=kind, device=self.device)
         self._whole = whole
-        # Each of ``width`` sums of products, whose absolute values sum to 1 at most, and the exact score itself, are
-        # rounded by 2**-24 at most.
+        # Each of ``width`` partial sums, with absolute values of at most 1, and the exact score itself have a rounding
+        # error of at most 2**-24.
         self.rounding = (width + 4) * 2.0**-24 * 1.01
 
     def block(self, unit: npt.NDArray[np.float32]) -> Block:
@@ -93,12 +93,12 @@ class Products:
             none = torch.zeros(len(unit), device=self.device)
             return Block(unit, single, single, none, none.max())
         factor = single.bfloat16()
-        # The square root of a sum of squares, each of them rounded.
+        # The factor bounds the rounding of the norm itself.
         error = torch.linalg.vector_norm(single - factor, dim=1) * (1 + 2.0**-12)
         return Block(unit, single, factor, error, error.max())
 
     def tile(self, rows: Block, columns: Block) -> ProductTile:
-        """Multiply; the tile is good until the next one."""
+        """Multiply; the tile is valid until the next call."""
         if self._onednn:
             if self._laid_out is None or self._laid_out[0] is not columns:
                 self._laid_out = columns, lay_out(columns.factor, len(rows))
@@ -111,18 +111,18 @@ class Products:
 
 @contextmanager
 def exact_sums() -> Iterator[None]:
-    """Have a GPU sum the products of a matrix product in single precision, whatever the process allows elsewhere."""
-    of = torch.backends.cuda.matmul
-    before = of.allow_tf32, of.allow_bf16_reduced_precision_reduction
-    of.allow_tf32, of.allow_bf16_reduced_precision_reduction = False, False
+    """Make a GPU sum matrix products in single precision, and restore the settings of the process afterwards."""
+    matmul = torch.backends.cuda.matmul
+    before = matmul.allow_tf32, matmul.allow_bf16_reduced_precision_reduction
+    matmul.allow_tf32, matmul.allow_bf16_reduced_precision_reduction = False, False
     try:
         yield
     finally:
-        of.allow_tf32, of.allow_bf16_reduced_precision_reduction = before
+        matmul.allow_tf32, matmul.allow_bf16_reduced_precision_reduction = before
 
 
 class ProductTile:
-    """The scores of a block of rows with a block of columns, each wrong by its two vectors' errors and ``rounding``."""
+    """The scores of a block of rows with a block of columns; errors are at most its vectors' plus ``rounding``."""
 
     def __init__(self, scores: torch.Tensor, rows: Block, columns: Block, rounding: float) -> None:
         self._scores = scores
@@ -133,14 +133,14 @@ class ProductTile:
     def nominate(
         self, axis: int, worst: npt.NDArray[np.float32], k: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Name the scores that may belong to the k best of their row (``axis`` 0) or column (1).
+        """Return the positions of scores that may belong to the k best of their row (``axis`` 0) or column (1).
 
         Parameters
         ----------
         axis
-            Whose best are sought.
+            Axis of the search.
         worst
-            (rows,) or (columns,), the exact k-th best score known so far, -inf where there are fewer.
+            Exact k-th best score so far, -inf where there are fewer, (rows,) or (columns,).
         k
             Number of scores sought.
 
@@ -149,13 +149,13 @@ class ProductTile:
         row, column : ndarray of int64, shape (nominated,)
         """
         own, other = self._blocks[axis], self._blocks[1 - axis]
-        # The error of a product is that of one factor times the length of the other, for both, which are 1 or rounded.
+        # The error of a product is each factor's error times the other's length, which is 1 up to rounding.
         slack = (own.error + other.worst_error) * (1 + 2.0**-7) + self._rounding
         least = torch.from_numpy(worst).to(slack.device)
         floor = least - slack
         maxima = self._maxima(axis)
         groups = maxima.shape[1 - axis]
-        # The k-th best maximum of the tile itself is a floor too, one error below for each of the two.
+        # The k-th best maximum of the tile, minus the errors of both scores, is a floor too.
         if groups > k and self._hides(floor):
             floor = torch.maximum(floor, self._kth(maxima, axis, k) - 2 * slack)
         if self._hides(floor):
@@ -166,7 +166,7 @@ class ProductTile:
         if groups > k and len(first) > 4 * k * len(worst):
             keys = torch.maximum(keys, self._keys(self._kth(maxima, axis, k) - 2 * slack))
             first = _at_least(maxima, _along(keys, axis))
-        # From a position among the maxima to its owner, and to the positions in the tile of the group's members.
+        # Map a position among the maxima to its row or column, and to the tile positions of the group's members.
         rows, columns = self._scores.shape
         group, apart = (columns // groups, groups) if axis == 0 else (rows // groups, groups * columns)
         owner = first // groups if axis == 0 else first % columns
@@ -180,7 +180,7 @@ class ProductTile:
         return row.cpu().numpy(), column.cpu().numpy()
 
     def _maxima(self, axis: int) -> torch.Tensor:
-        """Take the maximum of each group of far-apart scores, slice by slice, which the processor does fastest."""
+        """Return the maximum of each group of far-apart scores, slice by slice, which is fastest on the processor."""
         rows, columns = self._scores.shape
         group = math.gcd(self._scores.shape[1 - axis], GROUP)
         if axis == 0:
@@ -188,7 +188,7 @@ class ProductTile:
         return self._scores.view(group, rows // group, columns).amax(0)
 
     def _kth(self, maxima: torch.Tensor, axis: int, k: int) -> torch.Tensor:
-        """Return a lower bound of the k-th largest maximum before it was rounded; -inf where that is hidden."""
+        """Return a lower bound of the k-th largest unrounded maximum; -inf where unsorted negative scores hide it."""
         keys = maxima.topk(k, dim=1 - axis, sorted=False).values.amin(1 - axis)
         if self._sorted:
             _flip(keys)
@@ -200,18 +200,17 @@ class ProductTile:
         return kth if self._sorted else kth.masked_fill(kth <= 0, -torch.inf)
 
     def _hides(self, floor: torch.Tensor) -> bool:
-        """Return whether negative scores may count that do not sort rightly yet: by their bits, -1 is the largest."""
+        """Return whether negative scores matter that are not in order yet: by its bits, -1 is the largest of them."""
         return not self._sorted and bool((floor <= 0).any())
 
     def _sort(self) -> None:
-        """Have negative scores sort rightly."""
         _flip(self._scores)
         self._sorted = True
 
     def _closer(
         self, row: torch.Tensor, column: torch.Tensor, least: torch.Tensor, axis: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Look at nominated scores again in single precision, on a GPU, which spares the processor some of them."""
+        """Filter nominated scores in single precision on a GPU, so that the processor scores fewer of them."""
         kept = torch.empty(len(row), dtype=torch.bool, device=row.device)
         for start in range(0, len(row), _PAIRS):
             some = slice(start, start + _PAIRS)
@@ -220,27 +219,27 @@ class ProductTile:
         return row[kept], column[kept]
 
     def _keys(self, values: torch.Tensor) -> torch.Tensor:
-        """Turn bounds into whole numbers that no score at or above its bound is below."""
+        """Convert bounds to integers; no score at or above its bound is below the integer."""
         keys = values.view(torch.int32).clone()
         if self._sorted:
             _flip(keys)
         else:
-            keys.clamp_(min=0)  # negative scores are negative numbers, below any bound above 0
+            keys.clamp_(min=0)  # negative scores are negative integers, below any positive bound
         if self._scores.dtype == torch.int32:
             return keys
-        # Of a positive number the upper half of its bits is the next bf16 below it, of a negative one the next above.
+        # The upper half of the bits is the next bf16 below a positive number, and the next above a negative one.
         return ((keys >> 16) - (keys < 0).to(torch.int32)).to(torch.int16)
 
 
 def _flip(bits: torch.Tensor) -> None:
-    """Turn, in place, the bits of floating-point numbers into whole numbers of their order, and back."""
+    """Convert, in place, the bits of floating-point numbers to integers of the same order, and back."""
     size = torch.iinfo(bits.dtype)
     bits ^= (bits >> (size.bits - 1)) & size.max
 
 
 def _at_least(scores: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
-    """Find the positions, in the order of the elements, of the scores at or above bounds that are broadcast."""
-    if scores.device.type == "cpu":  # where numpy compares and finds many times as fast
+    """Return the positions, in the order of the elements, of the scores at or above the broadcast bounds."""
+    if scores.device.type == "cpu":  # numpy is many times as fast there
         return torch.from_numpy(np.flatnonzero(scores.numpy() >= bounds.numpy()))
     return (scores >= bounds).view(-1).nonzero().squeeze(1)
 

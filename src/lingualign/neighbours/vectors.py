@@ -1,4 +1,4 @@
-"""Rows of vectors: scaled to length 1, compared row by row, and told apart."""
+"""Rows of vectors: scaling to length 1, cosines row by row, and distinct rows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _BLOCK_ROWS = 4_096
-_BLOCK_PAIRS = 64  # in double precision they stay in the processor's cache
+_BLOCK_PAIRS = 64  # fits into the processor's cache in double precision
 
 
 class Rows(Protocol):
-    """Rows to search: an array, one mapped from disk, or anything else that returns some rows at a time."""
+    """Rows to search: an array, possibly mapped from disk, or any other object that returns some rows at a time."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -28,7 +28,7 @@ class Rows(Protocol):
 
 
 def unit_rows(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Scale each row to length 1; a zero row stays zero, so that its cosine with anything is 0."""
+    """Scale each row to length 1; a zero row stays zero and has cosine 0 with anything."""
     rows = np.asarray(vectors, dtype=np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     lengths[lengths == 0] = 1
@@ -37,7 +37,7 @@ def unit_rows(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 
 def cosines(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Cosine of row i with row i: (n,). A zero vector has cosine 0 with anything."""
+    """Return the cosine of row i with row i: (n,). A zero vector has cosine 0 with anything."""
     rows1, rows2 = unit_rows(vectors1), unit_rows(vectors2)
     return dot_pairs(rows1, np.arange(len(rows1)), rows2, np.arange(len(rows2)))
 
@@ -48,10 +48,10 @@ def dot_pairs(
     rows2: npt.NDArray[np.float32],
     index2: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """Products of pairs of rows, (pairs,), summed in double precision.
+    """Return the products of pairs of rows, (pairs,), summed in double precision.
 
-    The products of single-precision numbers are exact in it. Rounded back to single precision, a sum is therefore
-    the same wherever the two rows stand, which that of a matrix product is not.
+    In it, products of single-precision numbers are exact. A sum rounded to single precision is therefore independent of
+    the positions of the two rows; that of a matrix product is not.
     """
     dots = np.empty(len(index1), np.float64)
     for start in range(0, len(dots), _BLOCK_PAIRS):
@@ -67,9 +67,9 @@ class Distinct:
 
     rows: Rows
     first: npt.NDArray[np.int64]
-    """(distinct,), where each stands for the first time"""
+    """Position of each one's first occurrence, (distinct,)"""
     place: npt.NDArray[np.int64]
-    """(n,), which of the distinct ones each row is"""
+    """Number of each row among the distinct ones, (n,)"""
 
     @property
     def repeated(self) -> bool:
@@ -91,7 +91,7 @@ def distinct_rows(rows: Rows, name: str) -> Distinct:
     Raises
     ------
     InputError
-        If a row holds NaN or infinite values; ``name`` says whose.
+        If a row holds NaN or infinite values; ``name`` is the side in its message.
     """
     count, width = rows.shape
     odd = np.random.default_rng(0).integers(1 << 62, size=width, dtype=np.uint64) * np.uint64(2) + np.uint64(
@@ -112,7 +112,7 @@ def distinct_rows(rows: Rows, name: str) -> Distinct:
     followers = np.flatnonzero(leader != np.arange(count))
     for start in range(0, len(followers), _BLOCK_ROWS):
         some = followers[start : start + _BLOCK_ROWS]
-        # Two rows that share a hash by chance are both kept.
+        # Different rows with the same hash are both kept.
         differ = (_comparable(rows[some]) != _comparable(rows[leader[some]])).any(axis=1)
         leader[some[differ]] = some[differ]
     first, place = np.unique(leader, return_inverse=True)
@@ -120,5 +120,5 @@ def distinct_rows(rows: Rows, name: str) -> Distinct:
 
 
 def _comparable(rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    # Adding 0 turns -0 into 0, which compares equal but has other bytes.
+    # Adding 0 turns -0 into 0: they compare equal but differ in bytes.
     return np.ascontiguousarray(np.asarray(rows, dtype=np.float32) + np.float32(0))
