@@ -1,4 +1,4 @@
-"""Bitext retrieval by cosine or by margin: whether each sentence finds its translation, and the error rate xSIM."""
+"""Bitext retrieval by cosine or by margin: its accuracy, its F1 and the error rate xSIM."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class BitextAccuracy:
     Attributes
     ----------
     forward
-        (n,) bool: the nearest of all targets to source i is target i.
+        True where the nearest target of source i is target i, (n,) bool.
     backward
-        (n,) bool: the nearest of all sources to target i is source i.
+        True where the nearest source of target i is source i, (n,) bool.
     """
 
     forward: npt.NDArray[np.bool_]
@@ -33,31 +33,31 @@ class BitextAccuracy:
 
     @property
     def both(self) -> npt.NDArray[np.float64]:
-        """(n,), each 0, 0.5 or 1: the mean of the two directions."""
+        """Mean of the two directions, (n,), each 0, 0.5 or 1."""
         return (self.forward.astype(np.float64) + self.backward) / 2
 
     @property
     def accuracy(self) -> float:
-        """The mean over sentences and directions, in [0, 1]: the figure the paper gives for Tatoeba."""
+        """Mean over sentences and directions, in [0, 1]: the paper's figure for Tatoeba."""
         return float(self.both.mean())
 
 
 def bitext_accuracy(source: npt.ArrayLike, target: npt.ArrayLike) -> BitextAccuracy:
     """Retrieve each sentence's translation by cosine, from source to target and back.
 
-    Row i of ``source`` matches row i of ``target`` and nothing else. Among equally near candidates the first
-    counts as retrieved: of two rows with the same target at most one is right, and an encoder that gives the
-    same vector for every sentence scores 1/n, which is chance.
+    Row i of ``source`` matches row i of ``target`` and nothing else. Among equally near candidates the first is
+    retrieved: of two rows with the same target at most one is right, and an encoder with the same vector for every
+    sentence scores 1/n, which is chance.
 
     Parameters
     ----------
     source, target
-        (n, d), float; they need not be normalised.
+        Vectors of both sides, (n, d), float; they need not be normalised.
 
     Returns
     -------
     BitextAccuracy
-        Its ``forward`` mean is the accuracy that MTEB reports when sentence1 is the source.
+        Outcomes; the mean of ``forward`` is the accuracy that MTEB reports when sentence1 is the source.
 
     Raises
     ------
@@ -77,20 +77,19 @@ def f1_shares(retrieved: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64
     """Return each sentence's share in F1 as MTEB computes it: its mean is the main score of MTEB's bitext tasks.
 
     A target is a class with one true member. If it is retrieved for its own source and for c sources in all, its
-    precision is 1/c and its recall 1, so its F1 is 2 / (1 + c); else it is 0. The mean over targets is what
-    scikit-learn calls the weighted F1. A hub, retrieved for many sources, thus counts for little even where it is
-    right.
+    precision is 1/c and its recall 1, so its F1 is 2 / (1 + c); else it is 0. The mean over targets is scikit-learn's
+    weighted F1. A hub, retrieved for many sources, thus counts for little even if it is right.
 
     Parameters
     ----------
     retrieved
-        (n,): the target row retrieved for each source row; right where it equals the position, and -1 for a target that
-        is no row's.
+        Target row retrieved for each source row, (n,); right if it equals the position, and -1 for a target that is in
+        no row.
 
     Returns
     -------
     numpy.ndarray
-        (n,), float64, in [0, 1].
+        Shares in [0, 1], (n,), float64.
     """
     retrieved = np.asarray(retrieved)
     rows = len(retrieved)
@@ -101,7 +100,7 @@ def f1_shares(retrieved: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64
 def matching_rows(
     source: npt.ArrayLike, target: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Take the vectors of two sides in single precision.
+    """Return the vectors of two sides in single precision.
 
     Raises
     ------
@@ -120,23 +119,23 @@ def matching_rows(
 def xsim(
     source: npt.ArrayLike, target: npt.ArrayLike, *, margin: Margin = "ratio", k: int = NEIGHBOURHOOD
 ) -> float:
-    """Error rate of finding each source sentence's translation, from source to target only.
+    """Return the error rate of retrieving each source sentence's translation, from source to target only.
 
-    Among the k nearest targets of a source sentence by cosine, the one of largest margin score is retrieved.
+    Among the k nearest targets of a source sentence by cosine, the one with the largest margin score is retrieved.
 
     Parameters
     ----------
     source, target
-        (n, d), float; row i of one is the translation of row i of the other. They need not be normalised.
+        Vectors, (n, d), float; row i of one is the translation of row i of the other. They need not be normalised.
     margin
-        Score: see `lingualign.neighbours.margin_scores`. With ``absolute`` the rate is 1 - accuracy.
+        Margin score: see `lingualign.neighbours.margin_scores`. With ``absolute`` the rate is 1 - accuracy.
     k
-        Neighbours of each sentence, at least 1. With ``absolute`` it has no effect.
+        Number of neighbours of each sentence, at least 1. With ``absolute`` it has no effect.
 
     Returns
     -------
     float
-        In [0, 1].
+        Error rate in [0, 1].
 
     Raises
     ------
@@ -162,12 +161,12 @@ def xsim_errors(
 def margin_retrieved(
     forward: Neighbours, backward: Neighbours, margin: Margin = "ratio"
 ) -> npt.NDArray[np.int64]:
-    """Retrieve by margin among neighbours already found, ``forward`` being the direction that is scored.
+    """Retrieve by margin among existing neighbours, in the direction of ``forward``.
 
     Returns
     -------
     numpy.ndarray
-        (n,), int64: the position on the other side; of equal scores that of the larger cosine, then the first.
+        Positions on the other side, (n,), int64; of equal scores that of the larger cosine, then the first.
     """
     own, theirs = (side.cosine.mean(axis=1, dtype=np.float64) for side in (forward, backward))
     score = margin_scores(forward.cosine, own[:, None], theirs[forward.index], margin)

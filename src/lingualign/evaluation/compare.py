@@ -1,4 +1,4 @@
-"""Tell models apart by their outcomes on the same sentences."""
+"""Compare models by their outcomes on the same sentences."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lingualign.evaluation.outcomes import Outcomes, SuiteOutcomes
 
 LEVEL = 0.05
-"""Expected share of false findings among all differences that are called one."""
+"""Expected share of false discoveries among all reported differences."""
 
 _ROUNDING = 1e-12
 
@@ -54,7 +54,7 @@ class Place:
         return f"{self.suites[0]} {self.pair}" if self.pair else self.suites[0]
 
     def figure(self, scored: Mapping[str, SuiteScores]) -> Figure:
-        """Take its figure from a model's scores by suite."""
+        """Return the figure of a model at this place, from its scores by suite."""
         if self.pair:
             return scored[self.suites[0]].pairs[self.pair][self.metric]
         figures = [scored[suite].figures[self.metric] for suite in self.suites]
@@ -67,7 +67,7 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> Comparison:
     Parameters
     ----------
     models
-        By label, the outcomes of a model; those of several seeds of one way of training are repeated measures.
+        Outcomes of each model by label; those of several seeds of one way of training are repeated measures.
 
     Returns
     -------
@@ -80,18 +80,18 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> Comparison:
           ``lower_is_better``, ``rows``; ``models``: by label ``value``, ``ci95`` and the ``seeds``' values; ``best``
           and ``level_with_best``, labels; and ``comparisons`` of ``a`` with ``b``:
 
-          - ``difference``, a less b, and its ``ci95``, from what each row contributes to it, joint over directions,
-            language pairs, and suites of the same rows; and from the seeds' own spread, if there are several;
+          - ``difference``, a minus b, and its ``ci95``, from the contribution of each row, joint over directions,
+            language pairs, and suites of the same rows; and from the spread of the seeds, if there are several;
           - ``p`` of ``test``: ``jackknife``, Student's t of the difference over its error; or, of correlations and of
             mined pairs of a single seed each, ``permutation``; ``q``, p after Benjamini and Hochberg's control of
             false discoveries over all comparisons of all places;
-          - ``ahead``, a label, or null: ``q`` below ``level`` and the interval clear of 0;
-          - ``effect``: ``cohens_h``, ``cohens_g``, ``odds_ratio``, with the outcomes that ``only_a`` or ``only_b``
-            has right; or ``cohens_q`` of correlations; ``mcnemar`` by direction, as if rows were independent;
-            ``verdict``, in words.
+          - ``ahead``, the better model's label if ``q`` is below ``level`` and the interval excludes 0, else null;
+          - ``effect``: ``cohens_h``, ``cohens_g``, ``odds_ratio``, with the numbers of outcomes that only one model has
+            right, ``only_a`` and ``only_b``; or ``cohens_q`` of correlations; ``mcnemar`` by direction, as if rows were
+            independent; ``verdict``, in words.
         - ``spaces`` and ``mined``: by suite and label the figures of each seed's space, and of the pairs it mines, with
-          their intervals; of these figures F1 alone is tested, as ``mined_f1``.
-        - ``verdicts``: a sentence for each two models; ``warnings``: what makes figures doubtful.
+          their intervals; of these figures only F1 is tested, as ``mined_f1``.
+        - ``verdicts``: a sentence for each two models; ``warnings``: reasons to doubt figures.
 
     Raises
     ------
@@ -112,15 +112,15 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> Comparison:
     }
     figures = []
     for place in _places(first):
-        of_model = {
+        contenders = {
             label: _Contender(label, list(seeds), [place.figure(each) for each in scored[label]])
             for label, seeds in models.items()
         }
-        figures.append(_entry(place, of_model))
-    tested = [found for figure in figures for found in figure["comparisons"] if found["p"] is not None]
+        figures.append(_entry(place, contenders))
+    tested = [each for figure in figures for each in figure["comparisons"] if each["p"] is not None]
     if tested:
-        for found, q in zip(tested, false_discovery_control([found["p"] for found in tested]), strict=True):
-            found["q"] = float(q)
+        for each, q in zip(tested, false_discovery_control([each["p"] for each in tested]), strict=True):
+            each["q"] = float(q)
     for figure in figures:
         _judge(figure)
     return {
@@ -137,7 +137,7 @@ def compare(models: Mapping[str, Sequence[Outcomes]]) -> Comparison:
 
 
 def _beside(scored: Mapping[str, Sequence[Mapping[str, SuiteScores]]], part: str) -> dict[str, Any]:
-    """Put a part of all seeds' scores beside each other, by suites that have it and labels."""
+    """Collect one part of all seeds' scores by suite and label."""
     first = next(iter(scored.values()))[0]
     return {
         name: {label: [seed[name].entry[part] for seed in seeds] for label, seeds in scored.items()}
@@ -178,17 +178,17 @@ class _Contender:
             return first.ci95
         error, freedom = _standard_error(self.influences, [self])
         if error <= _ROUNDING:
-            # Seeds that agree in everything tell no more than one.
+            # Seeds that agree in everything are no more evidence than one.
             return first.ci95
         half = t_quantile(freedom) * error
-        # The noise of few seeds knows no bounds; a figure has them.
+        # The interval of few seeds may exceed the bounds of the figure.
         return [max(0.0 if first.rate else -1.0, self.value - half), min(1.0, self.value + half)]
 
 
 def _standard_error(influences: dict[int, Influence], models: Sequence[_Contender]) -> tuple[float, float]:
     """Return the standard error, and its degrees of freedom, of a model's mean over seeds or of a difference of two.
 
-    It includes the spread of several seeds. A single seed says nothing of others.
+    It includes the spread of several seeds; from a single seed the spread is unknown.
     """
     rows = error_of_sets(influences)
     seeds = [
@@ -205,7 +205,7 @@ def _standard_error(influences: dict[int, Influence], models: Sequence[_Contende
 
 
 def _places(outcomes: Outcomes) -> list[Place]:
-    """List what models are compared on, each group's suites before their mean."""
+    """List the places of a comparison, each group's suites before their mean."""
     groups: dict[str, list[SuiteOutcomes]] = {}
     for suite in outcomes.suites.values():
         groups.setdefault(suite.group, []).append(suite)
@@ -247,7 +247,7 @@ def _entry(place: Place, models: dict[str, _Contender]) -> ComparedFigure:
 
 
 def _comparison(place: Place, a: _Contender, b: _Contender) -> Difference:
-    found: Difference = {
+    entry: Difference = {
         "a": a.label,
         "b": b.label,
         "difference": None,
@@ -259,45 +259,45 @@ def _comparison(place: Place, a: _Contender, b: _Contender) -> Difference:
         "effect": {},
     }
     if math.isnan(a.value) or math.isnan(b.value):
-        return found
+        return entry
     difference = a.value - b.value
     error, freedom = _standard_error(combine_sets([a.influences, b.influences], [1, -1]), [a, b])
     half = t_quantile(freedom) * error
     bounds = (-math.inf, math.inf)
     if a.figures[0].rate and error <= _ROUNDING:
-        # No sentence differs from another, of which no error can be seen; it is not certain for that.
+        # All sentences have the same outcome, so no error is observable, but the difference is not certain.
         half = wilson(0, min(a.figures[0].rows, b.figures[0].rows))[1]
         error, freedom, bounds = half / t_quantile(math.inf), math.inf, (-1.0, 1.0)
-    found["difference"] = difference
-    found["ci95"] = [max(bounds[0], difference - half), min(bounds[1], difference + half)]
-    found["test"] = "jackknife"
-    found["p"] = t_p(difference / error, freedom) if error > _ROUNDING else float(difference == 0)
+    entry["difference"] = difference
+    entry["ci95"] = [max(bounds[0], difference - half), min(bounds[1], difference + half)]
+    entry["test"] = "jackknife"
+    entry["p"] = t_p(difference / error, freedom) if error > _ROUNDING else float(difference == 0)
     metric = METRICS[place.metric]
     if metric.compare is None or len(a.seeds) > 1 or len(b.seeds) > 1:
-        found["effect"] = {metric.effect.__name__: metric.effect(a.value, b.value)}
-        return found
+        entry["effect"] = {metric.effect.__name__: metric.effect(a.value, b.value)}
+        return entry
     ((one,), (two,)) = (a.seeds, b.seeds)
     suites = [(one.suites[name], two.suites[name]) for name in place.suites]
     tested = metric.compare(a.value, b.value, suites, place.pair)
-    found["effect"] = tested.effect
+    entry["effect"] = tested.effect
     if tested.p is not None:
-        found["test"], found["p"] = "permutation", tested.p
+        entry["test"], entry["p"] = "permutation", tested.p
     if tested.mcnemar is not None:
-        found["mcnemar"] = tested.mcnemar
-    return found
+        entry["mcnemar"] = tested.mcnemar
+    return entry
 
 
 def _judge(figure: ComparedFigure) -> None:
-    """Decide who is ahead, now that the q-values are known."""
+    """Decide which model is ahead, from the q-values."""
     ahead_of_best = set()
-    for found in figure["comparisons"]:
-        q, difference, ci95 = found["q"], found["difference"], found["ci95"]
+    for each in figure["comparisons"]:
+        q, difference, ci95 = each["q"], each["difference"], each["ci95"]
         apart = ci95 is not None and not ci95[0] <= 0 <= ci95[1]
         if q is not None and q < LEVEL and difference is not None and apart:
-            found["ahead"] = found["a"] if (difference > 0) != figure["lower_is_better"] else found["b"]
-            if figure["best"] == found["ahead"]:
-                ahead_of_best.add(found["b"] if found["ahead"] == found["a"] else found["a"])
-        found["verdict"] = verdict(figure, found)
+            each["ahead"] = each["a"] if (difference > 0) != figure["lower_is_better"] else each["b"]
+            if figure["best"] == each["ahead"]:
+                ahead_of_best.add(each["b"] if each["ahead"] == each["a"] else each["a"])
+        each["verdict"] = verdict(figure, each)
     figure["level_with_best"] = [
         label
         for label, entry in figure["models"].items()
@@ -329,7 +329,7 @@ def _check(models: Mapping[str, Sequence[Outcomes]]) -> None:
                 if suite.gold is not None and other.gold is not None:
                     same = same and np.array_equal(suite.gold, other.gold)
                 if suite.mined is not None and other.mined is not None:
-                    one, two = (of.wanted[: suite.rows] for of in (suite.mined, other.mined))
+                    one, two = (mined.wanted[: suite.rows] for mined in (suite.mined, other.mined))
                     same = same and np.array_equal(one, two)
                 if not same:
                     raise InputError(
@@ -339,23 +339,25 @@ def _check(models: Mapping[str, Sequence[Outcomes]]) -> None:
 
 
 def _warnings(models: Mapping[str, Sequence[Outcomes]]) -> list[str]:
-    found = []
+    messages = []
     for label, seeds in models.items():
         several = len(seeds) > 1
         for number, seed in enumerate(seeds, start=1):
             who = f"{label}, seed {number}" if several else label
-            found += [
+            messages += [
                 f"{who}, {suite.name}: {warning}"
                 for suite in seed.suites.values()
                 for warning in suite.warnings
             ]
     for (one, seeds), (two, others) in combinations(models.items(), 2):
-        of_one, of_two = (
+        one_prints, two_prints = (
             {(seed.model["fingerprint"], seed.model["prompt"]) for seed in each} for each in (seeds, others)
         )
-        if of_one & of_two:
-            found.append(f"{one} and {two} have a model in common: the same weights and prompt")
+        if one_prints & two_prints:
+            messages.append(f"{one} and {two} have a model in common: the same weights and prompt")
         if len(seeds) != len(others) and 1 in (len(seeds), len(others)):
             alone = one if len(seeds) == 1 else two
-            found.append(f"{alone} has a single seed: its intervals say nothing of what another would give")
-    return list(dict.fromkeys(found))
+            messages.append(
+                f"{alone} has a single seed: its intervals say nothing of what another would give"
+            )
+    return list(dict.fromkeys(messages))

@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 class BitextEvaluator(BaseEvaluator):
     """Score a model by two-way retrieval accuracy, averaged over the language pairs of a pair table.
 
-    A sentence-transformers evaluator: give it to a trainer, or call it with a model. It returns
+    A sentence-transformers evaluator: pass it to a trainer, or call it with a model. It returns
     ``{"accuracy": ..., "accuracy_en-fr": ..., ...}`` in [0, 1]; the first, the plain mean of the others, is
-    its primary metric. The pairs are chosen once, so scores of different steps compare.
+    its primary metric. The pairs are chosen once, so scores of different steps are comparable.
 
     Parameters
     ----------
     pairs
-        A table with the columns of `lingualign.pairs.table.PAIR_SCHEMA`. A language pair needs at least two
-        rows; ``en-fr`` and ``fr-en`` count apart.
+        Table with the columns of `lingualign.pairs.table.PAIR_SCHEMA`. A language pair needs at least two
+        rows; ``en-fr`` and ``fr-en`` are different.
     limit
-        Pairs taken of each language pair, evenly spread over its rows, so that each corpus and each part of a
-        sorted table has its share: one drawn by the seed from each of ``limit`` stretches of equal length.
+        Number of pairs of each language pair: one drawn by the seed from each of ``limit`` stretches of equal length,
+        so that each corpus and each part of a sorted table has its share.
     prompt
-        Text put before every sentence. None takes the model's own default prompt, ``""`` is no prompt.
+        Text put before every sentence. None means the model's own default prompt, ``""`` no prompt.
     name
-        Put before each metric's name, as ``name_accuracy``.
+        Prefix of each metric's name, as in ``name_accuracy``.
     precision
-        Precision, as of :func:`lingualign.embedding.encode`; single by default, so that the choice of the best model
+        Precision of :func:`lingualign.embedding.encode`; single by default, so that the choice of the best model
         does not depend on the machine.
     seed
         Seed of the sample of pairs.
@@ -90,7 +90,7 @@ class BitextEvaluator(BaseEvaluator):
         }
 
     def _spread(self, rows: list[int]) -> list[int]:
-        """Take one row of each of ``limit`` stretches, whose lengths differ by 1 at most."""
+        """Draw one row of each of ``limit`` stretches, whose lengths differ by at most 1."""
         if len(rows) <= self.limit:
             return rows
         edges = np.linspace(0, len(rows), self.limit + 1).astype(int)
@@ -106,12 +106,12 @@ class BitextEvaluator(BaseEvaluator):
     ) -> dict[str, float]:
         """Encode each distinct sentence once and score every language pair; nothing is written to a file."""
         vectors = encode(model, list(self._sentences), prompt=self.prompt, precision=self.precision)
-        of_pair = {
+        accuracies = {
             pair: bitext_accuracy(vectors[source], vectors[target]).accuracy
             for pair, (source, target) in self._pairs.items()
         }
-        metrics = {"accuracy": float(np.mean(list(of_pair.values())))}
-        metrics |= {f"accuracy_{pair}": accuracy for pair, accuracy in of_pair.items()}
+        metrics = {"accuracy": float(np.mean(list(accuracies.values())))}
+        metrics |= {f"accuracy_{pair}": accuracy for pair, accuracy in accuracies.items()}
         metrics = self.prefix_name_to_metrics(metrics, self.name)
         self.store_metrics_in_model_card_data(model, metrics, epoch, steps)
         return metrics

@@ -1,8 +1,8 @@
-"""What retrieval would be without each sentence: which outcomes turn, from the neighbours that were found anyway.
+"""Retrieval without each sentence: the outcomes that change, computed from the neighbours of one search.
 
-A row that is left out takes its sentences on both sides away. That moves another row's outcome in two ways: a sentence
-may be what the row retrieves, and it may be among the neighbours that a margin is taken over. One neighbour more than
-a margin needs therefore says what every outcome would be, without another search.
+Leaving out a row removes its sentences on both sides. This changes another row's outcome in two ways: a removed
+sentence may be the retrieved one, or among the neighbours of a margin. One neighbour more than a margin needs therefore
+determines every outcome, without another search.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SEARCHED = NEIGHBOURHOOD + 1
-"""Neighbours to search for: those of a margin, and the one that moves up where one of them is left out."""
+"""Number of neighbours to search for: those of a margin, and the one that moves up if one of them is left out."""
 
 _BLOCK = 2_048
-"""Rows whose neighbourhoods are held at once."""
+"""Number of rows whose neighbourhoods are in memory at once."""
 
 
 def find_retrieval(there: Neighbours, back: Neighbours, rows: int) -> Retrieved:
-    """Find what the sentences of two languages retrieve, and what else they would without each sentence.
+    """Find the retrieved sentences of two languages, and the outcomes that change without each sentence.
 
     Parameters
     ----------
@@ -37,15 +37,16 @@ def find_retrieval(there: Neighbours, back: Neighbours, rows: int) -> Retrieved:
         Number of pairs; their sentences come first on both sides.
     """
     firsts, seconds = len(there.index), len(back.index)
-    of_second = np.arange(seconds)
-    of_first = np.arange(firsts) + np.where(np.arange(firsts) < rows, 0, seconds - rows)
+    second_numbers = np.arange(seconds)
+    first_numbers = np.arange(firsts) + np.where(np.arange(firsts) < rows, 0, seconds - rows)
     return Retrieved(
-        _way(there, back, rows, of_second, of_first), _way(back, there, rows, of_first, of_second)
+        _way(there, back, rows, second_numbers, first_numbers),
+        _way(back, there, rows, first_numbers, second_numbers),
     )
 
 
 def neighbourhood(neighbours: Neighbours) -> Neighbours:
-    """Take the neighbours that a margin is taken over."""
+    """Return the neighbours of a margin."""
     return Neighbours(neighbours.cosine[:, :NEIGHBOURHOOD], neighbours.index[:, :NEIGHBOURHOOD])
 
 
@@ -58,9 +59,9 @@ def _way(
 ) -> Way:
     margins: tuple[Margin, ...] = get_args(Margin)
     near = neighbourhood(own), neighbourhood(others)
-    found = {margin: margin_retrieved(*near, margin)[:rows] for margin in margins}
+    by_margin = {margin: margin_retrieved(*near, margin)[:rows] for margin in margins}
     return Way(
-        {margin: np.where(retrieved < rows, retrieved, -1) for margin, retrieved in found.items()},
+        {margin: np.where(retrieved < rows, retrieved, -1) for margin, retrieved in by_margin.items()},
         candidates[own.index[:rows, :2]],
         {
             margin: find_turned(own, others, margin, rows, candidates, queries)
@@ -78,24 +79,24 @@ def find_turned(
     candidates: npt.NDArray[np.int64],
     queries: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
-    """Find which outcomes turn, from right to wrong or back, by leaving out which sentence.
+    """Find the outcomes that turn, from right to wrong or back, when one sentence is left out.
 
     Parameters
     ----------
     own, others
         `SEARCHED` neighbours of the queries among the candidates, and the other way round.
     margin
-        By which a candidate is retrieved.
+        Margin by which a candidate is retrieved.
     rows
         Number of rows among the queries and among the candidates; they come first.
     candidates, queries
-        The number of each candidate and query: of a row its place. What has one number is left out together.
+        Number of each candidate and query: a row's position. Sentences of one number are left out together.
 
     Returns
     -------
     numpy.ndarray
-        (m, 2): the row, and the number of what turns it when it is left out; in order, each two once. What becomes of a
-        row where it is itself left out is not among them.
+        Rows and the numbers that turn them when left out, (m, 2), in order, each two once. A row left out itself is not
+        among them.
     """
     parts = [
         _turned(own, others, margin, np.arange(start, min(start + _BLOCK, rows)), candidates, queries)
@@ -114,13 +115,13 @@ def _turned(
 ) -> npt.NDArray[np.int64]:
     near, cosine = candidates[own.index[block]], own.cosine[block]
     theirs = own.index[block]
-    # Of each candidate, (rows, candidates, neighbours): what its own neighbourhood is made of.
+    # Neighbourhood of each candidate, (rows, candidates, neighbours).
     around, around_cosine = queries[others.index[theirs]], others.cosine[theirs]
     gone = np.concatenate(
         [
             near[:, :NEIGHBOURHOOD],
             around[:, :, :NEIGHBOURHOOD].reshape(len(block), -1),
-            np.full((len(block), 1), -1),  # nothing: what is retrieved as it is
+            np.full((len(block), 1), -1),  # nothing left out: the actual retrieval
         ],
         axis=1,
     )
@@ -128,18 +129,20 @@ def _turned(
     base = _mean_without(around[:, None], around_cosine[:, None], gone[:, :, None])
     score = margin_scores(cosine[:, None], ours[:, :, None], base, margin)
     score = np.where(_kept(near[:, None], gone), score, -np.inf)
-    # A candidate without evidence is at minus infinity too, and comes before what is not there.
+    # A candidate without evidence has minus infinity too, and precedes those left out.
     first = _kept(near[:, None], gone).argmax(axis=-1)
     best = np.where(np.isneginf(score.max(axis=-1)), first, score.argmax(axis=-1))
-    found = np.take_along_axis(np.broadcast_to(near[:, None], score.shape), best[..., None], axis=-1)[..., 0]
-    right = found == block[:, None]
+    retrieved = np.take_along_axis(np.broadcast_to(near[:, None], score.shape), best[..., None], axis=-1)[
+        ..., 0
+    ]
+    right = retrieved == block[:, None]
     turned = (right != right[:, -1:]) & (gone != block[:, None])
     row, place = np.nonzero(turned)
     return np.unique(np.stack([block[row], gone[row, place]], axis=1), axis=0)
 
 
 def _kept(numbers: npt.NDArray[np.int64], gone: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Mark each neighbour that is in the neighbourhood when one number is gone: the first that are left."""
+    """Mark the neighbours in the neighbourhood without one number: the first of the remaining ones."""
     left = numbers != gone[..., None]
     return np.asarray(left & (np.cumsum(left, axis=-1) <= NEIGHBOURHOOD))
 
@@ -147,7 +150,7 @@ def _kept(numbers: npt.NDArray[np.int64], gone: npt.NDArray[np.int64]) -> npt.ND
 def _mean_without(
     numbers: npt.NDArray[np.int64], cosine: npt.NDArray[np.float32], gone: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Mean cosine of a neighbourhood when one number is gone."""
+    """Return the mean cosine of a neighbourhood without one number."""
     kept = _kept(numbers, gone)
     return np.asarray(np.where(kept, cosine, 0).sum(axis=-1, dtype=np.float64) / kept.sum(axis=-1))
 
@@ -158,9 +161,9 @@ def hit_influence(right: npt.NDArray[np.bool_], turned: npt.NDArray[np.int64]) -
     Parameters
     ----------
     right
-        (n,).
+        Outcome of each row, (n,).
     turned
-        What `find_turned` returns.
+        Outcomes that turn, as `find_turned` returns them.
     """
     rows = len(right)
     row, by = turned.T
@@ -170,7 +173,7 @@ def hit_influence(right: npt.NDArray[np.bool_], turned: npt.NDArray[np.int64]) -
 def f1_influence(nearest: npt.NDArray[np.int64]) -> Influence:
     """Return the influence on F1, the mean of `f1_shares`, from the two nearest of each row: (n, 2) numbers.
 
-    A row that is left out no longer retrieves, and what retrieved it retrieves its second nearest.
+    A row left out no longer retrieves, and rows that retrieved it retrieve their second nearest.
     """
     rows = len(nearest)
     row = np.arange(rows)
@@ -178,15 +181,15 @@ def f1_influence(nearest: npt.NDArray[np.int64]) -> Influence:
     right = first == row
     times = np.bincount(first[first < rows], minlength=rows)
     share = np.where(right, 2 / (1 + times), 0)
-    # How much more often each target is retrieved without each other: (target, by, times).
+    # Change of the number of times each target is retrieved without each other: (target, by, times).
     target = np.concatenate([first, second])
     by = np.concatenate([row, first])
     more = np.repeat([-1, 1], rows)
-    # A row does not retrieve once more what it takes away itself, and its own share goes with it.
-    known = (target < rows) & (target != by) & np.concatenate([np.ones(rows, bool), ~right])
+    # Excluded: targets removed with the row itself, and its own share.
+    counted = (target < rows) & (target != by) & np.concatenate([np.ones(rows, bool), ~right])
     width = int(nearest.max(initial=rows)) + 1
-    key, place = np.unique((target * width + by)[known], return_inverse=True)
-    more = np.bincount(place, more[known])
+    key, place = np.unique((target * width + by)[counted], return_inverse=True)
+    more = np.bincount(place, more[counted])
     target, by = key // width, key % width
     without = np.where(first[target] == by, second[target] == target, right[target])
     change = share[target] - np.where(without, 2 / (1 + times[target] + more), 0)

@@ -1,7 +1,7 @@
-"""The metrics, a row each: how a metric is computed, what the rows contribute to it, and how models are compared by it.
+"""The table of metrics: how each is computed, what the rows contribute to it, and how models are compared by it.
 
-`METRICS` is read by the scores, the comparison, its verdicts, and all tables and pages. Adding a metric is a function
-and a row of it.
+`METRICS` is read by the scores, the comparison, its verdicts, and all tables and pages. A new metric is a function and
+a row of the table.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ class Figure:
     """A figure, and the contributions of the rows to it."""
 
     value: float
-    """NaN where it is undefined."""
+    """The figure; NaN if undefined."""
     influences: dict[int, Influence]
-    """By number of rows: see `statistics.combine_sets`. Empty where it is undefined."""
+    """Influences by number of rows, see `statistics.combine_sets`; empty if the figure is undefined."""
     rows: int
     rate: bool = True
     """True for a figure in [0, 1], False for a correlation."""
 
     @property
     def ci95(self) -> list[float] | None:
-        """95% interval; None where it is undefined."""
+        """95% interval; None if undefined."""
         if math.isnan(self.value):
             return None
         error = error_of_sets(self.influences)
@@ -72,19 +72,19 @@ class Figure:
 
     @property
     def json_value(self) -> float | None:
-        """The value as JSON has it."""
+        """The value in JSON; None if undefined."""
         return None if math.isnan(self.value) else self.value
 
 
 class Evidence:
-    """The outcomes that figures are computed from; what several figures need is computed once.
+    """The outcomes that figures are computed from; intermediate results of several figures are cached.
 
     Parameters
     ----------
     suite
         Outcomes of the suite.
     retrieved
-        Those of one language pair of it; None for suites without retrieval.
+        Retrieval of one language pair of it; None for suites without retrieval.
     """
 
     def __init__(self, suite: SuiteOutcomes, retrieved: Retrieved | None) -> None:
@@ -94,7 +94,7 @@ class Evidence:
 
     @property
     def retrieved(self) -> Retrieved:
-        """Sentences that those of the language pair retrieve."""
+        """Retrieval of the language pair."""
         assert self._retrieved is not None
         return self._retrieved
 
@@ -112,7 +112,7 @@ class Evidence:
         return self.suite.predicted, self.suite.gold
 
     def hits(self, margin: Margin) -> tuple[Shares, Shares]:
-        """Rows that retrieve their translation, forward and backward."""
+        """Return the rows that retrieve their translation, forward and backward."""
         if margin not in self._hits:
             forward, backward = (
                 (right.astype(np.float64), hit_influence(right, way.turns(margin)))
@@ -137,24 +137,24 @@ class Evidence:
         return _both(self.hits("absolute"))
 
 
-def _one(of_way: Shares) -> Figure:
-    shares, influence = of_way
+def _one(way: Shares) -> Figure:
+    shares, influence = way
     return Figure(float(shares.mean()), {len(shares): influence}, len(shares))
 
 
-def _both(of_ways: tuple[Shares, Shares]) -> Figure:
-    (forward, one), (backward, two) = of_ways
+def _both(ways: tuple[Shares, Shares]) -> Figure:
+    (forward, one), (backward, two) = ways
     rows = len(forward)
     return Figure(float(((forward + backward) / 2).mean()), {rows: combine([one, two], [0.5, 0.5])}, rows)
 
 
-def _one_wrong(of_way: Shares) -> Figure:
-    shares, influence = of_way
+def _one_wrong(way: Shares) -> Figure:
+    shares, influence = way
     return Figure(float((1 - shares).mean()), {len(shares): combine([influence], [-1])}, len(shares))
 
 
-def _both_wrong(of_ways: tuple[Shares, Shares]) -> Figure:
-    (forward, one), (backward, two) = of_ways
+def _both_wrong(ways: tuple[Shares, Shares]) -> Figure:
+    (forward, one), (backward, two) = ways
     wrong = 1 - (forward + backward) / 2
     return Figure(float(wrong.mean()), {len(wrong): combine([one, two], [-0.5, -0.5])}, len(wrong))
 
@@ -169,7 +169,7 @@ def _mined_f1(evidence: Evidence) -> Figure:
     counts = mined.counts
     right, taken, wanted = counts.sum(axis=0)
     value = float(2 * right / (taken + wanted))
-    # To first order, by the place of the sentence, so that the same sentence of two models is one.
+    # To first order, indexed by sentence, so that two models share the index of the same sentence.
     contributions = np.zeros(mined.source.max() + 1)
     contributions[mined.source] = (2 * counts[:, 0] - value * (counts[:, 1] + counts[:, 2])) / (
         taken + wanted
@@ -178,7 +178,7 @@ def _mined_f1(evidence: Evidence) -> Figure:
 
 
 def _mining_entry(evidence: Evidence, f1: Figure) -> dict[str, Any]:
-    """Lay out F1 of mined pairs with what it is made of."""
+    """Lay out F1 of mined pairs with precision, recall and threshold."""
     mined = evidence.mined
     right, taken, wanted = mined.counts.sum(axis=0)
     return {
@@ -212,9 +212,9 @@ class SentenceTest:
     """Two models compared sentence by sentence."""
 
     effect: dict[str, float | None]
-    """Sizes by name."""
+    """Effect sizes by name."""
     p: float | None = None
-    """By permutation; None where the jackknife's is to stand."""
+    """P-value of a permutation test; None to keep the jackknife's."""
     mcnemar: dict[str, dict[str, float]] | None = None
     """McNemar's test of one language pair, by direction, as if rows were independent."""
 
@@ -224,7 +224,7 @@ SuitePairs = Sequence[tuple["SuiteOutcomes", "SuiteOutcomes"]]
 
 
 def _compare_hits(margin: Margin) -> Callable[[float, float, SuitePairs, str | None], SentenceTest]:
-    """Weigh what only one of two models retrieves by a margin."""
+    """Return the comparison of two models by the sentences that only one retrieves."""
 
     def compared(a: float, b: float, suites: SuitePairs, pair: str | None) -> SentenceTest:
         right = [[_right(suite, pair, margin) for suite in two] for two in suites]
@@ -241,14 +241,14 @@ def _compare_hits(margin: Margin) -> Callable[[float, float, SuitePairs, str | N
 
 
 def _right(suite: SuiteOutcomes, pair: str | None, margin: Margin) -> npt.NDArray[np.bool_]:
-    """Find what is right of a suite or a language pair of it: (outcomes a row, rows)."""
-    found = [suite.retrieval[pair]] if pair else suite.retrieval.values()
-    hits = [retrieved.hits(margin) for retrieved in found]
+    """Return the right outcomes of a suite or of one language pair: (outcomes per row, rows)."""
+    retrievals = [suite.retrieval[pair]] if pair else suite.retrieval.values()
+    hits = [retrieved.hits(margin) for retrieved in retrievals]
     return np.stack([way for each in hits for way in (each.forward, each.backward)])
 
 
 def _only(right: Sequence[Sequence[npt.NDArray[np.bool_]]]) -> dict[str, float | None]:
-    """Weigh what only the first, or only the second, of each two has right."""
+    """Return effect sizes from the outcomes that only one of two models has right."""
     only_a = int(sum((x & ~y).sum() for x, y in right))
     only_b = int(sum((~x & y).sum() for x, y in right))
     return {
@@ -260,18 +260,18 @@ def _only(right: Sequence[Sequence[npt.NDArray[np.bool_]]]) -> dict[str, float |
 
 
 def _compare_mined(a: float, b: float, suites: SuitePairs, pair: str | None) -> SentenceTest:
-    """Test what two models mined: for each source sentence the two may change places."""
+    """Test the mined pairs of two models, which change places for each source sentence."""
     right, nulls = [], []
     for two in suites:
         both = [suite.mined for suite in two if suite.mined is not None]
         sentences = np.union1d(*(mined.source for mined in both))
-        counts = []
+        tables = []
         for mined in both:
-            of_sentence = np.zeros((len(sentences), 3))
-            of_sentence[np.searchsorted(sentences, mined.source)] = mined.counts
-            counts.append(of_sentence)
-        one, other = counts
-        right.append([of_sentence[:, 0] > 0 for of_sentence in counts])
+            counts = np.zeros((len(sentences), 3))
+            counts[np.searchsorted(sentences, mined.source)] = mined.counts
+            tables.append(counts)
+        one, other = tables
+        right.append([counts[:, 0] > 0 for counts in tables])
         nulls.append(permuted_f1_differences(one[:, :2], other[:, :2], one[:, 2]))
     p = permutation_p(a - b, np.mean(nulls, axis=0))
     return SentenceTest({"cohens_h": cohens_h(a, b), **_only(right)}, p)
@@ -299,24 +299,24 @@ class Metric:
     figure
         Function that computes it, with its influences, for a suite or a language pair.
     known_by
-        True for the metric that suites are known by: its interval is plain ``ci95``, and verdicts leave its name out.
+        True for the main metric of suites: its interval is plain ``ci95``, and verdicts omit its name.
     lower_is_better
         True if the lower of two values is the better one.
     averaged
         True if it is averaged over suites, and over the language pairs of an n-way set.
     entry
-        Function that lays it out in a suite's entry of ``scores.json``; by default under its name, with its interval.
+        Function that returns its part of a suite's entry in ``scores.json``; by default its name and interval.
     column, shown
         Heading in tables of scores, and the kinds of suites whose tables have it.
     compared
         Kinds of suites on which models are compared by it.
     compared_by_pair
-        True if they are compared on each language pair of an n-way set too.
+        True if models are also compared on each language pair of an n-way set.
     effect
         Effect size of two values of it.
     compare
         Function that compares two models of one seed each sentence by sentence, from both values, their outcomes
-        by suite and the language pair; None where the jackknife's test and ``effect`` are all.
+        by suite and the language pair; None to use only the jackknife's test and ``effect``.
     """
 
     words: str
@@ -427,19 +427,19 @@ METRICS: dict[str, Metric] = {
         effect=cohens_q,
     ),
 }
-"""By their names, which are keys of ``scores.json``, in the order in which they stand there."""
+"""Metrics by name, which is their key in ``scores.json``, in the order of that file."""
 
 
 def metrics_of(kind: Kind) -> dict[str, Metric]:
-    """Take the metrics of a kind of suite."""
+    """Return the metrics of a kind of suite."""
     return {name: metric for name, metric in METRICS.items() if kind in metric.kinds}
 
 
 def compared_on(kind: Kind) -> list[str]:
-    """Name the metrics by which models are compared on a kind of suite."""
+    """List the metrics by which models are compared on a kind of suite."""
     return [name for name, metric in METRICS.items() if kind in metric.compared]
 
 
 def known_by(figures: Mapping[str, Any]) -> str:
-    """Name the metric that a suite with these figures is known by."""
+    """Return the main metric of a suite with these figures."""
     return next(name for name, metric in METRICS.items() if metric.known_by and name in figures)

@@ -1,4 +1,4 @@
-"""Suites through the code of mteb, the extra ``lingualign[mteb]``: whoever doubts our figures can have theirs."""
+"""Suites scored by the code of mteb, the extra ``lingualign[mteb]``, as a check of our figures."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def through_mteb(
 ) -> dict[str, dict[str, float]]:
     """Score suites by mteb's tasks for bitext mining and similarity, without its cache and without a network.
 
-    To mteb the model is named by its fingerprint, so that no two are taken for one another.
+    The fingerprint is the model's revision in mteb, so that models are not confused.
 
     Parameters
     ----------
     model, prompt, device
-        Arguments of `lingualign.evaluation.evaluate`. The prompt stands before every sentence of every task.
+        Arguments of `lingualign.evaluation.evaluate`. The prompt is put before every sentence of every task.
     suites
         Suites of any kind.
 
     Returns
     -------
     dict
-        By suite, and for each two languages of an n-way set by ``NAME eng_Latn-fra_Latn``, mteb's ``accuracy`` and
-        ``f1`` from the first side to the second, or ``spearman`` and ``pearson``.
+        Figures by suite, and for each two languages of an n-way set by ``NAME eng_Latn-fra_Latn``: mteb's ``accuracy``
+        and ``f1`` from the first side to the second, or ``spearman`` and ``pearson``.
 
     Raises
     ------
@@ -55,9 +55,9 @@ def through_mteb(
     from lingualign.embedding.encoders import open_encoder
 
     encoder = mteb_encoder(open_encoder(model, prompt=prompt, device=device, precision="fp32"))
-    found: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict[str, float]] = {}
     for name, suite, sides in _parts(suites):
-        task = _task(len(found), name, suite, sides)
+        task = _task(len(figures), name, suite, sides)
         results = mteb.evaluate(encoder, [task], cache=None, co2_tracker=False, show_progress_bar=False)
         (scores,) = results.task_results[0].scores["test"]
         wanted = (
@@ -65,12 +65,12 @@ def through_mteb(
             if suite.kind == "sts"
             else {"accuracy": "accuracy", "f1": "f1"}
         )
-        found[name] = {ours: float(scores[theirs]) for ours, theirs in wanted.items()}
-    return found
+        figures[name] = {ours: float(scores[theirs]) for ours, theirs in wanted.items()}
+    return figures
 
 
 def mteb_encoder(encoder: SentenceEncoder) -> Any:
-    """Wrap an encoder as mteb calls one, for its tasks of bitext mining and similarity."""
+    """Wrap an encoder for mteb's tasks of bitext mining and similarity."""
     from mteb.models.model_meta import ModelMeta
 
     name = re.sub(r"[^\w.-]", "_", Path(encoder.name).name)
@@ -84,7 +84,7 @@ class _MtebEncoder:
         self.mteb_model_meta = meta
 
     def encode(self, inputs: Iterable[dict[str, Any]], **_: Any) -> torch.Tensor:
-        """Encode the batches of a data loader; what the task is moves no vector."""
+        """Encode the batches of a data loader; the vectors do not depend on the task."""
         import torch
 
         from lingualign.embedding.encoders import encode_with
@@ -135,7 +135,7 @@ def _task(number: int, name: str, suite: Suite, sides: tuple[str, str]) -> Any:
     one, two = (suite.sentences[column] for column in sides)
     columns: dict[str, Any] = {"sentence1": one[: suite.rows], "sentence2": two}
     if suite.kind == "mining":
-        # Not a table: as in MTEB's BUCC the pairs' first sides are sought among all of the other.
+        # Not a table: as in MTEB's BUCC, the translations of the pairs' first sides are searched in all second sides.
         task.dataset = {"test": {**columns, "gold": [(row, row) for row in range(suite.rows)]}}
     else:
         if suite.gold is not None:

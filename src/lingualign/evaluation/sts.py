@@ -1,4 +1,4 @@
-"""Semantic textual similarity: how far the cosine orders sentence pairs as people do."""
+"""Semantic textual similarity: correlations of cosines and people's scores."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _ROUNDING = 1e-6
 
 
 def sts_spearman(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike, gold: npt.ArrayLike) -> float:
-    """Spearman's rank correlation of the cosines and people's scores.
+    """Return Spearman's rank correlation of the cosines and people's scores.
 
     Parameters
     ----------
     vectors1, vectors2
-        (n, d), float; they need not be normalised.
+        Vectors of both sides, (n, d), float; they need not be normalised.
     gold
-        (n,), finite and not all equal.
+        People's scores, (n,), finite and not all equal.
 
     Returns
     -------
     float
-        In [-1, 1]; NaN where all cosines are equal, which has no order and so no correlation.
+        Correlation in [-1, 1]; NaN if all cosines are equal and thus without order.
 
     Raises
     ------
@@ -41,27 +41,27 @@ def sts_spearman(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike, gold: npt.Arr
 
 
 def sts_pearson(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike, gold: npt.ArrayLike) -> float:
-    """Pearson's correlation of the cosines and people's scores; arguments and outcome as of `sts_spearman`."""
+    """Return Pearson's correlation of the cosines and people's scores; arguments and result as in `sts_spearman`."""
     return pearson(cosines(*matching_rows(vectors1, vectors2)), gold)
 
 
 def spearman(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> float:
-    """Spearman's correlation of cosines and people's scores; NaN where the cosines are `constant`."""
+    """Return Spearman's correlation of cosines and people's scores; NaN if the cosines are `constant`."""
     return math.nan if constant(predicted) else _correlation(midranks(predicted), midranks(gold))
 
 
 def pearson(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> float:
-    """Pearson's correlation of cosines and people's scores; NaN where the cosines are `constant`."""
+    """Return Pearson's correlation of cosines and people's scores; NaN if the cosines are `constant`."""
     return math.nan if constant(predicted) else _correlation(predicted, gold)
 
 
 def spearman_influence(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> Influence:
-    """Return what each row contributes to Spearman's correlation, to first order: also how it moves the others' ranks.
+    """Return the contribution of each row to Spearman's correlation, to first order, with its effect on others' ranks.
 
     Parameters
     ----------
     predicted, gold
-        (n,), neither constant.
+        Cosines and people's scores, (n,), neither constant.
     """
     x, y = (midranks(values) / np.size(values) for values in (predicted, gold))
     x, y = x - x.mean(), y - y.mean()
@@ -75,30 +75,30 @@ def spearman_influence(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> Influen
 
 
 def pearson_influence(predicted: npt.ArrayLike, gold: npt.ArrayLike) -> Influence:
-    """Return what each row contributes to Pearson's correlation; parameters as of `spearman_influence`."""
+    """Return the contribution of each row to Pearson's correlation; parameters as in `spearman_influence`."""
     x, y = (np.asarray(values, np.float64) for values in (predicted, gold))
     x, y = x - x.mean(), y - y.mean()
     return _influence(x, y, x * y, x * x, y * y)
 
 
 def _of_ranks_above(values: npt.ArrayLike, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean of weights over the rows of larger values, half of them over those of equal ones: (n,)."""
+    """Return the sum of weights of the rows with larger values, and half of those with equal ones, over n: (n,)."""
     _, group = np.unique(np.asarray(values), return_inverse=True)
-    of_group = np.bincount(group, weights)
-    return np.asarray((of_group.sum() - np.cumsum(of_group) + of_group / 2)[group] / len(weights))
+    group_sums = np.bincount(group, weights)
+    return np.asarray((group_sums.sum() - np.cumsum(group_sums) + group_sums / 2)[group] / len(weights))
 
 
 def _influence(
     x: npt.NDArray[np.float64],
     y: npt.NDArray[np.float64],
-    of_product: npt.NDArray[np.float64],
-    of_x: npt.NDArray[np.float64],
-    of_y: npt.NDArray[np.float64],
+    product_parts: npt.NDArray[np.float64],
+    x_parts: npt.NDArray[np.float64],
+    y_parts: npt.NDArray[np.float64],
 ) -> Influence:
-    """Return the influence on a correlation from what each row contributes to the three moments that it is made of."""
+    """Return the influence on a correlation from each row's contributions to its three moments."""
     product, square_x, square_y = (x * y).mean(), (x * x).mean(), (y * y).mean()
     scale = np.sqrt(square_x * square_y)
-    moved = of_product / scale - product / scale / 2 * (of_x / square_x + of_y / square_y)
+    moved = product_parts / scale - product / scale / 2 * (x_parts / square_x + y_parts / square_y)
     return Influence((moved - moved.mean()) / len(x))
 
 
@@ -107,5 +107,5 @@ def _correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
 
 def constant(cosines: npt.ArrayLike) -> bool:
-    """Return whether cosines are all the same but for the rounding of single-precision vectors."""
+    """Return whether all cosines are equal up to the rounding of single-precision vectors."""
     return bool(np.ptp(np.asarray(cosines)) <= _ROUNDING)

@@ -22,7 +22,7 @@ _KINDS = (".svg", ".png", ".pdf")
 
 
 def print_calibration(calibration: Calibration) -> None:
-    """Print a dozen of the thresholds, evenly over the recall, and the best."""
+    """Print a dozen thresholds, spread evenly over the recall, and the best one."""
     from rich.console import Console
     from rich.table import Table
 
@@ -43,10 +43,7 @@ def print_calibration(calibration: Calibration) -> None:
 def check_plot(path: Path, *, overwrite: bool) -> None:
     """Raise InputError, before any work, for a plot that could not be written.
 
-    Raises
-    ------
-    InputError
-        If its kind is unknown, it exists, its folder does not, or matplotlib is not installed.
+    Its kind is unknown, it exists, its folder does not, or matplotlib is not installed.
     """
     if path.suffix.lower() not in _KINDS:
         raise InputError(f"plot {str(path)!r}: not a known kind of file; give {', '.join(_KINDS)}")
@@ -56,8 +53,8 @@ def check_plot(path: Path, *, overwrite: bool) -> None:
 
 
 def plot_calibration(calibration: Calibration, path: Path) -> None:
-    """Draw the curves over all thresholds, with the one of best F1 marked."""
-    # Not pyplot, which would look for a screen.
+    """Draw the curves over all thresholds, and mark that of the best F1."""
+    # Not pyplot, which needs a screen.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4), layout="constrained")

@@ -25,7 +25,7 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "≈": r"$\approx$",
     "↓": r"$\downarrow$",
-    # Where these stand, the font encoding that LaTeX begins with has other signs.
+    # LaTeX's default font encoding has other characters at these codes.
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
@@ -34,16 +34,16 @@ _LATEX = {
 
 _FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 _LABEL_WIDTH = 16
-"""Characters of a line of a model's name, where it has a sign at which to break it."""
+"""Number of characters in a line of a model's name, if it has a character to break at."""
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
-    """Print what `compare` returned: a row for each place, in percent, the best bold, and the verdicts.
+    """Print a comparison: a row for each place, in percent, the best in bold, and the verdicts.
 
     Parameters
     ----------
     comparison
-        In the form of ``comparison.json``.
+        Comparison in the form of ``comparison.json``.
     console
         Console to print on; by default the terminal.
     """
@@ -82,9 +82,9 @@ def _cells(figure: ComparedFigure) -> list[tuple[str, str]]:
 
 
 def save_comparison(comparison: Comparison, path: str | Path) -> None:
-    """Write what `lingualign.evaluation.compare` returned, in the form that the file's ending names.
+    """Write a comparison of `lingualign.evaluation.compare` in the format of the file's ending.
 
-    A file that is there already is replaced whole or not at all.
+    An existing file is replaced whole or not at all.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def save_comparison(comparison: Comparison, path: str | Path) -> None:
 
 
 def check_comparison_file(path: str | Path) -> None:
-    """Raise InputError for a file whose ending names no form of a comparison."""
+    """Raise InputError for a file whose ending is not a format of comparisons."""
     if Path(path).suffix.lower() not in _WRITERS:
         raise InputError(f"--output {str(path)!r}: expected a file ending in {', '.join(_WRITERS)}")
 
@@ -136,8 +136,8 @@ def comparison_markdown(comparison: Comparison) -> str:
 def comparison_latex(comparison: Comparison) -> str:
     """Return the figures as a LaTeX table for the packages booktabs and graphicx, the verdicts as comments above it.
 
-    One that is wider than the line is scaled down to it. Signs that LaTeX takes for its own are shown as they are;
-    scripts other than Latin need an engine and a font that have them.
+    A table wider than the line is scaled down to it. Special characters are escaped; scripts other than Latin need an
+    engine and a font that have them.
     """
     labels = list(comparison["models"])
     lines = [
@@ -175,25 +175,24 @@ def _legend(comparison: Comparison) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Keep text from being read as marks of Markdown or HTML, or from ending a cell."""
+    """Escape the marks of Markdown and HTML, and the end of a cell."""
     return re.sub(r"([\\`*_\[\]<>|&])", r"\\\1", " ".join(text.split()))
 
 
 def _latex(text: str) -> str:
     escaped = "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
     escaped = re.sub("-(?=-)", "-{}", escaped)  # not a dash
-    # The command that ends the line before would take these for its options.
+    # The command at the end of the previous line would read these as its options.
     return re.sub(r"^(?=[\[*])", "{}", escaped)
 
 
 def _latex_cell(figure: ComparedFigure, label: str) -> str:
-    """Format a figure, its mark beside the column, so that the digits stay under each other."""
+    """Format a figure, with its mark outside the column, so that the digits are aligned."""
     shown = _latex(cell(figure, label)).replace(rf" {_LATEX[LEVEL_MARK]}", rf"\rlap{{ {_LATEX[LEVEL_MARK]}}}")
     return rf"\textbf{{{shown}}}" if label == figure["best"] else shown
 
 
 def _latex_heading(label: str) -> str:
-    """Break a long name into lines."""
     lines = [""]
     for part in re.findall(r"[^-/_.,= ]*[-/_.,= ]|[^-/_.,= ]+", " ".join(label.split())):
         if lines[-1] and len(lines[-1] + part) > _LABEL_WIDTH:

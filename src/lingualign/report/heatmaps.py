@@ -1,4 +1,4 @@
-"""The paper's Figure 1 from real data: the student's similarities across languages beside the teacher's within one."""
+"""The paper's Figure 1 from real data: the student's similarities across languages and the teacher's within one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def similarity_matrices(
     anchors, others
         The sentences x, in the teacher's language, and their translations y.
     kept
-        A folder of vectors encoded before, see `lingualign.embedding.encoders.kept`.
+        Folder of cached vectors, see `lingualign.embedding.encoders.kept`.
 
     Returns
     -------
@@ -64,9 +64,9 @@ def similarity_matrices(
 
 
 def anchor_and_others(suite: Suite) -> tuple[list[str], list[str]]:
-    """Take the first rows of a suite of translations, the English side first where there is one.
+    """Return the first rows of a suite of translations, the English side first if there is one.
 
-    English is told by the column, or by the place in the suite's name: the second side of ``tatoeba/fra-eng``.
+    The English side follows from the columns, or from the order in the suite's name: the second of ``tatoeba/fra-eng``.
     """
     columns = list(suite.sentences)
     named = [] if suite.kind == "nway" else name_languages(suite.name)
@@ -93,18 +93,18 @@ def save_heatmaps(
 ) -> Path:
     """Draw two matrices of cosines on one scale, as SVG; needs the extra ``lingualign[plots]``.
 
-    The sentences are kept as text, in the fonts of whoever opens the file, which have the signs of their script.
+    The sentences are written as text, so that the viewer's fonts supply the characters of their script.
 
     Parameters
     ----------
     teacher
-        (n, n), sim_T(x_i, x_j).
+        Matrix sim_T(x_i, x_j), (n, n).
     student
-        (n, n), sim_S(x_i, y_j).
+        Matrix sim_S(x_i, y_j), (n, n).
     labels
         The sentences x and y.
     path
-        A file ``.svg``.
+        File ``.svg``.
 
     Raises
     ------
@@ -130,9 +130,9 @@ def save_heatmaps(
     figure.colorbar(image, ax=figure.axes, label="cosine", shrink=0.8)
     drawn = io.BytesIO()
     with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
-        # Of matplotlib's font, which is not the one that the sentences are shown in.
+        # The warning is about matplotlib's font; the viewer shows the sentences in another.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        # Signs that it lacks may be narrow boxes to it: room is made for stand-ins of their true width.
+        # Missing characters may count as narrow boxes: the layout is made with stand-ins of their true width.
         _label(panels, [_stand_in(text) for text in anchors], [_stand_in(text) for text in others])
         figure.savefig(io.BytesIO(), format="svg")
         figure.set_layout_engine("none")
@@ -151,7 +151,7 @@ def save_heatmaps(
 def _label(panels: Sequence[Axes], anchors: Sequence[str], others: Sequence[str]) -> None:
     for axes, columns in zip(panels, (anchors, others), strict=True):
         axes.set_yticks(range(len(anchors)), anchors, fontsize=7)
-        # Held where they meet the matrix, so that the viewer's font makes them longer on the other side alone.
+        # Anchored at the matrix, so that a wider font of the viewer extends them away from it.
         axes.set_xticks(
             range(len(columns)),
             columns,

@@ -21,14 +21,14 @@ def model_card(
     scores: Mapping[str, Any] | None,
     method: str = "",
 ) -> str:
-    """Write a model card as the hub reads it: Markdown after a YAML header.
+    """Return a model card in the hub's format: Markdown after a YAML header.
 
     Parameters
     ----------
     configuration
         The run's resolved configuration, as plain values.
     pairs
-        Training pairs by language pair.
+        Number of training pairs by language pair.
     languages
         Language codes, the highest priority first.
     validation
@@ -36,7 +36,7 @@ def model_card(
     scores
         Scores, as `lingualign.evaluation.evaluate` returns them, if the model was scored.
     method
-        Sentence about student, teacher and loss; left out where empty.
+        Sentence about student, teacher and loss; left out if empty.
     """
     header = {
         "library_name": "sentence-transformers",
@@ -68,7 +68,7 @@ def _scores(scores: Mapping[str, Any]) -> str:
         for metric, value in metrics.items()
         if metric != "ci95"
     ]
-    told = (
+    text = (
         "Means over evaluation suites, none of whose sentences was trained on where `decontaminate` named them "
         f"(`scores.json` has each suite with its interval):\n\n{_table(('suites', 'metric', 'mean'), rows)}\n\n"
     )
@@ -77,8 +77,8 @@ def _scores(scores: Mapping[str, Any]) -> str:
         for name, entry in scores["suites"].items()
         if "untrained" in entry
     ]:
-        told += f"Among them are suites in languages that no training pair has: {', '.join(untrained)}.\n\n"
-    return told
+        text += f"Among them are suites in languages that no training pair has: {', '.join(untrained)}.\n\n"
+    return text
 
 
 def _counts(pairs: Mapping[str, int]) -> list[tuple[str, str]]:

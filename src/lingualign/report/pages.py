@@ -1,6 +1,6 @@
-"""Comparisons and inspections as HTML pages that load nothing: styles and plots lie in them, and no script.
+"""Comparisons and inspections as self-contained HTML pages, with styles and plots and without scripts.
 
-Their skeletons are in ``templates/``; all text that comes from data is escaped.
+Their templates are in ``templates/``; all text from data is escaped.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MINED_FIGURES = {
     "recall": ("recall", "recall_ci95"),
 }
 
-# Told apart by people of every colour vision, on white and on black (after Okabe and Ito).
+# Distinguishable with every colour vision, on white and on black (after Okabe and Ito).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 _Band = tuple[str, "Sequence[tuple[str, float | None, Any]]"]
-"""A name, and marks: a label (of a model, or none), a value and its interval."""
+"""A name, and marks: a model's label or "", a value, and its interval."""
 
 _WIDTH, _LABELS, _VALUES, _ROW, _BAR = 760, 280, 60, 10, 18
 _HEIGHT, _BAR_WIDTH, _GAP = 90, 12, 4
@@ -72,7 +72,7 @@ def comparison_page(comparison: Comparison) -> str:
 
 
 def _section(heading: str, content: str) -> str:
-    """Put a heading before what is not empty."""
+    """Put a heading before content, unless it is empty."""
     head = f"<h2>{escape(heading)}</h2>" if heading else ""
     return f"{head}{content}\n" if content else ""
 
@@ -82,7 +82,7 @@ def _list(lines: Sequence[str]) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out cells that are HTML already."""
+    """Lay out cells, which are already HTML."""
     first = "".join(f"<th scope='col'>{each}</th>" for each in head)
     body = "".join(f"<tr>{''.join(f'<td>{each}</td>' for each in row)}</tr>" for row in rows)
     return f"<div class='wide'><table><thead><tr>{first}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -105,31 +105,33 @@ def _figure_table(comparison: Comparison) -> str:
 def _test_table(comparison: Comparison) -> str:
     rows = []
     for figure in comparison["figures"]:
-        for found in figure["comparisons"]:
-            if found["difference"] is None or found["ci95"] is None:
+        for difference in figure["comparisons"]:
+            if difference["difference"] is None or difference["ci95"] is None:
                 shown, effects = ["undefined", "", "", "", ""], ""
             else:
-                effects = "<br>".join(_effect(found, name, size) for name, size in found["effect"].items())
+                effects = "<br>".join(
+                    _effect(difference, name, size) for name, size in difference["effect"].items()
+                )
                 shown = [
-                    f"{100 * found['difference']:+.2f}",
-                    _interval(found["ci95"]),
-                    escape(str(found["test"])),
-                    f"{found['p']:.2g}",
-                    f"{found['q']:.2g}",
+                    f"{100 * difference['difference']:+.2f}",
+                    _interval(difference["ci95"]),
+                    escape(str(difference["test"])),
+                    f"{difference['p']:.2g}",
+                    f"{difference['q']:.2g}",
                 ]
-            ahead = escape(found["ahead"]) if found["ahead"] else "–"
-            two = escape(f"{found['a']} – {found['b']}")
+            ahead = escape(difference["ahead"]) if difference["ahead"] else "–"
+            two = escape(f"{difference['a']} – {difference['b']}")
             rows.append([escape(row_name(figure)), two, ahead, *shown, effects])
     head = ["on", "models", "ahead", "difference", "95%", "test", "p", "q", "effect"]
     return _table(head, rows)
 
 
-def _effect(found: Difference, name: str, size: float | None) -> str:
+def _effect(difference: Difference, name: str, size: float | None) -> str:
     """Show the size of an effect, or the number of outcomes that only one of two models has right."""
     if name in ("only_a", "only_b"):
-        return f"only {escape(found['a' if name == 'only_a' else 'b'])}: {size:,}"
-    told = name.replace("cohens", "Cohen's").replace("_", " ")
-    return f"{escape(told)} {'undefined' if size is None else f'{size:.3g}'}"
+        return f"only {escape(difference['a' if name == 'only_a' else 'b'])}: {size:,}"
+    words = name.replace("cohens", "Cohen's").replace("_", " ")
+    return f"{escape(words)} {'undefined' if size is None else f'{size:.3g}'}"
 
 
 def _seed_table(
@@ -138,9 +140,9 @@ def _seed_table(
     times: float,
     digits: int,
 ) -> str:
-    """Lay out untested figures with their intervals, a line for each seed; nothing where no suite has any.
+    """Lay out untested figures with their intervals, a line for each seed; empty if no suite has any.
 
-    ``figures`` gives, by the name that is shown, the keys of a figure and of its interval.
+    ``figures`` maps the displayed names to the keys of a figure and of its interval.
     """
     rows = []
     for suite, models in suites.items():
@@ -157,11 +159,11 @@ def _seed_table(
 
 
 def _with_interval(value: float, interval: Sequence[float] | None, times: float, digits: int) -> str:
-    told = f"{times * value:.{digits}f}"
+    shown = f"{times * value:.{digits}f}"
     if interval is None:
-        return told
+        return shown
     low, high = (f"{times * end:.{digits}f}" for end in interval)
-    return f"{told} <span class='quiet'>{low} to {high}</span>"
+    return f"{shown} <span class='quiet'>{low} to {high}</span>"
 
 
 def _model_table(comparison: Comparison) -> str:
@@ -202,12 +204,17 @@ def _figure_plots(comparison: Comparison) -> str:
 
 
 def _difference_plots(comparison: Comparison) -> str:
-    """Plot the differences of each two models: right of the line the first is greater."""
+    """Plot the differences of each two models; the first is greater on the right of the line."""
     plots: dict[tuple[str, str], list[_Band]] = {}
     for figure in comparison["figures"]:
-        for found in figure["comparisons"]:
-            bands = plots.setdefault((found["a"], found["b"]), [])
-            bands.append((row_name(figure), [(found["ahead"] or "", found["difference"], found["ci95"])]))
+        for difference in figure["comparisons"]:
+            bands = plots.setdefault((difference["a"], difference["b"]), [])
+            bands.append(
+                (
+                    row_name(figure),
+                    [(difference["ahead"] or "", difference["difference"], difference["ci95"])],
+                )
+            )
     labels = list(comparison["models"])
     return "".join(
         f"<h3>{escape(f'{a} less {b}')}</h3>"
@@ -218,7 +225,7 @@ def _difference_plots(comparison: Comparison) -> str:
 
 
 def _plot(title: str, bands: Sequence[_Band], labels: Sequence[str], *, zero: bool = False) -> str:
-    """Draw marks with whiskers, in bands on one axis, which reaches 0 if asked to."""
+    """Draw marks with whiskers, in bands on one axis; with ``zero`` the axis includes 0."""
     bounds: list[float] = [
         bound for _, marks in bands for _, value, ci95 in marks if value is not None for bound in ci95
     ]
@@ -240,9 +247,9 @@ def _plot(title: str, bands: Sequence[_Band], labels: Sequence[str], *, zero: bo
                 continue
             y = middle + (place - (len(marks) - 1) / 2) * _ROW
             colour = _colour(labels, label)
-            told = f"{label}: {100 * value:.2f} ({_interval(ci95)})".removeprefix(": ")
+            tip = f"{label}: {100 * value:.2f} ({_interval(ci95)})".removeprefix(": ")
             drawn.append(
-                f"<g style='stroke:{colour};fill:{colour}'><title>{escape(told)}</title>"
+                f"<g style='stroke:{colour};fill:{colour}'><title>{escape(tip)}</title>"
                 f"<line x1='{across(ci95[0]):.1f}' x2='{across(ci95[1]):.1f}' y1='{y:.1f}' y2='{y:.1f}' "
                 f"stroke-width='2'/><circle cx='{across(value):.1f}' cy='{y:.1f}' r='3.5'/></g>"
             )
@@ -273,14 +280,14 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _colour(labels: Sequence[str], label: str) -> str:
-    """Return a model's colour; a quiet one where there is no model."""
+    """Return a model's colour; a quiet one for an unknown label."""
     return _COLOURS[labels.index(label) % len(_COLOURS)] if label in labels else "var(--quiet)"
 
 
 def inspection_page(inspection: Inspection) -> str:
-    """Make the page of an inspection: totals and links, then a section for each corpus and language pair.
+    """Return the page of an inspection: totals and links, then a section for each corpus and language pair.
 
-    A section holds lengths, filter hits and a sample; it opens when its head or its link is clicked.
+    A section holds lengths, filter hits and a sample; it opens with a click on its head or its link.
     """
     total, _, dropped = inspection.totals()
     return fill(
@@ -322,10 +329,10 @@ def _anchor(place: int) -> str:
 
 def _group(place: int, group: Inspected, reasons: Sequence[str]) -> str:
     name = f"{escape(group.corpus)}, {escape(group.lang1)}-{escape(group.lang2)}"
-    found = f", {group.dropped:,} found by a filter" if group.dropped else ""
+    hits = f", {group.dropped:,} found by a filter" if group.dropped else ""
     parts = [
-        f"<details><summary><strong>{name}</strong>: {group.pairs:,} pairs{found}</summary>",
-        # Within what is closed: a browser opens it for a link.
+        f"<details><summary><strong>{name}</strong>: {group.pairs:,} pairs{hits}</summary>",
+        # The target is inside the closed part, since browsers then open it for a link.
         f'<h2 id="{_anchor(place)}">{name}</h2>',
     ]
     for code, lengths, kind in zip((group.lang1, group.lang2), group.lengths, ("one", "two"), strict=True):
@@ -345,7 +352,7 @@ def _group(place: int, group: Inspected, reasons: Sequence[str]) -> str:
 def _data_table(
     heads: Sequence[str], rows: Iterable[Sequence[str]], kinds: Sequence[str], links: Sequence[str] = ()
 ) -> str:
-    """Make a table; a link, where one is given and not empty, is that of a row's first cell."""
+    """Lay out plain texts; a link that is not empty belongs to its row's first cell."""
 
     def line(cells: Sequence[str], tag: str, link: str = "") -> str:
         texts = list(map(escape, cells))

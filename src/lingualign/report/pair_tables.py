@@ -1,4 +1,4 @@
-"""Pairs as tables in a terminal: what was read and dropped, how many there are, and what an inspection found."""
+"""Pairs as tables in a terminal: the counts of a preparation, counts by language, and an inspection."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _LONGEST = 160
 _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that Unicode calls Bidi_Control."""
+"""Unicode's Bidi_Control characters."""
 
 
 def print_report(report: DataReport, console: Console | None = None) -> None:
-    """Print the report as tables: by file, by language pair, by reason; then files passed over and swapped sides."""
+    """Print the report as tables by file, language pair and reason; then skipped files and swapped sides."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -49,9 +49,9 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
     dropped = report.total.dropped
     if dropped:
         filters = [reason for reason in dropped if reason not in REASONS]
-        known = (*REASONS[:BEFORE_FILTERS], *filters, *REASONS[BEFORE_FILTERS:])
+        reasons = (*REASONS[:BEFORE_FILTERS], *filters, *REASONS[BEFORE_FILTERS:])
         by = table("Pairs dropped", "because", "pairs", total=[f"{sum(dropped.values()):,}"])
-        for reason in known:
+        for reason in reasons:
             if reason in dropped:
                 by.add_row(reason, f"{dropped[reason]:,}")
         console.print(by)
@@ -61,7 +61,7 @@ def print_report(report: DataReport, console: Console | None = None) -> None:
 
 
 def print_skipped(skipped: Sequence[Skipped], console: Console | None = None) -> None:
-    """Print what was not read, a line each."""
+    """Print the files that were not read, a line each."""
     from rich.console import Console
 
     console = console or Console()
@@ -75,7 +75,7 @@ def _figures(tally: Tally) -> list[str]:
 
 
 def _shortened(tallies: Mapping[str, Tally]) -> dict[str, Tally]:
-    """Names without the folders that all of them share."""
+    """Remove the folders that all names share."""
     names = list(tallies)
     parents = [name.split("/")[:-1] for name in names]
     shared = 0
@@ -90,7 +90,7 @@ def print_pair_counts(counts: Mapping[CorpusPair, int], console: Console | None 
     Parameters
     ----------
     counts
-        Counts of `pair_counts`, or any with these keys.
+        Counts, as `pair_counts` returns them.
     console
         Console to print on; standard output by default.
     """
@@ -131,7 +131,7 @@ def print_pair_counts(counts: Mapping[CorpusPair, int], console: Console | None 
 
 
 def print_inspection(inspection: Inspection, console: Console | None = None) -> None:
-    """Print what was found: by corpus and language pair, then examples of what each filter finds, then a sample."""
+    """Print an inspection: counts by corpus and language pair, then examples of each filter's hits, then a sample."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -148,7 +148,7 @@ def print_inspection(inspection: Inspection, console: Console | None = None) -> 
     table.add_column("pairs", footer=f"{pairs:,}", justify="right", no_wrap=True)
     table.add_column("length", justify="right", no_wrap=True)
     table.add_column("found", footer=f"{dropped:,}", justify="right", no_wrap=True)
-    # In one column: a column for each filter would not fit on a terminal.
+    # One column for all filters, since a column each would not fit on a terminal.
     table.add_column("by the filters", footer=_counts(hits), overflow="fold")
     for group in inspection.groups:
         table.add_row(
@@ -181,17 +181,17 @@ def print_inspection(inspection: Inspection, console: Console | None = None) -> 
 
 
 def _counts(hits: Mapping[str, int]) -> str:
-    found = sorted(((count, reason) for reason, count in hits.items() if count), reverse=True)
-    return ", ".join(f"{reason} {count:,}" for count, reason in found)
+    ranked = sorted(((count, reason) for reason, count in hits.items() if count), reverse=True)
+    return ", ".join(f"{reason} {count:,}" for count, reason in ranked)
 
 
 def _short(text: str) -> str:
-    """Cut a long sentence, and show what would act on the terminal instead of sending it there."""
+    """Shorten a long sentence, and replace characters that control the terminal."""
     return _shown(text[:_LONGEST]) + "…" * (len(text) > _LONGEST)
 
 
 def _shown(text: str) -> str:
-    """Hide control characters, line separators and marks of direction. Joiners belong to the text."""
+    """Replace control characters, line separators and marks of direction. Joiners belong to the text."""
     return "".join("\ufffd" if _acts(char) else char for char in text)
 
 

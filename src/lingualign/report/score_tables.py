@@ -1,4 +1,4 @@
-"""Scores as tables to read."""
+"""Scores as tables in a terminal."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ SPACE_FIGURES = {
     "language": "language_identifiability",
     "hubness": "hubness",
 }
-"""Names of the figures of a space in tables, and their keys."""
+"""Keys of the figures of a space by their names in tables."""
 
 
 def print_scores(scores: dict[str, Any], console: Console | None = None) -> None:
-    """Print what `evaluate` returned: rates in percent, Spearman times 100, each with its 95% interval.
+    """Print scores of `evaluate`: rates in percent, Spearman times 100, each with its 95% interval.
 
     Parameters
     ----------
     scores
-        In the form of ``scores.json``.
+        Scores in the form of ``scores.json``.
     console
         Console to print on; by default the terminal.
     """
@@ -53,12 +53,12 @@ def print_scores(scores: dict[str, Any], console: Console | None = None) -> None
 
 
 def print_gain(before: dict[str, Any], after: dict[str, Any], console: Console) -> None:
-    """Print the gain of training: the figure that each suite is known by, before and after.
+    """Print the gain of training: the main figure of each suite, before and after.
 
     Parameters
     ----------
     before, after
-        Scores of the same suites, as `evaluate` returns them, without training and with it.
+        Scores of the same suites, as `evaluate` returns them, before and after training.
     console
         Console to print on.
     """
@@ -86,9 +86,9 @@ def print_gain(before: dict[str, Any], after: dict[str, Any], console: Console) 
 def _tables(scores: dict[str, Any]) -> Iterator[Table]:
     from rich.text import Text
 
-    of_kind: dict[str, dict[str, Any]] = {"bitext": {}, "mining": {}, "nway": {}, "sts": {}}
+    by_kind: dict[str, dict[str, Any]] = {"bitext": {}, "mining": {}, "nway": {}, "sts": {}}
     for name, entry in scores["suites"].items():
-        of_kind[entry["kind"]][name] = entry
+        by_kind[entry["kind"]][name] = entry
     titles: dict[Kind, str] = {
         "bitext": "Bitext retrieval, % right",
         "mining": "Pairs among sentences without one, % of the pairs' sentences right",
@@ -97,18 +97,18 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
     for kind, title in titles.items():
         columns = _columns(kind)
         table = _empty(title, "suite", ["rows", *columns])
-        for name, entry in of_kind[kind].items():
+        for name, entry in by_kind[kind].items():
             table.add_row(Text(name), f"{entry['rows']:,}", *_cells(entry, columns))
         yield table
     table = _empty("Mining by margin, %", "suite", ["pairs", "mined", *_MINING, "threshold"])
-    for name, entry in of_kind["mining"].items():
+    for name, entry in by_kind["mining"].items():
         mined = entry["mining"]
         counts = (f"{count:,}" for count in (entry["rows"], mined["mined"]))
         threshold = "undefined" if mined["threshold"] is None else f"{mined['threshold']:.4f}"
         table.add_row(Text(name), *counts, *_cells(mined, _MINING), threshold)
     yield table
     columns = _columns("nway")
-    for name, entry in of_kind["nway"].items():
+    for name, entry in by_kind["nway"].items():
         table = _empty(f"{name}, n-way retrieval of {entry['rows']:,} rows, %", "pair", list(columns))
         for pair, figures in entry["pairs"].items():
             table.add_row(Text(pair), *_cells(figures, columns))
@@ -131,7 +131,7 @@ def _tables(scores: dict[str, Any]) -> Iterator[Table]:
 
 
 def _columns(kind: Kind) -> dict[str, str]:
-    """Return the headings of a kind's table and the keys of their figures."""
+    """Return the keys of the figures in a kind's table by heading."""
     columns = {}
     for name, metric in METRICS.items():
         if kind in metric.shown:
