@@ -1,4 +1,4 @@
-"""The form of a comparison of models, and its sentences."""
+"""The types of a comparison of models, and its verdicts in words."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, NotRequired, TypedDict
 from lingualign.evaluation.metrics import METRICS
 
 LEVEL_MARK = "≈"
-"""After a figure that cannot be told apart from the best."""
+"""Mark of a figure that does not differ significantly from the best."""
 
 
 class Measured(TypedDict):
     """A model's figure at one place."""
 
     value: float | None
-    """Mean over its seeds; None where it is undefined."""
+    """Mean over its seeds; None if undefined."""
     ci95: list[float] | None
     seeds: list[float | None]
 
@@ -25,16 +25,16 @@ class Difference(TypedDict):
     a: str
     b: str
     difference: float | None
-    """``a`` less ``b``; None where it is undefined, as all that follows from it."""
+    """``a`` minus ``b``; None if undefined, as are all fields that depend on it."""
     ci95: list[float] | None
     test: str | None
     p: float | None
     q: float | None
     ahead: str | None
-    """Label of the better model, if the two are told apart."""
+    """Label of the better model if the two differ significantly."""
     effect: dict[str, float | None]
     mcnemar: NotRequired[dict[str, dict[str, float]]]
-    """By direction."""
+    """McNemar's test by direction."""
     verdict: NotRequired[str]
 
 
@@ -55,7 +55,7 @@ class ComparedFigure(TypedDict):
 
 
 class Comparison(TypedDict):
-    """What `lingualign.evaluation.compare` returns, where it is described, and ``comparison.json`` holds."""
+    """The result of `lingualign.evaluation.compare`, described there, and the content of ``comparison.json``."""
 
     lingualign: str
     level: float
@@ -69,7 +69,7 @@ class Comparison(TypedDict):
 
 
 def verdict(figure: ComparedFigure, found: Difference) -> str:
-    """Put one comparison into a sentence.
+    """Return the sentence about one comparison.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def verdict(figure: ComparedFigure, found: Difference) -> str:
     low, high = found["ci95"]
     corrected = ""
     if not low <= 0 <= high:
-        # The interval alone would say that they differ.
+        # The interval alone would mean a difference.
         corrected = f", which is not beyond chance among all comparisons made (q {found['q']:.2g})"
     return (
         f"{found['a']} and {found['b']} cannot be told apart on {place}: a difference of "
@@ -96,12 +96,11 @@ def verdict(figure: ComparedFigure, found: Difference) -> str:
 
 
 def summary(a: str, b: str, figures: list[ComparedFigure]) -> str:
-    """Put all comparisons of two models into one sentence.
+    """Return one sentence about all comparisons of two models.
 
-    A metric that several suites of a group have is told by their mean, others by the suite; language pairs are left to
-    the table.
+    It uses the mean of a metric over several suites of a group, else the single suite; language pairs are omitted.
     """
-    told: dict[str | None, list[str]] = {a: [], b: [], None: []}
+    places: dict[str | None, list[str]] = {a: [], b: [], None: []}
     undefined = []
     for figure in figures:
         with_mean = any(
@@ -116,14 +115,14 @@ def summary(a: str, b: str, figures: list[ComparedFigure]) -> str:
             undefined.append(place)
         else:
             by = f" {_by(found['difference'], found['ci95'])}" if found["ahead"] else ""
-            told[found["ahead"]].append(place + by)
+            places[found["ahead"]].append(place + by)
     clauses = []
     for one, other in ((a, b), (b, a)):
-        if told[one]:
-            clauses.append(f"{one} is ahead of {other} {'; '.join(told[one])}")
+        if places[one]:
+            clauses.append(f"{one} is ahead of {other} {'; '.join(places[one])}")
     they = "they" if clauses else f"{a} and {b}"
-    if told[None]:
-        clauses.append(f"{', '.join(told[None])} {they} cannot be told apart")
+    if places[None]:
+        clauses.append(f"{', '.join(places[None])} {they} cannot be told apart")
     if undefined:
         clauses.append(f"{', '.join(undefined)} {they} cannot be compared")
     sentence = "; ".join(clauses)
@@ -131,20 +130,20 @@ def summary(a: str, b: str, figures: list[ComparedFigure]) -> str:
 
 
 def place_name(figure: ComparedFigure) -> str:
-    """Name a place, and the metric where it is not the one that a suite is known by."""
+    """Return the name of a place, with the metric unless it is a main metric."""
     place = figure["place"]
     metric = METRICS[figure["metric"]]
     return place if metric.known_by else f"{place} ({metric.words})"
 
 
 def row_name(figure: ComparedFigure) -> str:
-    """Name a row: the place, its metric, and an arrow where less is better."""
+    """Return the name of a row: the place, its metric, and an arrow if lower is better."""
     lower = " ↓" if figure["lower_is_better"] else ""
     return f"{figure['place']}, {METRICS[figure['metric']].words}{lower}"
 
 
 def cell(figure: ComparedFigure, label: str) -> str:
-    """Return a model's figure in percent, marked where it cannot be told apart from the best."""
+    """Return a model's figure in percent, marked if it does not differ significantly from the best."""
     value = figure["models"][label]["value"]
     if value is None:
         return "undefined"
@@ -152,13 +151,13 @@ def cell(figure: ComparedFigure, label: str) -> str:
 
 
 def _by(difference: float, ci95: list[float]) -> str:
-    """Put into words by how much the better model is ahead."""
+    """Return the lead of the better model in words."""
     low, high = sorted(abs(bound) for bound in ci95)
     return f"by {_points(abs(difference))} points, 95% interval {_points(low)} to {_points(high)}"
 
 
 def _points(figure: float) -> str:
-    """Format a hundredth as a point, with a second digit where one would show 0.0."""
+    """Format a rate in points, with a second digit if one would show 0.0."""
     points = 100 * figure
     digits = 1 if points == 0 or abs(points) >= 0.1 else 2
     return f"{points:.{digits}f}"

@@ -1,4 +1,4 @@
-"""What goes wrong in retrieval: which sentences are taken for which, in what they differ, and which are hubs."""
+"""The errors of retrieval: confused sentences, their kinds of difference, and hubs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ CONFUSIONS = "confusions.tsv"
 SUMMARY = "errors.json"
 
 NEAR = 0.8
-"""Share of common characters, as `difflib` counts them, from which on two sentences are near-duplicates."""
+"""Least share of common characters, as `difflib` counts them, of near-duplicates."""
 LONGER = 1.5
-"""Ratio of two lengths from which on they count as different."""
+"""Least ratio of two lengths that count as different."""
 HUBS = 10
-"""Most retrieved sentences that are told of each direction."""
+"""Number of most retrieved sentences reported for each direction."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"(?:(?<=[^\W\d_]\s)|(?<=[,;:]\s))[^\W\d_][\w'’-]*")
@@ -46,11 +46,11 @@ _NEGATIONS = re.compile(
 
 
 def difference(right: str, wrong: str) -> Difference:
-    """Name the difference between a retrieved sentence and the right one, both of one language.
+    """Return the kind of difference between a retrieved sentence and the right one, both in one language.
 
-    The first that holds of: the same text; other numbers; one of them negated; other names (words with a capital
-    within the sentence, so of scripts that have capitals); near-duplicates; of other length; none of these. A word list
-    and patterns decide, so that single sentences may be judged wrongly: it is meant for counts.
+    The kind is the first that applies: the same text; other numbers; only one negated; other names (words with a
+    capital within the sentence, in scripts with capitals); near-duplicates; other length; none of these. A word list
+    and patterns decide; single sentences may be judged wrongly, so use it for counts.
     """
     if _plain(right) == _plain(wrong):
         return "same text"
@@ -74,18 +74,18 @@ def confusions(outcomes: Outcomes, suites: Iterable[Suite]) -> Iterator[dict[str
     outcomes
         Outcomes of `measure` on the suites.
     suites
-        The same; those of similarity are passed over.
+        The same suites; those of similarity are skipped.
 
     Yields
     ------
     dict
         ``suite``, ``pair``, ``direction``, ``row`` (from 0), ``sentence``, ``translation``, ``retrieved``,
-        ``retrieved_row`` and ``difference``; of a mining suite where a sentence without a pair was retrieved, its text
-        is not known, and the last three are None.
+        ``retrieved_row`` and ``difference``. The last three are None if a mining suite's sentence without a pair was
+        retrieved, whose text is unknown.
     """
-    for suite, pair, direction, queries, answers, found in _retrievals(outcomes, suites):
-        for row in np.flatnonzero(found != np.arange(len(found))).tolist():
-            other = int(found[row])
+    for suite, pair, direction, queries, answers, retrieved in _retrievals(outcomes, suites):
+        for row in np.flatnonzero(retrieved != np.arange(len(retrieved))).tolist():
+            other = int(retrieved[row])
             yield {
                 "suite": suite.name,
                 "pair": pair,
@@ -105,28 +105,28 @@ def hubs(outcomes: Outcomes, suites: Iterable[Suite]) -> dict[str, dict[str, Any
     Returns
     -------
     dict
-        By ``SUITE PAIR DIRECTION``: ``skewness`` of the number of times that each sentence is retrieved, 0 if all are
-        as often; ``never``, the share that never is; and ``most``, the sentences retrieved most, each with ``times``.
+        Figures by ``SUITE PAIR DIRECTION``: ``skewness`` of the number of times each sentence is retrieved, 0 if all
+        are equal; ``never``, the share never retrieved; ``most``, the sentences retrieved most, each with ``times``.
 
     References
     ----------
     Radovanović, Nanopoulos and Ivanović (2010), "Hubs in Space".
     """
-    told = {}
-    for suite, pair, direction, _, answers, found in _retrievals(outcomes, suites):
-        times = np.bincount(found[found >= 0], minlength=suite.rows)
+    figures = {}
+    for suite, pair, direction, _, answers, retrieved in _retrievals(outcomes, suites):
+        times = np.bincount(retrieved[retrieved >= 0], minlength=suite.rows)
         spread = times.std()
         most = np.argsort(-times, kind="stable")[:HUBS]
-        told[f"{suite.name} {pair} {direction}"] = {
+        figures[f"{suite.name} {pair} {direction}"] = {
             "skewness": float(np.mean((times - times.mean()) ** 3) / spread**3) if spread else 0.0,
             "never": float(np.mean(times == 0)),
             "most": [{"sentence": answers[row], "times": int(times[row])} for row in most if times[row] > 1],
         }
-    return told
+    return figures
 
 
 def save_errors(outcomes: Outcomes, suites: Iterable[Suite], folder: str | Path) -> Path:
-    """Write ``confusions.tsv`` and ``errors.json``: counts by difference, and hubs, of each direction.
+    """Write ``confusions.tsv``, and ``errors.json`` with counts by difference, and hubs, of each direction.
 
     Returns
     -------
@@ -180,11 +180,13 @@ def save_errors(outcomes: Outcomes, suites: Iterable[Suite], folder: str | Path)
 
 
 def _retrievals(outcomes: Outcomes, suites: Iterable[Suite]) -> Iterator[tuple[Any, ...]]:
-    """Yield each direction: suite, pair, direction, its sentences, the other side's, and the rows retrieved."""
+    """Yield each direction: suite, pair, direction, its sentences, the other side's, and the retrieved rows."""
     for suite in suites:
-        found = outcomes.suites[suite.name].retrieval
-        # None of similarity, and else in the order of the columns.
-        for (pair, retrieval), columns in zip(found.items(), combinations(suite.sentences, 2), strict=False):
+        by_pair = outcomes.suites[suite.name].retrieval
+        # Empty for similarity, else in the order of the columns.
+        for (pair, retrieval), columns in zip(
+            by_pair.items(), combinations(suite.sentences, 2), strict=False
+        ):
             one, two = (suite.sentences[column] for column in columns)
             yield suite, pair, "forward", one, two, retrieval.forward.retrieved["absolute"]
             yield suite, pair, "backward", two, one, retrieval.backward.retrieved["absolute"]

@@ -1,6 +1,6 @@
-"""From a model and suites to the outcome of every sentence: the one place where evaluation meets vectors.
+"""From a model and suites to the outcome of every sentence: the one place where evaluation encodes.
 
-Sanity checks are made on the way: a perfect score, or one of chance, may say nothing about translation.
+Sanity checks warn of scores that say nothing about translation, such as a perfect one or one of chance.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from lingualign.neighbours import Neighbours, Pairs
 
 SAME_DIRECTION = 0.9999
-"""Cosine from which on two vectors count as the same: bf16 noise lies above, translations well below."""
+"""Least cosine of two equal vectors: bf16 noise lies above, translations well below."""
 
 UNKNOWN_RATE = 0.1
-"""Share of unknown tokens from which on a language counts as one that the model cannot read."""
+"""Least share of unknown tokens of a language that the model cannot read."""
 
 _SAMPLE = 200
 
@@ -67,7 +67,7 @@ def measure(
     _check(suites)
     from lingualign.embedding.encoders import encode_kept, open_encoder
 
-    # In single precision whatever the processor offers, so that every machine gives the same figures.
+    # Always in single precision, so that every machine computes the same figures.
     encoder = open_encoder(model, prompt=prompt, pooling=pooling, device=device, precision="fp32")
     place: dict[str, int] = {}
     columns = [_places(suite, place) for suite in suites]
@@ -75,13 +75,13 @@ def measure(
     vectors = encode_kept(encoder, list(place), kept, progress=progress)
     outcomes = {}
     with progress_bar("Measuring", sum(map(_comparisons, suites)), enabled=progress) as advance:
-        for suite, of_suite, of_training in zip(suites, columns, training, strict=True):
+        for suite, suite_rows, training_rows in zip(suites, columns, training, strict=True):
             outcomes[suite.name] = measure_suite(
                 suite,
-                {column: vectors[rows] for column, rows in of_suite.items()},
+                {column: vectors[rows] for column, rows in suite_rows.items()},
                 None
-                if of_training is None
-                else {column: vectors[rows] for column, rows in of_training.items()},
+                if training_rows is None
+                else {column: vectors[rows] for column, rows in training_rows.items()},
                 advance,
             )
             outcomes[suite.name].warnings.extend(unknown_tokens(suite, encoder.tokenizer))
@@ -96,7 +96,7 @@ def measure(
 
 
 def _places(suite: Suite, place: dict[str, int]) -> dict[str, npt.NDArray[np.int64]]:
-    """Return each sentence its place among all distinct ones, which grow."""
+    """Return the position of each sentence among all distinct ones, adding new ones to ``place``."""
     return {
         column: np.array([place.setdefault(text, len(place)) for text in texts], np.int64)
         for column, texts in suite.sentences.items()
@@ -122,12 +122,12 @@ def measure_suite(
     vectors
         Its sentences' vectors by column, (rows, d) each.
     training
-        Those of `Suite.training`.
+        Vectors of `Suite.training`.
     advance
-        Called with the number of comparisons of two columns done.
+        Progress callback, called with numbers of comparisons of two columns.
     """
     ids = sentence_ids({column: texts[: suite.rows] for column, texts in suite.sentences.items()})
-    found = warnings(suite, vectors)
+    messages = warnings(suite, vectors)
     if suite.kind == "mining":
         retrieval, mined, search, doubts = measure_mining(suite, vectors, training)
         advance(1)
@@ -140,13 +140,13 @@ def measure_suite(
             {"sentence1-sentence2": retrieval},
             mined=mined,
             space=describe_space(pairs) | with_intervals(hubness=estimate_hubness([search], aligned=False)),
-            warnings=[*found, *doubts],
+            warnings=[*messages, *doubts],
         )
     if suite.kind == "sts":
         predicted = cosines(vectors["sentence1"], vectors["sentence2"])
         advance(1)
         return SuiteOutcomes(
-            suite.name, suite.group, suite.kind, ids, predicted=predicted, gold=suite.gold, warnings=found
+            suite.name, suite.group, suite.kind, ids, predicted=predicted, gold=suite.gold, warnings=messages
         )
     by_pair, searches = {}, []
     for one, two in combinations(suite.sentences, 2):
@@ -155,7 +155,7 @@ def measure_suite(
         searches.append((there, back))
         advance(1)
     space = describe_space(vectors) | with_intervals(hubness=estimate_hubness(searches))
-    return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, by_pair, space=space, warnings=found)
+    return SuiteOutcomes(suite.name, suite.group, suite.kind, ids, by_pair, space=space, warnings=messages)
 
 
 def _check(suites: Sequence[Suite]) -> None:
@@ -169,9 +169,9 @@ def _check(suites: Sequence[Suite]) -> None:
         if suite.gold is not None:
             lengths["gold"] = len(suite.gold)
         if len(set(lengths.values())) > 1 and suite.kind != "mining":
-            told = ", ".join(f"{column} {length}" for column, length in lengths.items())
+            listed = ", ".join(f"{column} {length}" for column, length in lengths.items())
             raise InputError(
-                f"suite {suite.name!r} has columns of different length ({told}): row i of each must belong together"
+                f"suite {suite.name!r} has columns of different length ({listed}): row i of each must belong together"
             )
         if suite.rows < 2:
             raise InputError(
@@ -184,7 +184,7 @@ def measure_mining(
     vectors: dict[str, npt.NDArray[np.float32]],
     training: dict[str, npt.NDArray[np.float32]] | None,
 ) -> tuple[Retrieved, Mined, tuple[Neighbours, Neighbours], list[str]]:
-    """Find the translation of each pair's sentences among all, and mine pairs from all with all.
+    """Retrieve the translations of the pairs' sentences among all sentences, and mine pairs from all.
 
     Parameters
     ----------
@@ -193,17 +193,17 @@ def measure_mining(
     vectors
         Its sentences' vectors by column, those of the pairs first, row by row.
     training
-        Those of `Suite.training`, on which the threshold is chosen; None if there are none.
+        Vectors of `Suite.training`, on which the threshold is chosen; None if there are none.
 
     Returns
     -------
     retrieval : Retrieved
-        Retrieval of the pairs' sentences among all of the other side, as MTEB's first BUCC has it; -1 where a
-        sentence without a pair is retrieved.
+        Retrieval of the pairs' sentences among all of the other side, as in MTEB's first BUCC; -1 where a sentence
+        without a pair is retrieved.
     mined : Mined
-        The pairs whose ratio margin is at least the threshold, each sentence taken once.
+        Pairs whose ratio margin is at least the threshold, with each sentence at most once.
     search : pair of Neighbours
-        Neighbours of all sentences, there and back.
+        Neighbours of all sentences, in both directions.
     doubts : list of str
         Reasons to doubt the figures.
 
@@ -214,8 +214,8 @@ def measure_mining(
     """
     search = nearest_neighbours(vectors["sentence1"], vectors["sentence2"], SEARCHED)
     retrieval = find_retrieval(*search, suite.rows)
-    there, back = (neighbourhood(found) for found in search)
-    pairs = retrieve(there, back, margin="ratio", retrieval="max")
+    forward, backward = map(neighbourhood, search)
+    pairs = retrieve(forward, backward, margin="ratio", retrieval="max")
     gold = _gold(suite)
     doubts = []
     if training is None or suite.training is None:
@@ -225,8 +225,10 @@ def measure_mining(
             "bound"
         )
     else:
-        known = nearest_neighbours(training["sentence1"], training["sentence2"], NEIGHBOURHOOD)
-        threshold = _threshold(retrieve(*known, margin="ratio", retrieval="max"), _gold(suite.training))
+        training_search = nearest_neighbours(training["sentence1"], training["sentence2"], NEIGHBOURHOOD)
+        threshold = _threshold(
+            retrieve(*training_search, margin="ratio", retrieval="max"), _gold(suite.training)
+        )
     chosen_on = "test" if doubts else "training"
     if threshold is None:
         doubts.append(
@@ -240,7 +242,7 @@ def measure_mining(
 
 
 def _threshold(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> float | None:
-    """Choose the threshold of best F1; None where no pair was mined."""
+    """Return the threshold of the best F1; None if no pair was mined."""
     if not len(pairs):
         return None
     tuned = thresholds(pairs, *gold)
@@ -248,7 +250,7 @@ def _threshold(pairs: Pairs, gold: tuple[npt.NDArray[np.int64], npt.NDArray[np.i
 
 
 def _gold(suite: Suite) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the positions of the pairs' sentences; of equal sentences the first, which is the one that is mined."""
+    """Return the positions of the pairs' sentences; of equal sentences the first, since only that is mined."""
     first: list[npt.NDArray[np.int64]] = []
     for texts in suite.sentences.values():
         seen: dict[str, int] = {}
@@ -262,7 +264,7 @@ def _by_source(
     threshold: float | None,
     threshold_from: str,
 ) -> Mined:
-    """Count by source sentences, those of the pairs first."""
+    """Return the mined pairs by source sentence, those of the pairs first."""
     rows = len(gold[0])
     source = np.union1d(np.arange(rows), pairs.source)
     place = np.searchsorted(source, pairs.source)
@@ -287,25 +289,27 @@ def warnings(suite: Suite, vectors: dict[str, npt.NDArray[np.float32]]) -> list[
     Returns
     -------
     list of str
-        Empty if nothing is wrong. Reported are: blank sentences; zero vectors; a collapsed encoder, which
-        gives every sentence the same vector; two languages' sides that are mostly the same text, or different
-        texts with mostly the same vectors; cosines that are all equal, whose correlation is undefined.
+        Warnings, empty if there are none, about blank sentences; zero vectors; a collapsed encoder, with the same
+        vector for every sentence; two sides with mostly the same text, or different texts with mostly the same
+        vectors; cosines that are all equal, whose correlation is undefined.
     """
     texts = [text for column in suite.sentences.values() for text in column]
     rows = np.concatenate(list(vectors.values()))
-    found = []
+    messages = []
     if blank := sum(not text.strip() for text in texts):
-        found.append(f"{blank} of {len(texts)} sentences are blank")
+        messages.append(f"{blank} of {len(texts)} sentences are blank")
     if zero := int(np.sum(~rows.any(axis=1))):
-        found.append(f"{zero} of {len(texts)} sentences have a zero vector, which is near nothing")
+        messages.append(f"{zero} of {len(texts)} sentences have a zero vector, which is near nothing")
     if len(set(texts)) > 1 and _collapsed(rows):
-        found.append("every sentence has the same vector: the encoder has collapsed and the score is chance")
+        messages.append(
+            "every sentence has the same vector: the encoder has collapsed and the score is chance"
+        )
     elif suite.kind != "sts":
         for one, two in combinations(suite.sentences, 2):
-            found += _same_sides(suite, vectors, one, two)
+            messages += _same_sides(suite, vectors, one, two)
     if suite.kind == "sts" and constant(cosines(vectors["sentence1"], vectors["sentence2"])):
-        found.append("the cosine is the same in every row: its correlation with the scores is undefined")
-    return found
+        messages.append("the cosine is the same in every row: its correlation with the scores is undefined")
+    return messages
 
 
 def unknown_tokens(suite: Suite, tokenizer: Any | None) -> list[str]:
@@ -316,24 +320,24 @@ def unknown_tokens(suite: Suite, tokenizer: Any | None) -> list[str]:
     unknown = None if tokenizer is None else _unknown_token(tokenizer)
     if unknown is None:
         return []
-    found = []
+    messages = []
     for column, texts in suite.sentences.items():
         sample = texts[:: -(-len(texts) // _SAMPLE)]
         tokens = np.concatenate([np.asarray(ids, np.int64) for ids in _token_ids(tokenizer, sample)])
         rate = float(np.mean(tokens == unknown)) if len(tokens) else 0.0
         if rate >= UNKNOWN_RATE:
-            found.append(
+            messages.append(
                 f"{rate:.0%} of the tokens of {column} are unknown to the model's tokenizer: it cannot read much of "
                 "this text"
             )
-    return found
+    return messages
 
 
 def _unknown_token(tokenizer: Any) -> int | None:
-    """Find the id of the unknown token of a tokenizer of transformers or of tokenizers."""
+    """Return the id of the unknown token of a tokenizer of transformers or of tokenizers."""
     if callable(tokenizer):
         return getattr(tokenizer, "unk_token_id", None)
-    # A unigram model keeps the id itself, the others the token's text.
+    # A unigram model has the id itself, the others the token's text.
     core = getattr(tokenizer, "model", None)
     if (token := getattr(core, "unk_token", None)) is not None:
         place: int | None = tokenizer.token_to_id(token)

@@ -1,4 +1,4 @@
-"""The outcome of each sentence of the suites, from which every figure and every comparison is computed."""
+"""The outcomes of all sentences of the suites, from which every figure and every comparison is computed."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 class Way:
     """Retrieval from one language to another.
 
-    Sentences have numbers: those of a row its place, those without a pair the numbers from n on, ``sentence2``'s first.
+    Sentences have numbers: in a row its position, without a pair the numbers from n on, ``sentence2``'s first.
     """
 
     retrieved: dict[Margin, npt.NDArray[np.int64]]
-    """By margin: (n,) rows, -1 for a sentence without a pair"""
+    """Retrieved rows by margin, (n,), -1 for a sentence without a pair"""
     nearest: npt.NDArray[np.int64]
-    """(n, 2), numbers of the two nearest by cosine"""
+    """Numbers of the two nearest by cosine, (n, 2)"""
     turned: dict[Margin, npt.NDArray[np.int64]]
-    """By each margin but ``absolute``: as of `turns`"""
+    """Outcomes that turn, as in `turns`, by each margin but ``absolute``"""
 
     def right(self, margin: Margin = "absolute") -> npt.NDArray[np.bool_]:
         """Return whether each sentence retrieves its translation: (n,)."""
         return np.asarray(self.retrieved[margin] == np.arange(len(self.nearest)))
 
     def turns(self, margin: Margin = "absolute") -> npt.NDArray[np.int64]:
-        """Return which outcome turns, from right to wrong or back, without which sentence: (m, 2) rows and numbers."""
+        """Return the outcomes that turn, from right to wrong or back, without one sentence: (m, 2) rows and numbers."""
         if margin != "absolute":
             return self.turned[margin]
         rows = np.arange(len(self.nearest))
@@ -59,24 +59,24 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mined:
-    """Pairs mined for the source sentences of the pairs, then for all other sentences that have any."""
+    """Mined pairs of the source sentences of the pairs, then of all other mined sentences."""
 
     source: npt.NDArray[np.int64]
-    """(n,), places of the sentences; those of the pairs are their rows"""
+    """Positions of the source sentences, (n,); those of the pairs are their rows"""
     target: npt.NDArray[np.int64]
-    """(n,), places of what they were mined with, -1 for nothing"""
+    """Positions of the mined target sentences, (n,), -1 for none"""
     right: npt.NDArray[np.bool_]
-    """(n,), whether the two are a pair"""
+    """True where the two are a pair, (n,)"""
     wanted: npt.NDArray[np.int64]
-    """(n,), how many pairs the sentence has"""
+    """Number of pairs of each sentence, (n,)"""
     threshold: float | None
-    """Least margin of what was mined; None where there was nothing to choose it on."""
+    """Least margin of a mined pair; None if there was no pair to choose it on."""
     threshold_from: str
-    """``training``, or ``test`` where there is no training split."""
+    """``training``, or ``test`` if there is no training split."""
 
     @property
     def counts(self) -> npt.NDArray[np.float64]:
-        """By sentence how many pairs were mined right, how many were mined, and how many there are: (n, 3)."""
+        """Numbers of pairs mined right, of pairs mined, and of existing pairs, by sentence: (n, 3)."""
         return np.stack([self.right, self.target >= 0, self.wanted], axis=1).astype(np.float64)
 
 
@@ -89,13 +89,13 @@ class SuiteOutcomes:
     name, group, kind
         Name, group and kind of the `Suite`.
     sentences
-        An id for each row.
+        Id of each row.
     retrieval
-        By language pair, in the order of the columns; empty for sts.
+        Retrieval by language pair, in the order of the columns; empty for sts.
     predicted, gold
-        (rows,) float64, cosines and people's scores; None but for sts.
+        Cosines and people's scores, (rows,) float64; only for sts.
     mined
-        Mined pairs; None but for mining.
+        Mined pairs; only for mining.
     space
         Figures of the space of vectors; empty for sts.
     warnings
@@ -124,14 +124,14 @@ class Outcomes:
     """The outcomes of one model on its suites, by name."""
 
     model: dict[str, Any]
-    """``name``, ``fingerprint``, ``dimensions``, ``prompt``, and how the encoder describes itself."""
+    """``name``, ``fingerprint``, ``dimensions``, ``prompt``, and the encoder's own description."""
     version: str
     """Version of lingualign."""
     suites: dict[str, SuiteOutcomes]
 
 
 def sentence_ids(sentences: dict[str, list[str]]) -> list[str]:
-    """Name each row by its text: 16 hexadecimal digits, and which copy it is where rows repeat."""
+    """Return an id of each row's text: 16 hexadecimal digits, and the number of the copy if rows repeat."""
     seen: Counter[str] = Counter()
     ids = []
     for texts in zip(*sentences.values(), strict=True):

@@ -1,19 +1,19 @@
 """Outcomes on disk: one parquet file, a row for each sentence (of an n-way set for each sentence and language pair).
 
-- ``suite``, ``pair`` (the two columns, ``eng_Latn-fra_Latn``), ``row`` (from 0), and ``sentence``, an id that follows
-  from the row's text alone;
-- the row retrieved for it, right where it equals ``row``, and -1 (of a mining suite) for a sentence without a pair:
-  ``forward`` and ``backward`` by cosine, ``forward_distance``, ``backward_distance``, ``forward_ratio`` and
-  ``backward_ratio`` by margin (null for sts);
-- what intervals need, lists of sentences' numbers: ``forward_nearest`` and ``backward_nearest``, the two nearest by
-  cosine; ``forward_distance_turned`` and so on, the sentences without any one of which the outcome by margin would be
-  another, right or wrong. A sentence's number is its row; those without a pair are numbered on, ``sentence2``'s first;
-- ``predicted``, the cosine, and ``gold``, people's score (null but for sts);
-- of a mining suite, ``mined``, the place of the target sentence that it was mined with (-1: with none),
-  ``mined_right``, and ``wanted``, how many pairs it has (0 for a sentence's second copy). Its pairs' rows are followed
-  by the other source sentences that were mined: their ``row`` is their place, and what is not of mining is null.
+- ``suite``, ``pair`` (the two columns, ``eng_Latn-fra_Latn``), ``row`` (from 0), and ``sentence``, an id of the row's
+  text alone;
+- the retrieved row, right if it equals ``row``, and -1 (in a mining suite) for a sentence without a pair: ``forward``
+  and ``backward`` by cosine, ``forward_distance``, ``backward_distance``, ``forward_ratio`` and ``backward_ratio`` by
+  margin (null for sts);
+- lists of sentences' numbers for intervals: ``forward_nearest`` and ``backward_nearest``, the two nearest by cosine;
+  ``forward_distance_turned`` and so on, the sentences each of which, left out, turns the outcome by margin. A
+  sentence's number is its row; those without a pair have the next numbers, ``sentence2``'s first;
+- ``predicted``, the cosine, and ``gold``, people's score (only for sts, else null);
+- for a mining suite, ``mined``, the position of the mined target sentence (-1 for none), ``mined_right``, and
+  ``wanted``, its number of pairs (0 for a sentence's second copy). The rows of the pairs are followed by the other
+  mined source sentences: their ``row`` is their position, and all columns but those of mining are null.
 
-The file's metadata hold, under ``lingualign``, the model, and what is known of each suite beside its rows.
+The file's metadata have, under ``lingualign``, the model and the fields of each suite that are not in its rows.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ _OF_MINING = ("threshold", "threshold_from")
 
 
 def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
-    """Write outcomes; a file that is there already is replaced whole or not at all.
+    """Write outcomes; an existing file is replaced whole or not at all.
 
     Parameters
     ----------
     outcomes
         Outcomes, as `measure` returns them.
     path
-        A file ``.parquet``, or a folder, which gets ``outcomes.parquet``.
+        File ``.parquet``, or a folder for ``outcomes.parquet``.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
 
 
 def outcomes_file(path: str | Path) -> Path:
-    """Name the file of outcomes at a path, which is the file itself or the folder it lies in."""
+    """Return the file of outcomes at a path, which is the file itself or its folder."""
     path = Path(path)
     return path if path.suffix == ".parquet" and not path.is_dir() else path / OUTCOMES_FILE
 
@@ -115,8 +115,8 @@ def load_outcomes(path: str | Path) -> Outcomes:
     Raises
     ------
     InputError
-        If there is no such file, it is damaged or something else, or an earlier version wrote it without what the
-        intervals of retrieval are computed from.
+        If the file is missing, damaged or of another kind, or an earlier version wrote it without the columns for the
+        intervals of retrieval.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -151,12 +151,12 @@ def load_outcomes(path: str | Path) -> Outcomes:
 
 
 def _with_intervals(table: pa.Table, described: dict[str, Any], file: Path) -> pa.Table:
-    """Complete outcomes that an earlier version wrote without what intervals of retrieval need.
+    """Add the missing columns to outcomes of an earlier version.
 
     Raises
     ------
     InputError
-        If there is retrieval in them.
+        If the outcomes have retrieval, whose intervals need these columns.
     """
     import pyarrow as pa
 
@@ -201,12 +201,12 @@ def _column(direction: str, margin: str) -> str:
 
 
 def _beside(direction: str, margin: str | None) -> str:
-    """Name the column of what intervals need: the nearest, or by margin what turns an outcome."""
+    """Return the column for intervals: the nearest sentences or, by margin, those that turn an outcome."""
     return f"{direction}_{margin}_turned" if margin else f"{direction}_nearest"
 
 
 def _columns(suite: SuiteOutcomes) -> list[tuple[str, dict[str, Any]]]:
-    """Return a suite's outcomes by language pair, and in each by column, null where it has none."""
+    """Return a suite's outcomes by language pair and column, null where there are none."""
     nothing = dict.fromkeys(_schema().names[4:], [None] * suite.rows)
     parts = [part for part in PARTS if suite.kind in part.kinds]
     by_pair = []
@@ -219,8 +219,8 @@ def _columns(suite: SuiteOutcomes) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _write_retrieval(suite: SuiteOutcomes, pair: str) -> dict[str, Any]:
-    found = suite.retrieval[pair]
-    return _way("forward", found.forward) | _way("backward", found.backward)
+    retrieved = suite.retrieval[pair]
+    return _way("forward", retrieved.forward) | _way("backward", retrieved.backward)
 
 
 def _write_similarity(suite: SuiteOutcomes, pair: str) -> dict[str, Any]:
@@ -242,7 +242,7 @@ def _way(direction: str, way: Way) -> dict[str, Any]:
 
 
 def _suite(name: str, about: dict[str, Any], table: pa.Table) -> SuiteOutcomes:
-    """Find one suite in the table, and refuse what cannot be outcomes."""
+    """Read one suite from the table; raise ValueError for invalid outcomes."""
     import pyarrow.compute as pc
 
     if about["kind"] not in get_args(Kind):
@@ -256,28 +256,30 @@ def _suite(name: str, about: dict[str, Any], table: pa.Table) -> SuiteOutcomes:
         raise ValueError(f"{name} has no rows")
     sentences = next(iter(parts.values()))["sentence"].drop_null().to_pylist()
     rows = len(sentences)
-    # Rows beyond the sentences' are of sentences without a pair, which only a mining suite has.
+    # Only a mining suite has further rows, for sentences without a pair.
     beyond = about["kind"] == "mining"
     for pair, part in parts.items():
-        of_rows = part.slice(0, rows) if beyond else part
-        if of_rows["sentence"].to_pylist() != sentences or of_rows["row"].to_pylist() != list(range(rows)):
+        scored = part.slice(0, rows) if beyond else part
+        if scored["sentence"].to_pylist() != sentences or scored["row"].to_pylist() != list(range(rows)):
             raise ValueError(f"the rows of {name}, {pair}, are incomplete or out of order")
-    known: dict[str, Any] = {"space": dict(about["space"]), "warnings": list(about["warnings"])}
+    fields: dict[str, Any] = {"space": dict(about["space"]), "warnings": list(about["warnings"])}
     for each in PARTS:
         if about["kind"] in each.kinds:
-            known |= each.read(name, about, parts, rows)
-    return SuiteOutcomes(name, str(about["group"]), about["kind"], sentences, **known)
+            fields |= each.read(name, about, parts, rows)
+    return SuiteOutcomes(name, str(about["group"]), about["kind"], sentences, **fields)
 
 
 def _read_similarity(
     name: str, about: dict[str, Any], parts: dict[str, pa.Table], rows: int
 ) -> dict[str, npt.NDArray[np.float64]]:
     (part,) = parts.values()
-    known = {column: part[column].to_numpy().astype(np.float64) for column in ("predicted", "gold")}
-    for column, values in known.items():
+    values_by_column = {
+        column: part[column].to_numpy().astype(np.float64) for column in ("predicted", "gold")
+    }
+    for column, values in values_by_column.items():
         if not np.isfinite(values).all():
             raise ValueError(f"{name}: {column!r} is not a number in every row")
-    return known
+    return values_by_column
 
 
 def _read_mined(name: str, about: dict[str, Any], parts: dict[str, pa.Table], rows: int) -> dict[str, Mined]:
@@ -317,10 +319,10 @@ def _read_way(name: str, part: pa.Table, direction: str, rows: int, least: int) 
     retrieved: dict[Margin, npt.NDArray[np.int64]] = {}
     for margin in get_args(Margin):
         column = part[_column(direction, margin)]
-        found = column.to_numpy() if not column.null_count else np.array([-2])
-        if found.min() < least or found.max() >= rows:
+        numbers = column.to_numpy() if not column.null_count else np.array([-2])
+        if numbers.min() < least or numbers.max() >= rows:
             raise ValueError(f"{name}: {_column(direction, margin)!r} names rows that are not there")
-        retrieved[margin] = found
+        retrieved[margin] = numbers
     # A suite without sentences beside its pairs has no numbers beyond its rows.
     most = None if least < 0 else rows
     row, number = _read_numbers(name, part, _beside(direction, None), most)
@@ -339,17 +341,17 @@ def _read_way(name: str, part: pa.Table, direction: str, rows: int, least: int) 
 def _read_numbers(
     name: str, part: pa.Table, column: str, most: int | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Read lists of sentences' numbers, (m,), and the rows that they are in, (m,)."""
+    """Read lists of sentences' numbers; return the row of each, (m,), and the numbers, (m,)."""
     import pyarrow.compute as pc
 
     lists = part[column].combine_chunks()
     numbers = lists.flatten()
     if lists.null_count or numbers.null_count:
         raise ValueError(f"{name}: {column!r} is missing in some row")
-    found = numbers.to_numpy()
-    if len(found) and (found.min() < 0 or (most is not None and found.max() >= most)):
+    values = numbers.to_numpy()
+    if len(values) and (values.min() < 0 or (most is not None and values.max() >= most)):
         raise ValueError(f"{name}: {column!r} names sentences that are not there")
-    return pc.list_parent_indices(lists).to_numpy().astype(np.int64), found
+    return pc.list_parent_indices(lists).to_numpy().astype(np.int64), values
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,9 +367,8 @@ class OutcomePart:
     write
         Function that returns the columns' values for a language pair of a suite.
     read
-        Function that returns the fields of `SuiteOutcomes` from the suite's name, what the metadata say of it,
-        its rows by language pair, and the number of rows that are scored; raises ValueError for what cannot be
-        outcomes.
+        Function that returns the fields of `SuiteOutcomes` from the suite's name, its metadata, its rows by language
+        pair, and the number of scored rows; it raises ValueError for invalid outcomes.
     """
 
     kinds: tuple[Kind, ...]
@@ -390,4 +391,4 @@ PARTS = (
         ("mining",), {"mined": "int64", "mined_right": "bool", "wanted": "int64"}, _write_mined, _read_mined
     ),
 )
-"""Parts of what is kept of each sentence, in the order of the columns; a metric that needs more adds a row."""
+"""Parts of the outcomes of a sentence, in the order of the columns; a metric that needs more adds a row."""

@@ -1,4 +1,4 @@
-"""The paper's suites (Tables 2 and 3, Appendix A): where they lie on the hub, and a copy of them on this disk."""
+"""The paper's suites (Tables 2 and 3, Appendix A): their places on the hub, and a copy of them on disk."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _ROWS = 4_096
 
 @dataclass(frozen=True, slots=True)
 class HubSuite:
-    """A suite as it lies on the hub.
+    """A suite on the hub.
 
     Attributes
     ----------
     name
-        Name here: its file, and before the slash the group that means are taken over.
+        Name of the suite and of its file; the part before the slash is the group of its means.
     kind
-        Form of its rows; ``bucc`` holds two texts and the numbers, from 1, of the pairs among them.
+        Form of its rows; ``bucc`` has two texts and the numbers, from 1, of the pairs among them.
     repository, config, split
         Arguments of `datasets.load_dataset`.
     languages
@@ -88,7 +88,7 @@ PAPER_SUITES = (
     _sts("ru", ("ru",), "STS22", "ru"),
     _sts("en-fr", ("fr", "en"), "STS17", "fr-en"),
 )
-"""Tatoeba, BUCC, FLORES-200 and the STS columns en, ko, fr, ru and en-fr, as MTEB has them."""
+"""Tatoeba, BUCC, FLORES-200 and the STS columns en, ko, fr, ru and en-fr, as in MTEB."""
 
 _REVISIONS = {
     "mteb/tatoeba-bitext-mining": "69e8f12da6e31d59addadda9a9c8a2e601a0e282",
@@ -103,39 +103,39 @@ _REVISIONS = {
     "mteb/sts22-crosslingual-sts": "de9d86b3b84231dc21f76c7b7af1f28e2f57f6e3",
     "mteb/stsbenchmark-sts": "b0fddb56ed78048fa8b90373c8a3cfc37b684831",
 }
-"""The commits that MTEB takes them at; of STS22 the first version, which the paper's figures are of."""
+"""The commits that MTEB uses; for STS22 the first version, that of the paper's figures."""
 
 _FLORES = {"en": "eng_Latn", "fr": "fra_Latn", "ja": "jpn_Jpan", "ko": "kor_Hang", "ru": "rus_Cyrl"}
 
 
 def paper_folder() -> Path:
-    """Name the folder where ``--suite paper`` keeps its copy."""
+    """Return the folder of the copy that ``--suite paper`` uses."""
     return cache_folder("suites") / PAPER
 
 
 def fetch_suites(folder: str | Path, languages: Sequence[str] | None = None) -> list[Path]:
     """Copy the paper's suites from the hub into a folder, as files that `load_suites` reads.
 
-    Each comes from the commit that MTEB takes it at, or, where ``.manifest.json`` names another one for its repository,
-    from that. A file that is there and listed is not fetched again.
+    Each comes from the commit that MTEB uses, unless ``.manifest.json`` names another one for its repository. An
+    existing file in the manifest is not fetched again.
 
     Parameters
     ----------
     folder
-        Made if it is missing.
+        Folder of the copy; made if it is missing.
     languages
-        Codes; suites all of whose languages are among them are fetched. All five by default.
+        Language codes, by default all five. Suites whose languages are all among them are fetched.
 
     Returns
     -------
     list of Path
-        The files, old and new.
+        All files, old and new.
 
     Raises
     ------
     InputError
-        If a language is not one of the paper's, the hub cannot be reached, or a suite there has another form; what was
-        fetched before stays.
+        If a language is not one of the paper's, the hub cannot be reached, or a suite there has another form. Files
+        fetched before stay.
     """
     folder = Path(folder)
     wanted = _wanted(languages)
@@ -159,7 +159,7 @@ def _wanted(languages: Sequence[str] | None) -> list[HubSuite]:
     chosen = {language_code(language) for language in languages or LANGUAGES}
     if others := sorted(chosen - set(LANGUAGES)):
         raise InputError(f"languages: {others[0]!r} is none of the paper's, which are {', '.join(LANGUAGES)}")
-    # An n-way set serves for any two of its languages.
+    # An n-way set is usable for any two of its languages.
     return [
         suite
         for suite in PAPER_SUITES
@@ -174,7 +174,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = read_json(path.read_bytes())
         revisions, files = manifest["revisions"], manifest["files"]
-        # What a stranger's manifest names must lie in the folder, and be a commit.
+        # The manifest may be a stranger's: files must be inside the folder, and revisions commits.
         plain = all(re.fullmatch(r"[\w-]+/[\w-]+\.parquet", entry["file"]) for entry in files.values())
         if (
             manifest["format"] == 1
@@ -191,8 +191,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _fetch(suite: HubSuite, folder: Path, manifest: dict[str, Any]) -> Path:
     path = folder / f"{suite.name}.parquet"
-    known = manifest["files"].get(suite.name)
-    if known and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == known["sha256"]:
+    entry = manifest["files"].get(suite.name)
+    if entry and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]:
         return path
     revision = manifest["revisions"].get(suite.repository, _REVISIONS[suite.repository])
     logger.warning("fetching %s from %s at %s", suite.name, suite.repository, revision[:12])
@@ -213,7 +213,7 @@ def _fetch(suite: HubSuite, folder: Path, manifest: dict[str, Any]) -> Path:
 
 
 def _rows(suite: HubSuite, revision: str) -> Iterator[dict[str, Any]]:
-    """Stream the rows of a suite: nothing is left in a cache beside our own copy."""
+    """Stream the rows of a suite, without a second copy in a cache."""
     try:
         import datasets
 
@@ -225,7 +225,7 @@ def _rows(suite: HubSuite, revision: str) -> Iterator[dict[str, Any]]:
         for table in stream.with_format("arrow").iter(batch_size=_ROWS):
             yield from table.to_pylist()
     except Exception as error:
-        # `datasets`, the hub's client and the readers of its files raise many kinds.
+        # `datasets`, the hub's client and the readers of its files raise many kinds of errors.
         raise _unreachable(
             f"{suite.repository} ({suite.config or 'default'}, {suite.split})", error
         ) from None
@@ -252,7 +252,7 @@ def _ours(suite: HubSuite, rows: Iterator[dict[str, Any]]) -> pa.Table:
 
 
 def _bucc(suite: HubSuite, rows: list[dict[str, Any]]) -> pa.Table:
-    """Put the pairs first, then the sentences without one, each in a row of its own."""
+    """Return the pairs, then the sentences without one, each in its own row."""
     if len(rows) != 1:
         raise InputError(
             f"{suite.repository}, {suite.config}: expected one row with all sentences, found {len(rows)}: its form has "

@@ -33,9 +33,9 @@ class SuiteScores:
 
     entry: dict[str, Any]
     figures: dict[str, Figure]
-    """By metric; of an n-way set the means over its language pairs."""
+    """Figures by metric; for an n-way set the means over its language pairs."""
     pairs: dict[str, dict[str, Figure]] = field(default_factory=dict)
-    """Figures of an n-way set by language pair and metric; else empty."""
+    """Figures by language pair and metric for an n-way set; else empty."""
 
 
 def evaluate(
@@ -53,22 +53,22 @@ def evaluate(
     Parameters
     ----------
     model
-        Model, as `lingualign.embedding.encoders.open_encoder` takes it: a hub id, a folder, ``minilm``, a loaded
+        Model, as for `lingualign.embedding.encoders.open_encoder`: a hub id, a folder, ``minilm``, a loaded
         model, a file of vectors, an embeddings service.
     suites
         Suites, as `load_suites` reads them.
     prompt
-        Put before every sentence, on both sides: ``"query: "`` for E5. None takes the model's own default prompt,
-        which most models have not; ``""`` takes none.
+        Text put before every sentence, on both sides: ``"query: "`` for E5. None means the model's own default prompt,
+        which most models do not have; ``""`` means no prompt.
     pooling
-        ``mean``, ``cls`` or ``last``, of a transformer without sentence-transformers modules; the mean by default.
+        Pooling ``mean``, ``cls`` or ``last`` of a transformer without sentence-transformers modules; by default mean.
     device
-        Device of the model, such as ``cpu`` or ``cuda:1``; by default where it is, or on the best there is.
+        Device of the model, such as ``cpu`` or ``cuda:1``; by default that of a loaded model, or the best one.
     kept
-        Folder of vectors by which a second evaluation encodes nothing that an earlier one has encoded by the same
-        weights and prompt; the command keeps them in the user's cache. None keeps nothing.
+        Cache folder of vectors: sentences that an earlier evaluation encoded with the same weights and prompt are not
+        encoded again. The command uses the user's cache; None means no cache.
     progress
-        True to show a progress bar while encoding.
+        Show a progress bar while encoding.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def evaluate(
         - ``model``: ``name``, ``fingerprint``, ``dimensions``, ``prompt``, ``prompt_from`` (``option``, ``model``: its
           own configuration, or ``none``), ``kind`` of encoder, and ``pooling`` where it has one; ``lingualign``: the
           version.
-        - ``suites`` by name, each with ``kind``, ``rows`` and, if a sanity check finds fault, ``warnings``:
+        - ``suites`` by name, each with ``kind``, ``rows`` and, if a sanity check fails, ``warnings``:
 
           - bitext: ``accuracy`` (the mean of both directions), ``forward`` (sentence1 to sentence2) and
             ``backward``; ``f1`` in the same three forms, ``f1_forward`` being the main score of MTEB; both
@@ -86,23 +86,23 @@ def evaluate(
             ``xsim_margin`` (ratio; 4 neighbours).
           - nway: ``pairs``, one entry ``eng_Latn-fra_Latn`` for each unordered pair of languages in the
             order of the columns, with the same figures; and ``mean``, over all pairs.
-          - mining: the figures of bitext, of the pairs' sentences among all, and ``mining``: ``f1``, ``precision`` and
-            ``recall`` of the pairs ``mined`` (their number) by ratio margin from ``threshold`` on, which was chosen on
-            ``threshold_from``.
-          - sts: ``spearman`` and ``pearson``, null where all cosines are equal.
+          - mining: the figures of bitext for the pairs' sentences among all, and ``mining``: ``f1``, ``precision`` and
+            ``recall`` of the pairs ``mined`` (their number) with a ratio margin of at least ``threshold``, which was
+            chosen on ``threshold_from``.
+          - sts: ``spearman`` and ``pearson``, null if all cosines are equal.
 
           Their 95% intervals are ``ci95``, of ``accuracy`` or ``spearman``, and ``forward_ci95``,
-          ``xsim_ci95`` and so on. bitext, nway and mining have ``space`` beside, of `lingualign.evaluation.space`:
+          ``xsim_ci95`` and so on. bitext, nway and mining also have ``space``, of `lingualign.evaluation.space`:
           ``alignment``, ``uniformity``, ``isotropy``, ``language_identifiability`` and ``hubness``, with their
-          intervals; of mining suites it is of the pairs, but for ``hubness``, which is of all sentences.
-        - ``means`` by group (`Suite.group`): each metric's plain mean over the group's suites that have it, null where
-          it is undefined for one, and its interval in ``ci95`` by metric; ``mined_f1`` is of the pairs mined.
+          intervals; in mining suites it is of the pairs, except ``hubness``, which is of all sentences.
+        - ``means`` by group (`Suite.group`): each metric's plain mean over the group's suites that have it, null if it
+          is undefined for one, and its interval in ``ci95`` by metric; ``mined_f1`` is of the mined pairs.
 
     Raises
     ------
     InputError
         If there are no suites or two of the same name, a suite's columns differ in length, the model cannot be
-        loaded, or it gives NaN or infinite values.
+        loaded, or it returns NaN or infinite values.
     """
     return score(
         measure(model, suites, prompt=prompt, pooling=pooling, device=device, kept=kept, progress=progress)
@@ -110,7 +110,7 @@ def evaluate(
 
 
 def score(outcomes: Outcomes) -> dict[str, Any]:
-    """Compute ``scores.json`` from outcomes: what `evaluate` returns, whose form is described there."""
+    """Compute ``scores.json`` from outcomes; the form is that of `evaluate`."""
     scored = {name: score_suite(suite) for name, suite in outcomes.suites.items()}
     groups: dict[str, list[SuiteScores]] = {}
     for name, suite in outcomes.suites.items():
@@ -124,20 +124,20 @@ def score(outcomes: Outcomes) -> dict[str, Any]:
 
 
 def score_suite(outcomes: SuiteOutcomes) -> SuiteScores:
-    """Compute the figures of one suite; of an n-way set of every unordered pair of languages, and their means."""
+    """Compute the figures of one suite; for an n-way set those of every unordered language pair, and their means."""
     entry: dict[str, Any] = {"kind": outcomes.kind, "rows": outcomes.rows}
     if outcomes.kind == "nway":
         evidence = {pair: Evidence(outcomes, retrieved) for pair, retrieved in outcomes.retrieval.items()}
-        of_pair = {pair: _figures(each) for pair, each in evidence.items()}
+        by_pair = {pair: _figures(each) for pair, each in evidence.items()}
         figures = {
-            name: mean_figure(each[name] for each in of_pair.values())
+            name: mean_figure(each[name] for each in by_pair.values())
             for name, metric in metrics_of("nway").items()
             if metric.averaged
         }
-        entry["pairs"] = {pair: _entry(evidence[pair], each) for pair, each in of_pair.items()}
+        entry["pairs"] = {pair: _entry(evidence[pair], each) for pair, each in by_pair.items()}
         entry["mean"] = _with_intervals(figures)
     else:
-        of_pair = {}
+        by_pair = {}
         whole = Evidence(outcomes, next(iter(outcomes.retrieval.values()), None))
         figures = _figures(whole)
         entry |= _entry(whole, figures)
@@ -145,7 +145,7 @@ def score_suite(outcomes: SuiteOutcomes) -> SuiteScores:
         entry["space"] = outcomes.space
     if outcomes.warnings:
         entry["warnings"] = outcomes.warnings
-    return SuiteScores(entry, figures, of_pair)
+    return SuiteScores(entry, figures, by_pair)
 
 
 def mean_figure(figures: Iterable[Figure]) -> Figure:
@@ -201,7 +201,7 @@ def _with_intervals(figures: dict[str, Figure]) -> dict[str, Any]:
 
 
 def save_scores(scores: dict[str, Any], path: str | Path) -> None:
-    """Write scores as JSON; a file that is there already is replaced whole or not at all.
+    """Write scores as JSON; an existing file is replaced whole or not at all.
 
     Raises
     ------

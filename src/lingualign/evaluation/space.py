@@ -1,8 +1,8 @@
 """The shape of a space of sentence vectors: alignment, uniformity, isotropy, language, hubs.
 
-Retrieval says whether a space serves; these figures say how it is built. All are of vectors scaled to length 1.
-Each has its interval: what another draw of as many sentences might give. A sentence and its translations stand or fall
-together: what is left out or drawn again is a row with all its languages.
+Retrieval measures the use of a space; these figures describe its structure. All are of vectors scaled to length 1.
+The interval of each covers other samples of as many sentences. A sentence and its translations are dependent, so whole
+rows with all their languages are left out.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _RIDGE = 1e-3
 _BLOCK = 1_024
 
 SPACE_ROWS = 4_096
-"""Rows at most that the figures of the space are of, drawn by a fixed seed: some compare all with all."""
+"""Largest number of rows for the figures of the space, drawn by a fixed seed: some compare all with all."""
 
 _SAME = 1e-9
-"""Share of the largest eigenvalue below which two are the same, and their directions a matter of choice."""
+"""Share of the largest eigenvalue below which two are equal, and their directions arbitrary."""
 
 Estimate = tuple[float, "Interval"]
 
 
 def alignment(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike) -> float:
-    """Mean squared distance of the vectors of translations: 0 where they are the same, about 2 by chance.
+    """Return the mean squared distance of the vectors of translations: 0 if they are equal, about 2 by chance.
 
     Parameters
     ----------
     vectors1, vectors2
-        (n, d); row i of one is the translation of row i of the other.
+        Vectors, (n, d); row i of one is the translation of row i of the other.
 
     References
     ----------
@@ -55,20 +55,20 @@ def alignment(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike) -> float:
 
 
 def squared_distances(vectors1: npt.ArrayLike, vectors2: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Squared distance of row i and row i, (n,): what `alignment` is the mean of."""
+    """Return the squared distances of row i and row i, (n,), whose mean is `alignment`."""
     rows1, rows2 = (unit_rows(rows).astype(np.float64) for rows in matching_rows(vectors1, vectors2))
     return np.asarray(((rows1 - rows2) ** 2).sum(axis=1))
 
 
 def uniformity(vectors: npt.ArrayLike) -> float:
-    """Logarithm of the mean of exp(-2 squared distance) over all pairs of rows: the lower, the more evenly spread.
+    """Return the logarithm of the mean of exp(-2 squared distance) over all pairs of rows: lower is more even.
 
-    It is 0 where all vectors are the same, and near -4 where they are spread over a sphere of many dimensions.
+    It is 0 if all vectors are equal, and near -4 if they are spread over a sphere of many dimensions.
 
     Parameters
     ----------
     vectors
-        (n, d), two rows or more.
+        Vectors, (n, d), at least two rows.
 
     References
     ----------
@@ -79,14 +79,14 @@ def uniformity(vectors: npt.ArrayLike) -> float:
 
 
 def uniformity_of_sums(total: Any, rows: Any) -> Any:
-    """Uniformity of rows from their number and the total of their `gaussian_sums`; of arrays, element by element."""
+    """Return the uniformity from the total of `gaussian_sums` and the number of rows; elementwise for arrays."""
     return np.log(total / (rows * (rows - 1)))
 
 
 def gaussian_sums(vectors: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Sum of exp(-2 squared distance) of each row and all others, (n,): what `uniformity` is made of."""
+    """Return the sum of exp(-2 squared distance) of each row and all others, (n,), for `uniformity`."""
     unit = unit_rows(vectors)
-    # Of rows of length 1 the squared distance is 2 - 2 cos; a zero row counts as at right angles to all.
+    # The squared distance of rows of length 1 is 2 - 2 cos; a zero row counts as orthogonal to all.
     total = np.concatenate(
         [
             np.exp(4 * (unit[start : start + _BLOCK] @ unit.T) - 4).sum(axis=1, dtype=np.float64)
@@ -97,15 +97,15 @@ def gaussian_sums(vectors: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def isotropy(vectors: npt.ArrayLike) -> float:
-    """Measure whether the vectors favour a direction: 1 if none, towards exp(-2) the more they crowd into a cone.
+    """Measure whether the vectors favour a direction: 1 if none, towards exp(-2) if they crowd into a cone.
 
-    The smallest of the sums over all rows of exp(c . v) divided by the largest, c going through the principal
-    directions of the vectors, both ways.
+    It is the smallest sum over all rows of exp(c . v) divided by the largest, over all principal directions c of the
+    vectors and their opposites.
 
     Parameters
     ----------
     vectors
-        (n, d).
+        Vectors, (n, d).
 
     References
     ----------
@@ -125,26 +125,26 @@ def principal_directions(
 
 
 def direction_sums(along: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Sum of exp(c . v) for each principal direction c and, in the second row, for its opposite: (2, d)."""
+    """Return the sum of exp(c . v) for each principal direction c and, in the second row, for its opposite: (2, d)."""
     return np.stack([np.exp(along).sum(axis=0), np.exp(-along).sum(axis=0)])
 
 
 def language_hits(sides: Sequence[npt.ArrayLike]) -> npt.NDArray[np.bool_]:
-    """Return where a linear probe names the language rightly, by cross-validation.
+    """Return where a linear probe identifies the language, by cross-validation.
 
-    The probe is a ridge regression from a vector to each language's indicator; the largest names the language. The
-    rows are cut into 5 folds, all translations of a row in one, so that no content is probed that was learnt from.
+    The probe is a ridge regression from a vector to each language's indicator; the largest output is the language. The
+    rows are cut into 5 folds with all translations of a row in one, so that training and test differ in content.
 
     Parameters
     ----------
     sides
-        The vectors of each language, (n, d) each; row i of one is the translation of row i of the others.
+        Vectors of each language, (n, d) each; row i of one is the translation of row i of the others.
 
     Returns
     -------
     numpy.ndarray
-        (n, languages) bool. Its mean, the language identifiability, is 1 / languages where the space holds meaning
-        alone, and 1 where it holds each language apart.
+        Hits, (n, languages) bool. Their mean, the language identifiability, is 1 / languages if the space has meaning
+        only, and 1 if it separates the languages.
     """
     tables = [unit_rows(side).astype(np.float64) for side in sides]
     count, rows = len(tables), len(tables[0])
@@ -152,34 +152,34 @@ def language_hits(sides: Sequence[npt.ArrayLike]) -> npt.NDArray[np.bool_]:
     hits = np.zeros((rows, count), bool)
     for fold in np.unique(folds):
         learnt, probed = folds != fold, folds == fold
-        known = np.concatenate([table[learnt] for table in tables])
-        centre = known.mean(axis=0)
-        known = known - centre
+        features = np.concatenate([table[learnt] for table in tables])
+        centre = features.mean(axis=0)
+        features = features - centre
         indicators = np.repeat(np.eye(count), learnt.sum(), axis=0) - 1 / count
-        moments = known.T @ known
+        moments = features.T @ features
         ridge = _RIDGE * (np.trace(moments) / len(moments)) + np.finfo(np.float64).tiny
-        probe = np.linalg.solve(moments + ridge * np.eye(len(moments)), known.T @ indicators)
+        probe = np.linalg.solve(moments + ridge * np.eye(len(moments)), features.T @ indicators)
         for language, table in enumerate(tables):
             scores = (table[probed] - centre) @ probe
-            # Vectors that do not tell languages apart have scores of rounding alone: by chance, one is named.
+            # If vectors do not distinguish languages, scores are rounding only, and the choice is chance.
             hits[probed, language] = scores.argmax(axis=1) == language
     return hits
 
 
 def hubness(index: npt.NDArray[np.integer[Any]], candidates: int) -> float:
-    """Skewness of how often a candidate is among the k nearest of a query: 0 in a balanced space, large with hubs.
+    """Return the skewness of the frequency of candidates among the k nearest: 0 in a balanced space, large with hubs.
 
     Parameters
     ----------
     index
-        (n, k): the candidates nearest to each query.
+        Candidates nearest to each query, (n, k).
     candidates
         Number of candidates.
 
     Returns
     -------
     float
-        0 where all occur equally often.
+        Skewness; 0 if all are equally frequent.
 
     References
     ----------
@@ -189,19 +189,19 @@ def hubness(index: npt.NDArray[np.integer[Any]], candidates: int) -> float:
 
 
 def occurrences(index: npt.NDArray[np.integer[Any]], candidates: int) -> npt.NDArray[np.float64]:
-    """How often each candidate is among the k nearest of a query, (candidates,): what `hubness` is the skewness of."""
+    """Return the number of times each candidate is among the k nearest of a query, (candidates,), for `hubness`."""
     return np.bincount(np.asarray(index).ravel(), minlength=candidates).astype(np.float64)
 
 
 def skewness(counts: npt.NDArray[np.float64]) -> float:
-    """Third central moment over the cube of the standard deviation; 0 where all counts are equal."""
+    """Return the third central moment over the cube of the standard deviation; 0 if all counts are equal."""
     deviation = counts - counts.mean()
     spread = np.sqrt((deviation**2).mean())
     return float((deviation**3).mean() / spread**3) if spread > 0 else 0.0
 
 
 def describe_space(vectors: dict[str, npt.NDArray[np.float32]]) -> dict[str, Any]:
-    """Return the figures of a space but for hubness: each under its name, its interval under the name with ``_ci95``.
+    """Return the figures of a space except hubness: each by its name, its interval by the name with ``_ci95``.
 
     Parameters
     ----------
@@ -230,12 +230,12 @@ def describe_space(vectors: dict[str, npt.NDArray[np.float32]]) -> dict[str, Any
 
 
 def _means_left_out(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean without each value, (n,)."""
+    """Return the mean without each value, (n,)."""
     return np.asarray((values.sum() - values) / (len(values) - 1))
 
 
 def with_intervals(**estimates: Estimate) -> dict[str, Any]:
-    """Lay out figures as ``scores.json`` has them."""
+    """Lay out figures in the form of ``scores.json``."""
     entry: dict[str, Any] = {}
     for name, (value, bounds) in estimates.items():
         entry |= {name: value, f"{name}_ci95": list(bounds)}
@@ -248,15 +248,15 @@ def estimate_uniformity(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -
     Parameters
     ----------
     vectors
-        (n, d).
+        Vectors, (n, d).
     row_of
-        (n,): which row each vector is of; two rows or more. Those of a row are left out together.
+        Row of each vector, (n,), at least two different ones. The vectors of a row are left out together.
     """
     sums = gaussian_sums(vectors)
     unit, order = unit_rows(vectors), np.argsort(row_of, kind="stable")
     rows, place = np.unique(row_of, return_inverse=True)
-    size, of_row = np.bincount(place), np.bincount(place, weights=sums)
-    # Pairs within a row are in the sums of both their vectors: taken out twice, they go back once.
+    size, row_sums = np.bincount(place), np.bincount(place, weights=sums)
+    # Pairs within a row are in the sums of both vectors: subtracted twice, they are added once.
     within = np.zeros(len(rows))
     for lag in count(1):
         one, other = order[:-lag], order[lag:]
@@ -266,7 +266,7 @@ def estimate_uniformity(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -
         one, other = one[same], other[same]
         cosine = np.einsum("id,id->i", unit[one], unit[other], dtype=np.float64)
         np.add.at(within, place[one], 2 * np.exp(4 * cosine - 4))
-    left = uniformity_of_sums(sums.sum() - 2 * of_row + within, len(sums) - size)
+    left = uniformity_of_sums(sums.sum() - 2 * row_sums + within, len(sums) - size)
     value = float(uniformity_of_sums(sums.sum(), len(sums)))
     return value, jackknife_interval(value, left)
 
@@ -274,8 +274,8 @@ def estimate_uniformity(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -
 def estimate_isotropy(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -> Estimate:
     """Return the isotropy of vectors, and its interval by the infinitesimal jackknife over rows.
 
-    The contribution of a row is taken to first order: its own part of the two sums, and how the principal directions
-    turn without it, by the perturbation of eigenvectors. A bootstrap would take the directions a thousand times.
+    The contribution of a row is computed to first order: its part of the two sums, and the rotation of the principal
+    directions without it, by perturbation of eigenvectors. A bootstrap would compute the directions a thousand times.
 
     Parameters are those of `estimate_uniformity`.
 
@@ -295,73 +295,74 @@ def estimate_isotropy(vectors: npt.ArrayLike, row_of: npt.NDArray[np.int64]) -> 
         apart = np.abs(gap) > _SAME * eigenvalues.max()
         turn = np.where(apart, part @ reach, 0) / np.where(apart, gap, 1)
         change -= side * (part + reach[:, direction] * (reach @ turn)) / sums.flat[extreme]
-    of_row = np.bincount(np.unique(row_of, return_inverse=True)[1], weights=change)
-    low, high = jackknife_interval(value, value * (1 + of_row))
+    row_changes = np.bincount(np.unique(row_of, return_inverse=True)[1], weights=change)
+    low, high = jackknife_interval(value, value * (1 + row_changes))
     return value, (max(0.0, low), min(1.0, high))
 
 
 def estimate_hubness(searches: Sequence[tuple[Neighbours, Neighbours]], *, aligned: bool = True) -> Estimate:
     """Return the mean hubness of searches in both directions, and its interval by the jackknife over rows.
 
-    A row that is left out retrieves nothing, and what retrieved it retrieves its next nearest. The jackknife of such a
-    figure is too wide rather than too narrow: it counts twice what two rows make together.
+    A row left out retrieves nothing, and queries that retrieved it retrieve their next nearest. The jackknife of such a
+    figure is rather too wide than too narrow: it counts the joint effects of two rows twice.
 
     Parameters
     ----------
     searches
-        `SEARCHED` neighbours of each language pair, there and back.
+        `SEARCHED` neighbours of each language pair, in both directions.
     aligned
-        True if row i of every side is of row i, and is left out on all sides at once; else the sides have rows of
-        their own.
+        True if row i of all sides is the same row, left out on all sides at once; else each side has its own rows.
 
     References
     ----------
     Efron and Stein (1981), "The Jackknife Estimate of Variance".
     """
-    of_side, left = [], []
-    for there, back in searches:
-        firsts, seconds = len(there.index), len(back.index)
+    side_values, left = [], []
+    for forward, backward in searches:
+        firsts, seconds = len(forward.index), len(backward.index)
         numbers = np.arange(firsts), np.arange(seconds) + (0 if aligned else firsts)
-        for found, queries, candidates in ((there, *numbers), (back, *numbers[::-1])):
-            of_side.append(skewness(occurrences(found.index[:, :NEIGHBOURHOOD], len(candidates))))
-            left.append(_skewness_left_out(found.index, queries, candidates))
-    value = float(np.mean(of_side))
+        for search, queries, candidates in ((forward, *numbers), (backward, *numbers[::-1])):
+            side_values.append(skewness(occurrences(search.index[:, :NEIGHBOURHOOD], len(candidates))))
+            left.append(_skewness_left_out(search.index, queries, candidates))
+    value = float(np.mean(side_values))
     return value, jackknife_interval(value, np.mean(left, axis=0))
 
 
 def _skewness_left_out(
     index: npt.NDArray[np.integer[Any]], queries: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Skewness of how often each candidate is retrieved, without each number of a query or candidate, (numbers,)."""
+    """Return the skewness of the retrieval counts without each number of a query or candidate, (numbers,)."""
     near = index[:, :NEIGHBOURHOOD]
     counts = occurrences(near, len(candidates))
     numbers = 1 + max(queries.max(), candidates.max())
-    query, found = np.repeat(queries, near.shape[1]), near.ravel()
-    apart = query != candidates[found]
-    # Which candidate is retrieved how much more often, without which number.
-    target, by, more = [found], [query], [np.full(len(found), -1.0)]
+    query, retrieved = np.repeat(queries, near.shape[1]), near.ravel()
+    apart = query != candidates[retrieved]
+    # Change of a candidate's count without a number.
+    target, by, more = [retrieved], [query], [np.full(len(retrieved), -1.0)]
     if index.shape[1] > NEIGHBOURHOOD:
         target.append(np.repeat(index[:, NEIGHBOURHOOD], near.shape[1])[apart])
-        by.append(candidates[found[apart]])
+        by.append(candidates[retrieved[apart]])
         more.append(np.ones(int(apart.sum())))
     key, place = np.unique(np.concatenate(target) * numbers + np.concatenate(by), return_inverse=True)
     change = np.bincount(place, np.concatenate(more))
-    of, by_number = key // numbers, key % numbers
-    # What is left out itself is not there to be retrieved less often.
-    there = candidates[of] != by_number
-    change, of, by_number = change[there], of[there], by_number[there]
+    changed, by_number = key // numbers, key % numbers
+    # A candidate left out itself has no count.
+    remains = candidates[changed] != by_number
+    change, changed, by_number = change[remains], changed[remains], by_number[remains]
     remaining = len(candidates) - np.bincount(candidates, minlength=numbers)
     first, second, third = (
         (
             (counts**power).sum()
             - np.bincount(candidates, counts**power, minlength=numbers)
-            + np.bincount(by_number, (counts[of] + change) ** power - counts[of] ** power, minlength=numbers)
+            + np.bincount(
+                by_number, (counts[changed] + change) ** power - counts[changed] ** power, minlength=numbers
+            )
         )
         / remaining
         for power in (1, 2, 3)
     )
     variance = np.maximum(second - first**2, 0)
-    # Whole counts that differ have a variance of 1 / n at least: below is rounding.
+    # Integer counts that differ have a variance of at least about 1 / n: a smaller one is rounding.
     varied = variance > 0.1 / len(counts)
     moment = third - 3 * first * second + 2 * first**3
     return np.asarray(np.where(varied, moment, 0) / np.where(varied, variance, 1) ** 1.5)

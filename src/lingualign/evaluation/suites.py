@@ -1,4 +1,4 @@
-"""Evaluation files: reading a folder of them, and telling from the columns what each one measures."""
+"""Evaluation files: reading a folder of them, and the kind of each by its columns."""
 
 from __future__ import annotations
 
@@ -41,29 +41,27 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One evaluation file, read.
+    """The content of one evaluation file.
 
     Attributes
     ----------
     name
-        The path below the given folder without the ending: ``tatoeba/fra-eng``.
+        Path below the given folder without the ending: ``tatoeba/fra-eng``.
     group
-        Group that `evaluate` averages over: the first part of the name, or, for a file that lies directly in the
-        given folder (or was itself given), the name of the folder it lies in. So ``eval`` and
-        ``eval/tatoeba`` both give the group ``tatoeba``.
+        Group that `evaluate` averages over: the first part of the name or, for a file directly in the given folder (or
+        itself given), the name of its folder. So ``eval`` and ``eval/tatoeba`` both have the group ``tatoeba``.
     kind
-        ``bitext`` and ``nway``: row i of one column is the translation of row i of the others; ``sts``:
-        people have scored how alike the two sentences of a row are; ``mining``: pairs are to be found among sentences
-        without one.
+        Kind: ``bitext`` and ``nway``, row i of one column is the translation of row i of the others; ``sts``, people
+        have scored the similarity of the two sentences of a row; ``mining``, pairs are searched among other sentences.
     path
         File that it was read from.
     sentences
         The text columns by name, in the file's order, all of the same length; for ``mining`` the sentences of the
-        pairs, row by row, and then those without one, of which the columns have different numbers.
+        pairs, row by row, and then those without one, whose numbers may differ.
     gold
         People's scores, (rows,) float64, for ``sts``; else None.
     pairs
-        Number of pairs to be found, for ``mining``; else None.
+        Number of pairs to find, for ``mining``; else None.
     training
         Sentences and pairs of another split, on which ``mining`` chooses its threshold, or None.
     """
@@ -90,25 +88,25 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
     ----------
     paths
         Folders, read recursively in sorted order, and files: parquet, TSV (no quoting), JSONL or CSV, text
-        also compressed, as `lingualign.pairs.formats.readers.read_table` reads them. A file's
-        kind follows from its columns: ``sentence1, sentence2, score`` is sts, ``sentence1, sentence2``
-        bitext, with ``gold`` mining: a row whose gold is true is a pair to be found, the sentences of others (either
-        may be missing) have none, and equal ones count once; nothing but language columns nway (``ind`` or
-        ``ind_Latn`` for Indonesian: ``id`` may be an identifier, and is refused there). Where there is a ``split``
-        column the rows of ``test`` are taken. Columns ``min_score`` and ``max_score`` declare the range of the scores.
-        Other columns are left alone. Hidden files are passed over, those of other kinds named in a warning.
+        also compressed, as `lingualign.pairs.formats.readers.read_table` reads them. A file's kind follows from its
+        columns: ``sentence1, sentence2, score`` is sts; ``sentence1, sentence2`` bitext; with ``gold`` mining, where a
+        row whose gold is true is a pair to find, the sentences of others (either may be missing) have none, and equal
+        ones count once; only language columns is nway (``ind`` or ``ind_Latn`` for Indonesian, since ``id`` may be an
+        identifier and raises an error). If there is a ``split`` column, the rows of ``test`` are read. Columns
+        ``min_score`` and ``max_score`` declare the range of the scores. Other columns are ignored. Hidden files are
+        skipped, files of other kinds are named in a warning.
 
     Returns
     -------
     list of Suite
-        In the order given. A file reached twice is read once.
+        Suites in the order of the paths. A file reached twice is read once.
 
     Raises
     ------
     InputError
-        If a path is missing or holds nothing of use; a file cannot be read, has columns that fit no kind,
-        fewer than two rows to score, a missing sentence, or a score that is no finite number or outside the
-        declared range; all scores of a file are equal; or two files have the same name.
+        If a path is missing or has no suites; a file is unreadable, has columns of no kind, fewer than two rows to
+        score, a missing sentence, or a score that is not a finite number or outside the declared range; all scores of a
+        file are equal; or two files have the same name.
     """
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     if not paths:
@@ -132,7 +130,6 @@ def load_suites(paths: str | Path | Iterable[str | Path]) -> list[Suite]:
 
 
 def _files(given: Path) -> list[Path]:
-    """List the suite files at a path."""
     if not given.exists():
         raise InputError(f"no such suite: {given} is neither a folder nor a file{nearest_path(given)}")
     if given.is_file():
@@ -160,18 +157,18 @@ def _name(path: Path, given: Path) -> tuple[str, str]:
 
 
 def _load(path: Path, name: str, group: str) -> Suite:
-    found: list[str] = []
+    columns: list[str] = []
 
     def choose(names: Sequence[str]) -> list[str]:
-        found.extend(names)
+        columns.extend(names)
         return [*_kind(path, names)[1], *(["split"] if "split" in names else [])]
 
     table = read_table(path, choose)
-    kind, text = _kind(path, found)
+    kind, text = _kind(path, columns)
     if kind == "mining":
         return _mining(table, path, name, group, _values(path, "gold"))
     rows = list(range(table.num_rows))
-    if "split" in found:
+    if "split" in columns:
         split = table["split"].to_pylist()
         rows = [row for row in rows if split[row] == "test"]
         if split and not rows:
@@ -188,11 +185,11 @@ def _load(path: Path, name: str, group: str) -> Suite:
             row = rows[values.to_pylist().index(None)]
             raise InputError(f"{path}, row {row + 1} (header aside): {column!r} is missing, expected text")
         sentences[column] = values.to_pylist()
-    return Suite(name, group, kind, path, sentences, _gold(path, rows, found) if kind == "sts" else None)
+    return Suite(name, group, kind, path, sentences, _gold(path, rows, columns) if kind == "sts" else None)
 
 
 def _mining(table: pa.Table, path: Path, name: str, group: str, gold: Sequence[Any]) -> Suite:
-    """Make a suite of pairs among sentences without one, of the rows of ``test`` and, apart, those of ``train``."""
+    """Return a suite of pairs among other sentences: the rows of ``test``, and in ``training`` those of ``train``."""
     sides = {column: table[column].to_pylist() for column in ("sentence1", "sentence2")}
     split = table["split"].to_pylist() if "split" in table.column_names else ["test"] * table.num_rows
     true = [_is_true(value, path, row) for row, value in enumerate(gold)]
@@ -211,8 +208,8 @@ def _mining(table: pa.Table, path: Path, name: str, group: str, gold: Sequence[A
         for column, texts in sides.items():
             paired = [texts[row] for row in pairs]
             others = dict.fromkeys(texts[row] for row in rows if not true[row] and texts[row])
-            known = set(paired)
-            sentences[column] = [*paired, *(text for text in others if text not in known)]
+            in_pairs = set(paired)
+            sentences[column] = [*paired, *(text for text in others if text not in in_pairs)]
         return Suite(name, group, "mining", path, sentences, pairs=len(pairs))
 
     test = part("test")
@@ -233,7 +230,7 @@ def _is_true(value: Any, path: Path, row: int) -> bool:
 
 
 def _kind(path: Path, columns: Sequence[str]) -> tuple[Kind, list[str]]:
-    """Find from the column names what a file measures, and which columns hold the sentences."""
+    """Return the kind of a file, and its columns of sentences, by the names of its columns."""
     if {"sentence1", "sentence2"} <= set(columns):
         kind: Kind = "sts" if "score" in columns else "mining" if "gold" in columns else "bitext"
         return kind, ["sentence1", "sentence2"]
@@ -282,7 +279,7 @@ def _numbers(path: Path, rows: list[int], column: str) -> npt.NDArray[np.float64
 
 
 def _values(path: Path, column: str) -> list[Any]:
-    """Read a column of a file that `read_table` has read, numbers as what they are."""
+    """Read a column of a file again, with numbers as numbers, which `read_table` reads as text."""
     ending = Path(without_compression(path.name)).suffix.lower()
     if ending == ".parquet":
         return list(read_columns(path, [column])[column].to_pylist())
@@ -293,15 +290,15 @@ def _values(path: Path, column: str) -> list[Any]:
 
 
 def in_languages(suites: Iterable[Suite], languages: Sequence[str]) -> list[Suite]:
-    """Keep what is in some languages, and say what is left out.
+    """Return the suites in some languages, and log those left out.
 
-    Of an n-way set the columns are narrowed. Of another suite the name tells the languages: ``tatoeba/fra-eng``,
-    ``sts/stsb-fr``, ``sts-en-fr/STS17``; one whose name tells none is kept.
+    The columns of an n-way set are restricted. The languages of another suite are in its name: ``tatoeba/fra-eng``,
+    ``sts/stsb-fr``, ``sts-en-fr/STS17``; a suite without languages in its name is kept.
 
     Raises
     ------
     InputError
-        If a code is no language's, or nothing is left.
+        If a code is not a language, or no suite is left.
     """
     chosen = {language_code(language) for language in languages}
     kept, left_out = [], []
@@ -325,14 +322,14 @@ def in_languages(suites: Iterable[Suite], languages: Sequence[str]) -> list[Suit
 
 
 def suite_languages(suite: Suite) -> list[str]:
-    """Name the languages of a suite: of an n-way set its columns', else those in its name; empty where it has none."""
+    """Return the languages of a suite: those of an n-way set's columns, else those in its name; empty if none."""
     if suite.kind == "nway":
         return [language_code(tag) for tag in suite.sentences]
     return name_languages(suite.name)
 
 
 def name_languages(name: str) -> list[str]:
-    """Find the one or two languages, in their order, that a suite's name ends with, or one of its folders', if any."""
+    """Return the one or two languages at the end of a suite's name, or of one of its folders' names, in their order."""
     for part in reversed(name.split("/")):
         # A script or a region belongs to the language before it: zh-Hans, pt-BR.
         words = re.split(r"[-.](?![A-Z][a-z]{3}(?![^-.])|[A-Z]{2}(?![^-.]))", part)

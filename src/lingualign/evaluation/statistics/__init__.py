@@ -1,6 +1,6 @@
 """Statistics of figures and of their differences: intervals, exact and permutation tests, effect sizes, seeds.
 
-What is drawn is drawn with fixed seeds: the same outcomes give the same intervals and p-values.
+All seeds are fixed: the same outcomes give the same intervals and p-values.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
-"""How far a figure is known: intervals, what each row of a test set contributes, and the error of few seeds.
+"""The uncertainty of figures: intervals, the contributions of the rows of a test set, and the error of few seeds.
 
 A test set is a sample of rows, and a row is both a question and a candidate: a sentence that is near to everything
 turns other rows' outcomes from right to wrong. The rows of a test set are therefore not independent, and the error of
-a mean over them is not that of independent outcomes. What a row contributes is its own outcome and whatever the other
-rows' outcomes change by its presence. The sum of the squares of these contributions is the jackknife's estimate of the
+a mean over them is not that of independent outcomes. The contribution of a row is its own outcome and the changes of
+other rows' outcomes by its presence. The sum of the squares of these contributions is the jackknife's estimate of the
 variance. It counts the noise of a single outcome twice: once as the row's own, once as the contribution of the row
-that turns it. So the changes' own squares are taken off, and what remains of them is the covariance of outcomes that
+that turns it. The squares of the single changes are therefore subtracted; the rest is the covariance of outcomes that
 one row turns.
 
-A bootstrap would bend these intervals: drawing rows with replacement puts copies of a row beside it, which moves
-whatever is made of pairs of rows, or of how often a row occurs.
+A bootstrap would bias these intervals: drawing rows with replacement puts copies of a row beside it, which changes
+figures of pairs of rows, or of the frequency of a row.
 
 References
 ----------
-Efron and Stein (1981), "The Jackknife Estimate of Variance", of the jackknife's excess; Jaeckel (1972), "The
+Efron and Stein (1981), "The Jackknife Estimate of Variance", on the jackknife's excess; Jaeckel (1972), "The
 Infinitesimal Jackknife".
 """
 
@@ -46,11 +46,11 @@ def wilson(successes: float, n: float, freedom: float = math.inf) -> Interval:
     Parameters
     ----------
     successes
-        Out of ``n``; need not be whole.
+        Number of successes out of ``n``; need not be whole.
     n
-        Trials, above 0; of outcomes that depend on each other, the number of independent ones that say as much.
+        Number of trials, above 0; for dependent outcomes, the equivalent number of independent ones.
     freedom
-        Degrees of freedom by which that number is known: Student's t takes the place of the normal distribution.
+        Degrees of freedom of that number: Student's t replaces the normal distribution.
 
     References
     ----------
@@ -80,14 +80,14 @@ def t_p(ratio: float, freedom: float) -> float:
 
 
 def jackknife_interval(value: float, left_out: npt.ArrayLike) -> Interval:
-    """Return the interval of a figure, by Student's t, from what it is without each row or group of rows.
+    """Return the interval of a figure, by Student's t, from its values without each row or group of rows.
 
     Parameters
     ----------
     value
         The figure of all rows.
     left_out
-        (g,), two or more: the figure without the rows of each of g groups, which are of one size but for one row.
+        The figure without the rows of each of g groups, (g,), at least two; their sizes differ by at most one row.
 
     References
     ----------
@@ -114,12 +114,12 @@ class Influence:
     Attributes
     ----------
     own
-        (n,) float64: each row's outcome, over n.
+        Outcome of each row, over n, (n,) float64.
     row, by
-        (m,) int64: the outcome of ``row`` changes by the presence of ``by``, another row or, from n on, a sentence that
-        is in no row. Each two stand there once.
+        Changes of the outcome of ``row`` by the presence of ``by``, (m,) int64: another row or, from n on, a sentence
+        that is in no row. Each two occur once.
     change
-        (m,) float64: by how much, over n.
+        Size of each change, over n, (m,) float64.
     """
 
     own: npt.NDArray[np.float64]
@@ -129,7 +129,7 @@ class Influence:
 
     @property
     def contributions(self) -> npt.NDArray[np.float64]:
-        """Each row's, and then each other sentence's, outcome and changes of others' outcomes: (n or more,)."""
+        """Outcome of each row, then of each other sentence, plus its changes of others' outcomes: (n or more,)."""
         total = self._by(self.change)
         total[: len(self.own)] += self.own
         return total
@@ -146,14 +146,14 @@ class Influence:
         own = self.own - self.own.mean()
         total = self.contributions
         total[:rows] -= total[:rows].mean()
-        # The variance of independent rows, and what is shared: contributions to several outcomes at once.
+        # The variance of independent rows, and the shared part: contributions to several outcomes at once.
         alone = factor * (own @ own)
         squares = self._by(self.change**2)
         variance = float(max(factor * (total @ total - squares.sum()), _LEAST * alone))
         shared = self._by(self.change) ** 2 - squares
         return Error(
             variance,
-            # Few hubs know their own spread badly: half of what the formula gives, as the simulation shows.
+            # With few hubs their spread is uncertain: the simulation shows half of the formula's value.
             max(2.0, _freedom(variance, shared, rows) / 2),
             _freedom(float(total @ total), total**2, rows),
         )
@@ -166,7 +166,7 @@ class Error:
     variance: float
     """Variance of the figure."""
     freedom_of_hubs: float
-    """Degrees of freedom of the variance, as far as single sentences that turn many outcomes make it uncertain."""
+    """Degrees of freedom of the variance by the uncertainty from hubs, sentences that turn many outcomes."""
     freedom: float
     """Degrees of freedom of the variance."""
 
@@ -195,8 +195,8 @@ def combine(influences: Sequence[Influence], weights: Sequence[float]) -> Influe
 def combine_sets(sets: Sequence[dict[int, Influence]], weights: Sequence[float]) -> dict[int, Influence]:
     """Return the influence on a weighted sum of figures, each over one or more sets of rows, by their number of rows.
 
-    Sets with the same number of rows count as the same rows in other languages, which stand or fall together. Unrelated
-    sets that happen to have the same number of rows have a covariance of zero but for noise.
+    Sets with the same number of rows count as the same rows in other languages, whose outcomes are dependent. Unrelated
+    sets with the same number of rows have a covariance of zero up to noise.
     """
     return {
         rows: combine(
@@ -232,9 +232,9 @@ def pooled_freedom(variances: Sequence[float], freedoms: Sequence[float]) -> flo
 def rate_interval(rate: float, error: Error, rows: int) -> Interval:
     """Return the 95% interval of a rate in [0, 1]: Wilson's, for the number of independent outcomes of the same error.
 
-    Where no outcome differs from another there is no error to be seen, and ``rows`` stand in for that number. Away from
-    the nearer end, 0 or 1, the variance is let grow as that of ``rows`` outcomes at least: the few that were seen to
-    differ may have had small shares (as in F1), and others have whole ones.
+    If all outcomes are equal, no error is observable, and ``rows`` replaces that number. Away from the nearer end, 0 or
+    1, the variance grows at least as that of ``rows`` outcomes: the few that differ may have small shares (as in F1),
+    and others whole ones.
     """
     spread = rate * (1 - rate)
     if spread <= 0 or error.variance <= _ROUNDING:
@@ -268,34 +268,34 @@ def correlation_interval(correlation: float, error: Error) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class SeedError:
-    """Error of the mean over a few seeds, taken for the mean over all."""
+    """Error of the mean over a few seeds as an estimate of the mean over all."""
 
     variance: float
     """Variance of the mean, by the spread of the seeds' figures on the rows at hand."""
     of_rows: float
-    """The part of it that comes of the rows and not of the seeds: outcomes that differ from seed to seed."""
+    """Part of the variance due to the rows, not the seeds: outcomes that differ from seed to seed."""
     freedom: float
     """Degrees of freedom of the variance: one less than the seeds."""
 
 
 def seed_error(figures: Sequence[float], influences: Sequence[dict[int, Influence]]) -> SeedError:
-    """Return the error that comes of taking a few seeds for all.
+    """Return the error of using a few seeds for all.
 
-    The spread of the seeds' figures holds what other rows would have changed for one seed and not for another. The
-    error over rows holds it too, so that it is told apart here, to be counted once.
+    The spread of the seeds' figures includes changes that other rows would cause for one seed and not for another. The
+    error over rows includes them too, so this part is returned separately, to be counted once.
 
     Parameters
     ----------
     figures
-        (s,): the figure of each of two seeds or more.
+        Figure of each seed, (s,), at least two.
     influences
-        The influence on each.
+        Influence on each figure.
     """
     seeds = len(figures)
     mean = [1 / seeds] * seeds
-    of_rows = 0.0
+    row_variance = 0.0
     for seed in range(seeds):
         weights = [-each for each in mean]
         weights[seed] += 1
-        of_rows += error_of_sets(combine_sets(influences, weights)).variance
-    return SeedError(float(np.var(figures, ddof=1)) / seeds, of_rows / (seeds - 1) / seeds, seeds - 1.0)
+        row_variance += error_of_sets(combine_sets(influences, weights)).variance
+    return SeedError(float(np.var(figures, ddof=1)) / seeds, row_variance / (seeds - 1) / seeds, seeds - 1.0)

@@ -1,12 +1,12 @@
-"""Two models on the same sentences: McNemar's exact test, permutation tests, and the sizes of differences.
+"""Two models on the same sentences: McNemar's exact test, permutation tests, and effect sizes.
 
-In a permutation the outcomes of the two change places, sentence by sentence. Which sentences do depends on the number
-of rows alone, so that files of the same rows are permuted together and the mean over files has a null distribution of
-its own.
+A permutation exchanges the outcomes of the two models for some sentences. The choice of sentences depends only on the
+number of rows, so that files of the same rows are permuted together and the mean over files has its own null
+distribution.
 
 References
 ----------
-Cohen (1988), "Statistical Power Analysis for the Behavioral Sciences", of effect sizes: q in chapter 4, g in 5, h in 6;
+Cohen (1988), "Statistical Power Analysis for the Behavioral Sciences", on effect sizes: q in chapter 4, g in 5, h in 6;
 by his convention 0.1, 0.3, 0.5 (q), 0.05, 0.15, 0.25 (g) and 0.2, 0.5, 0.8 (h) are small, medium and large.
 """
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 PERMUTATIONS = 9_999
 SEED = 20240608
 _BLOCK = 1 << 22
-"""Rows held at once."""
+"""Number of rows in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """Outcomes on which two models differ, and what they say."""
+    """Result of McNemar's test."""
 
     only_a: int
-    """Outcomes that A has right and B wrong."""
+    """Number of outcomes that A has right and B wrong."""
     only_b: int
-    """Outcomes that B has right and A wrong."""
+    """Number of outcomes that B has right and A wrong."""
     p: float
-    """Two-sided and exact."""
+    """P-value, two-sided and exact."""
 
 
 def mcnemar(a: npt.ArrayLike, b: npt.ArrayLike) -> McNemar:
@@ -48,7 +48,7 @@ def mcnemar(a: npt.ArrayLike, b: npt.ArrayLike) -> McNemar:
     Parameters
     ----------
     a, b
-        (n,) bool: whether each model has a sentence right; one outcome a sentence.
+        Right sentences of each model, (n,) bool; one outcome a sentence.
 
     References
     ----------
@@ -70,14 +70,14 @@ def permuted_f1_differences(
     Parameters
     ----------
     a, b
-        (n, 2) of each model: number of pairs mined right for a sentence, and number of pairs mined for it.
+        Counts of each model, (n, 2): pairs mined right for a sentence, and pairs mined for it.
     wanted
-        (n,), number of pairs of the sentence. The sum is above 0.
+        Number of pairs of each sentence, (n,). The sum is above 0.
 
     Returns
     -------
     numpy.ndarray
-        (`PERMUTATIONS`,): A's F1 less B's.
+        A's F1 minus B's, (`PERMUTATIONS`,).
 
     References
     ----------
@@ -85,9 +85,11 @@ def permuted_f1_differences(
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     change = np.concatenate([swaps @ (b - a) for swaps in _swaps(len(a))])
-    of_a, of_b = a.sum(axis=0) + change, b.sum(axis=0) - change
+    counts_a, counts_b = a.sum(axis=0) + change, b.sum(axis=0) - change
     pairs = np.sum(wanted)
-    return np.asarray(2 * of_a[:, 0] / (of_a[:, 1] + pairs) - 2 * of_b[:, 0] / (of_b[:, 1] + pairs))
+    return np.asarray(
+        2 * counts_a[:, 0] / (counts_a[:, 1] + pairs) - 2 * counts_b[:, 0] / (counts_b[:, 1] + pairs)
+    )
 
 
 def permuted_spearman_differences(
@@ -95,24 +97,24 @@ def permuted_spearman_differences(
 ) -> npt.NDArray[np.float64]:
     """Return the difference of two models' Spearman correlations with people's scores under each permutation.
 
-    The midranks of a model's predictions change places, since its cosines may have another scale than the other's; a
-    permuted column is correlated as it is, without being ranked once more.
+    The midranks of the predictions are exchanged, since the cosines of two models may differ in scale. A permuted
+    column is not ranked again.
 
     Parameters
     ----------
     a, b
-        (n,) predictions of the two models; neither constant.
+        Predictions of the two models, (n,); neither constant.
     gold
-        (n,) people's scores, not constant.
+        People's scores, (n,), not constant.
 
     Returns
     -------
     numpy.ndarray
-        (`PERMUTATIONS`,): A's correlation less B's.
+        A's correlation minus B's, (`PERMUTATIONS`,).
     """
     rank_a, rank_b, rank_gold = (midranks(values) - (np.size(values) + 1) / 2 for values in (a, b, gold))
     n = len(rank_gold)
-    # Each permuted sum is the unpermuted one and the changes of the rows that change places.
+    # Each permuted sum is the unpermuted one plus the changes of the exchanged rows.
     changes = np.stack([rank_b - rank_a, rank_b**2 - rank_a**2, (rank_b - rank_a) * rank_gold], axis=1)
     change = np.concatenate([swaps @ changes for swaps in _swaps(n)]).T
     gold_scale = np.sqrt(rank_gold @ rank_gold)
@@ -126,19 +128,19 @@ def permuted_spearman_differences(
 
 
 def permutation_p(observed: float, null: npt.NDArray[np.float64]) -> float:
-    """Return the two-sided p-value of an observation, which itself counts as one of the permutations.
+    """Return the two-sided p-value of an observation, which counts as one of the permutations.
 
     References
     ----------
     Phipson and Smyth (2010), "Permutation P-values should never be zero".
     """
-    # A permutation that gives the observation again may differ by rounding.
+    # A permutation with the same value may differ from the observation by rounding.
     extreme = np.abs(null) >= abs(observed) - 1e-12
     return float((1 + extreme.sum()) / (1 + len(null)))
 
 
 def _swaps(n: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Yield, in blocks, which of n rows change places in each permutation: (b, n), each 0 or 1."""
+    """Yield, in blocks, the exchanged rows of each permutation: (b, n), each 0 or 1."""
     random = np.random.default_rng([SEED, n])
     step = max(1, _BLOCK // n)
     for start in range(0, PERMUTATIONS, step):
@@ -148,22 +150,22 @@ def _swaps(n: int) -> Iterator[npt.NDArray[np.float64]]:
 
 
 def cohens_h(rate_a: float, rate_b: float) -> float:
-    """Difference of two rates in [0, 1] on the arcsine scale, where equal steps are equally hard to see."""
+    """Return the difference of two rates in [0, 1] on the arcsine scale, where equal steps are equally hard to see."""
     return 2 * math.asin(math.sqrt(rate_a)) - 2 * math.asin(math.sqrt(rate_b))
 
 
 def cohens_g(only_a: int, only_b: int) -> float | None:
-    """Share of A among the outcomes that only one model has right, less a half; None if there are none."""
+    """Return A's share of the outcomes that only one model has right, minus a half; None if there are none."""
     return only_a / (only_a + only_b) - 0.5 if only_a + only_b else None
 
 
 def odds_ratio(only_a: int, only_b: int) -> float | None:
-    """Odds that A, not B, has right what only one of them has; None (infinite or unknown) if B has nothing."""
+    """Return the odds that A has right an outcome that only one model has; None (infinite or unknown) if B has none."""
     return only_a / only_b if only_b else None
 
 
 def cohens_q(correlation_a: float, correlation_b: float) -> float | None:
-    """Difference of two correlations on Fisher's scale, artanh; None where one is -1 or 1."""
+    """Return the difference of two correlations on Fisher's scale, artanh; None if one is -1 or 1."""
     if max(abs(correlation_a), abs(correlation_b)) >= 1:
         return None
     return math.atanh(correlation_a) - math.atanh(correlation_b)
@@ -171,6 +173,6 @@ def cohens_q(correlation_a: float, correlation_b: float) -> float | None:
 
 def midranks(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Rank each value from 1 on, (n,); equal values share the mean of their ranks."""
-    # Not scipy's: importing it takes longer than all else that is done to a suite.
+    # Not scipy's: its import takes longer than the rest of the work on a suite.
     _, group, size = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(size) - (size - 1) / 2)[group])
