@@ -1,4 +1,4 @@
-"""Pairs whose sides a model finds unlike."""
+"""Filter of pairs by the cosine of their sides."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class CosineFilter:
-    """The cosine of both sides' vectors is below a threshold. Has the shape of a filter of `lingualign.pairs.cleaning`.
+    """Pairs whose sides' vectors have a cosine below a threshold; a filter as in `lingualign.pairs.cleaning`.
 
     Parameters
     ----------
     model
-        A model that understands both languages.
+        Model that understands both languages.
     least
-        The threshold: pairs below it are dropped.
+        Threshold: pairs below it are dropped.
     prompt, precision
-        Of `encode`.
+        Options of `encode`.
     """
 
     reason = "low cosine"
@@ -42,7 +42,7 @@ class CosineFilter:
         self.model, self.least, self.prompt, self.precision = model, least, prompt, precision
 
     def __call__(self, pairs: pa.Table) -> NDArray[np.bool_]:
-        """Return which pairs to drop."""
+        """Return the mask of pairs to drop."""
         return np.asarray(self.cosines(pairs) < self.least, np.bool_)
 
     def cosines(self, pairs: pa.Table) -> NDArray[np.float32]:

@@ -1,9 +1,9 @@
-"""How a processor encodes sentences fast, whatever the model: its kernels, and several batches at once.
+"""Fast encoding on a processor, for any model: kernels, and several batches at once.
 
-Torch gives fp32 products to MKL, which reaches less than half of oneDNN's rate on processors it was not written for;
-oneDNN in turn lays a weight out anew in each call, unless it is given one that is laid out already. Torch's attention
-takes twice as long in bf16 as in fp32 for texts as short as sentences. The operations of a small model on a batch of
-sentences are short: threads that share each of them wait for each other a third of the time.
+Torch computes fp32 products with MKL, at less than half of oneDNN's rate on processors of other makers. oneDNN lays a
+weight out anew in each call, unless the caller has laid it out. Torch's attention takes twice as long in bf16 as in
+fp32 for texts as short as sentences. The operations of a small model on a batch of sentences are short: threads that
+share each of them wait for each other a third of the time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @cache
 def has_onednn(dtype: torch.dtype = torch.float32) -> bool:
-    """Return whether torch and this processor have oneDNN's products in a dtype, and these are right."""
+    """Return whether torch and this processor have oneDNN's products in a dtype, with right results."""
     prepare_environment()
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
@@ -59,33 +59,33 @@ def linear(given: Tensor, laid_out: Tensor, bias: Tensor | None = None) -> Tenso
 
 
 _ROWS_THAT_REPAY = 64
-"""Rows of an input from which on laying a weight out takes less time than it saves."""
+"""Rows of an input at which laying a weight out saves time."""
 _ROWS = 2_048
-"""For which a weight is laid out, whatever batch comes first: the sums are then the same on every run."""
+"""Rows that a weight is laid out for, whatever batch comes first: the sums are then the same on every run."""
 _LAID_OUT_BYTES = 2 << 30
-"""Most memory for copies of fp32 weights; what exceeds it is multiplied as it is."""
+"""Maximum memory for copies of fp32 weights; further weights are not laid out."""
 _LONGEST = 128
-"""Tokens up to which attention is computed in fp32 where the rest is in bf16."""
+"""Tokens up to which attention is computed in fp32 while the rest is in bf16."""
 
 
 def cpu_kernels(model: torch.nn.Module, device: torch.device) -> AbstractContextManager[Any]:
-    """Return the context in which a model runs; it changes nothing where these kernels do not exist.
+    """Return the context in which a model runs; it changes nothing if these kernels do not exist.
 
-    The model's weights must not change within it, and no gradients are to be had of what is computed in it.
+    Within it the model's weights must not change, and no gradients are available.
     """
     compiled = any(module._compiled_call_impl is not None for module in model.modules())
     return CpuKernels() if device.type == "cpu" and not compiled and has_onednn() else nullcontext()
 
 
 class CpuKernels(TorchFunctionMode):
-    """Takes the calls of linear layers and attention in this thread, and leaves those it has no kernel for.
+    """Replaces the calls of linear layers and attention in this thread, if a kernel fits.
 
     The results are those of torch up to rounding, in the dtype of torch, autocast included.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        # The weight is kept as well: while it lives no other has its id.
+        # The weight is held as well: while it lives no other tensor has its id.
         self._laid_out: dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]] = {}
         self._bytes = 0
 
@@ -120,11 +120,11 @@ class CpuKernels(TorchFunctionMode):
         return linear(input.to(dtype), laid_out, None if bias is None else bias.to(dtype))
 
     def _lay_out(self, weight: Tensor, dtype: torch.dtype, rows: int) -> Tensor | None:
-        """Find a weight's copy for oneDNN, or make it; None where it is not worth it."""
+        """Return a weight's copy for oneDNN, from the cache or new; None if it does not pay."""
         key = (id(weight), dtype)
         if key in self._laid_out:
             return self._laid_out[key][0]
-        # Only what stays the same from batch to batch: parameters themselves, not what is computed from them.
+        # Only parameters stay the same from batch to batch; tensors computed from them do not.
         if type(weight) is not torch.nn.Parameter or rows < _ROWS_THAT_REPAY:
             return None
         size = weight.numel() * dtype.itemsize
@@ -153,37 +153,36 @@ def _autocast_dtype() -> torch.dtype | None:
 
 
 _MOST = 8
-"""Lanes: more would wait for Python, in which they take turns."""
+"""Maximum number of lanes: more would wait for Python's lock."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def lanes_of(device: torch.device) -> int:
-    """Return the number of batches that are encoded at once."""
+    """Return the number of batches to encode at once."""
     return min(torch.get_num_threads(), _MOST) if device.type == "cpu" else 1
 
 
 def in_lanes(
     work: Callable[[Item], Result], groups: Iterable[Sequence[Item]], lanes: int
 ) -> Iterator[list[Result]]:
-    """Work on groups of items, and fetch a group while the one before is worked on.
+    """Work on groups of items, and fetch each group while the previous one is worked on.
 
     Parameters
     ----------
     work
-        Called in threads that share those of torch. What torch keeps by thread (autocast, function modes, whether
-        there are gradients) it has to set by itself. An item alone in its group is worked on by the caller, with all
-        threads.
+        Function called in threads that share those of torch. It sets by itself what torch holds per thread (autocast,
+        function modes, gradients). An item alone in its group runs in the caller's thread, with all threads of torch.
     groups
-        Fetched in the thread of the caller.
+        Groups, fetched in the thread of the caller.
     lanes
-        How many items are worked on at once.
+        Number of items to work on at once.
 
     Yields
     ------
     list
-        The results of a group, in order.
+        Results of a group, in order.
     """
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(
@@ -201,5 +200,5 @@ def in_lanes(
                 yield [result() for result in before]
         finally:
             pool.shutdown(cancel_futures=True)
-            # What the lanes have set is also what threads to come would start with.
+            # The lanes' setting also applies to new threads.
             torch.set_num_threads(threads)

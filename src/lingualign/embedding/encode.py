@@ -22,17 +22,16 @@ if TYPE_CHECKING:
     from lingualign.embedding.options import Precision
 
 _Batch = tuple["NDArray[np.int64]", dict[str, Any]]
-"""Positions of sentences, and what a model makes vectors of."""
+"""Positions of sentences, and the features for the model."""
 
 _CPU_BATCH_TOKENS = 2_048
 _ACCELERATOR_BATCH_TOKENS = 32_768
 
-# A chunk is tokenised at a time: the larger, the more of its batches have sentences of one length. Its characters count
-# padded to the longest, which bounds the memory of one long text among thousands of short ones.
+# Larger chunks have more batches of one length. Characters count padded to the longest sentence, which bounds the
+# memory of one long text among thousands of short ones.
 _CHUNK_SENTENCES = 8_192
 _CHUNK_CHARACTERS = 1 << 20
-# Where token ids are padded, to make arrays of the padding takes longer than smaller chunks cost. A token has some four
-# characters.
+# Padding costs more than small chunks save. A token has some four characters.
 _CHARACTERS_OF_A_BATCH_TOKEN = 32
 
 _PLAIN_BATCH = 32
@@ -50,27 +49,27 @@ def encode(
 ) -> NDArray[np.float32]:
     """Encode sentences into vectors, in the order given.
 
-    In ``fp32`` the vectors are those of ``SentenceTransformer.encode`` up to rounding, of the same weights in single
-    precision where the model holds them in a narrower one.
+    In ``fp32`` the vectors are those of ``SentenceTransformer.encode`` up to rounding; narrower weights are cast to
+    single precision first.
 
     Parameters
     ----------
     model
         Any sentence-transformers model. Its train or eval mode is left as it was.
     sentences
-        The sentences; one that occurs several times is encoded once.
+        Sentences; each distinct one is encoded once.
     prompt
-        Text put before every sentence; left out of the pooling where the model's configuration says so.
+        Text put before every sentence, and left out of the pooling if the model's configuration says so.
         ``None`` takes the model's own default prompt, as ``SentenceTransformer.encode`` does; ``""`` is no prompt.
     normalize
-        Whether to scale the vectors to length 1.
+        Scale the vectors to length 1.
     precision
-        ``auto`` computes in bf16 (autocast) where the processor has instructions for it (AMX-BF16 or
-        AVX512-BF16; CUDA from compute capability 8.0), else in fp32.
+        Precision of the arithmetic; ``auto`` is bf16 (autocast) if the processor has instructions for it (AMX-BF16 or
+        AVX512-BF16; CUDA from compute capability 8.0), else fp32.
     batch_tokens
-        Tokens of a batch, padding included: 2,048 on a CPU, 32,768 on an accelerator.
+        Number of tokens of a batch, including padding; by default 2,048 on a CPU, 32,768 on an accelerator.
     progress
-        Whether to show a progress bar on standard error.
+        Show a progress bar on standard error.
 
     Returns
     -------
@@ -178,7 +177,7 @@ def _autocast(device: torch.device, precision: Precision) -> AbstractContextMana
 
 
 def check_sentences(sentences: Sequence[str]) -> None:
-    """Raise InputError, with the element, for anything that is not a list of valid texts."""
+    """Raise InputError for anything but a list of valid texts; the message shows the element."""
     if isinstance(sentences, str):
         raise InputError("sentences is a single text: give a list of texts, such as [text]")
     for row, sentence in enumerate(sentences):
@@ -195,7 +194,7 @@ def check_sentences(sentences: Sequence[str]) -> None:
 
 
 def refuse_not_finite(vectors: NDArray[np.float32], sentences: Sequence[str]) -> None:
-    """Raise InputError, with the first sentence, for vectors that damaged weights give."""
+    """Raise InputError for NaN or infinite vectors, which damaged weights give; the message shows a sentence."""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         raise InputError(
@@ -206,7 +205,7 @@ def refuse_not_finite(vectors: NDArray[np.float32], sentences: Sequence[str]) ->
 
 @contextmanager
 def _evaluating(model: SentenceTransformer) -> Iterator[None]:
-    """Put every module into eval mode, and afterwards back into the mode it had."""
+    """Put every module into eval mode, and restore its mode afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -218,10 +217,10 @@ def _evaluating(model: SentenceTransformer) -> Iterator[None]:
 
 @contextmanager
 def _in_precision(model: SentenceTransformer, precision: Precision) -> Iterator[None]:
-    """Take away, for a while, what makes a model compute in another precision than the one that is asked for.
+    """Remove for a while what makes a model compute in another precision than the requested one.
 
-    That is the autocast that accelerate puts around the ``forward`` of a model that is trained in mixed precision, and
-    weights narrower than single precision.
+    This is the autocast that accelerate puts around the ``forward`` of a model in mixed-precision training, and weights
+    narrower than single precision.
     """
     import torch
 
@@ -244,9 +243,9 @@ def _in_precision(model: SentenceTransformer, precision: Precision) -> Iterator[
 def chunks(
     sentences: Sequence[str], most: int, characters: int = _CHUNK_CHARACTERS
 ) -> Iterator[NDArray[np.int64]]:
-    """Split sentences into chunks to be tokenised together, of like length, the longest first.
+    """Split sentences into chunks for tokenisation, of similar length, the longest first.
 
-    A chunk has at most so many sentences and, padded to its longest, so many characters.
+    A chunk has at most ``most`` sentences and, padded to its longest, ``characters`` characters.
     """
     lengths = np.fromiter((len(sentence) for sentence in sentences), dtype=np.int64, count=len(sentences))
     order = np.argsort(-lengths, kind="stable")
@@ -270,7 +269,7 @@ def _batches(
         return
     mask = features.get("attention_mask")
     if mask is None or mask.ndim != 2 or len(mask) != len(texts):
-        # Flattened for flash attention, or a module with features of its own: let it make its own batches.
+        # Flattened for flash attention, or a module with features of its own, which makes its own batches.
         for start in range(0, len(texts), _PLAIN_BATCH):
             rows = everything[start : start + _PLAIN_BATCH]
             yield rows, dict(model.preprocess([texts[row] for row in rows], prompt=prompt))
@@ -283,9 +282,9 @@ def _batches(
         longest = max(1, int(lengths[order[start]]))
         rows = order[start : start + max(1, batch_tokens // longest)]
         if lengths[rows[0]]:
-            # What a model makes of a sentence without tokens depends on the padding beside it.
+            # The vector of a sentence without tokens depends on the padding beside it.
             rows = rows[lengths[rows] > 0]
-        # Without padding where that leaves a batch of some size: no mask to be applied then.
+        # Equal lengths alone if they fill a quarter of a batch: then no mask is applied.
         equal = int(np.searchsorted(-lengths[rows], -longest, side="right"))
         if equal * longest >= batch_tokens // 4:
             rows = rows[:equal]
@@ -296,14 +295,14 @@ def _batches(
 def _padded_behind(features: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.int64]]:
     """Move padding in front of sentences behind them; returns the features and the number of tokens of each sentence.
 
-    With padding in front, a model that counts positions from the first column, as GPT-2 does, would give a sentence
-    another vector in each batch.
+    A model that counts positions from the first column, such as GPT-2, would otherwise return another vector for a
+    sentence in each batch.
     """
     import torch
 
     mask = features["attention_mask"]
     if mask.shape[1] == 0:
-        # No sentence has a token, and the tokenizer gives neither ids nor a type: one column of padding.
+        # No sentence has a token, and the tokenizer returns neither ids nor a type: one column of padding.
         blank = torch.zeros(len(mask), 1, dtype=torch.long)
         features = {
             key: blank if isinstance(value, torch.Tensor) and value.shape == mask.shape else value
@@ -311,7 +310,7 @@ def _padded_behind(features: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np
         }
         return features, np.zeros(len(mask), np.int64)
     places = torch.arange(mask.shape[1])
-    before = mask.int().argmax(dim=1, keepdim=True)  # the first token's place; 0 where there is none
+    before = mask.int().argmax(dim=1, keepdim=True)  # the first token's place; 0 if there is none
     if before.any():
         rows, moved = torch.arange(len(mask))[:, None], (places + before) % mask.shape[1]
         features = {
@@ -320,13 +319,13 @@ def _padded_behind(features: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np
             else value
             for key, value in features.items()
         }
-    # Up to the last token: a mask may leave out some before it.
+    # Up to the last token: a mask may have gaps before it.
     lengths = ((places + 1) * features["attention_mask"].bool()).amax(dim=1)
     return features, lengths.numpy()
 
 
 def _cut(value: Any, rows: NDArray[np.int64], columns: slice, shape: torch.Size) -> Any:
-    """Take the rows of a batch out of one feature of a chunk, and from token-wise features its columns."""
+    """Return the rows of a batch of one feature of a chunk, and of token-wise features the columns."""
     import torch
 
     if not isinstance(value, torch.Tensor) or value.ndim == 0 or len(value) != shape[0]:
@@ -338,7 +337,7 @@ def _cut(value: Any, rows: NDArray[np.int64], columns: slice, shape: torch.Size)
 def _forward_all(
     model: SentenceTransformer, groups: Iterator[list[_Batch]], normalize: bool, precision: Precision
 ) -> Iterator[list[tuple[NDArray[np.int64], NDArray[np.float32]]]]:
-    """Yield the vectors of each group of batches, several batches at a time where that is faster."""
+    """Yield the vectors of each group of batches, several batches at a time if that is faster."""
     from lingualign.embedding.cpu import CpuKernels, cpu_kernels, in_lanes, lanes_of
 
     precision = resolve_precision(precision, model.device)
@@ -357,7 +356,7 @@ def _forward_all(
         yield from in_lanes(work_alone, groups, lanes)
         return
     for group in groups:
-        # Once a group, not once a batch: on leaving, autocast forgets the weights it has cast.
+        # Once per group, not per batch: on exit, autocast drops the weights it has cast.
         with _autocast(model.device, precision), kernels:
             results = [work(batch) for batch in group]
         yield results

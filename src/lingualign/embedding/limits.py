@@ -1,4 +1,4 @@
-"""What a model's own files may ask for: they come from strangers, and a number in them can take a machine for days."""
+"""Limits on a model's own files: they come from strangers, and a number in them can block a machine for days."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PART = re.compile(r"layer|block|expert|stage|n_group|num_group|hidden_group")
-"""In names of settings whose value is a number of parts, each made by itself before any weight is read."""
+"""Names of settings whose value is a number of parts, each built before any weight is read."""
 _COUNT = re.compile(r"(num|n)_|.*(depth|labels)")
 _NEVER_NEGATIVE = re.compile(r"(num|n)_|.*(layers|heads|depth)$|.*_size$")
 _NEVER_ZERO = re.compile(
     r"(num_|n_)(hidden_|attention_)?(layers?|heads?)$|encoder_(layers|attention_heads)$|(hidden|vocab|intermediate)_size$"
 )
-"""Settings of a transformer that is one; other parts of it may be 0, such as the layers of a decoder."""
+"""Settings that no transformer has at 0; others may be 0, such as the layers of a decoder."""
 _MOST_PARTS = 1_000
 _MOST_OF_ANYTHING = 1_000_000
 _LARGEST_TABLE = 1 << 28
-"""Numbers of a layer beside the transformer: 1 GiB."""
+"""Maximum number of weights of a layer beside the transformer: 1 GiB."""
 _LARGEST_GROWTH = 100.0
 _DEEPEST = 64
 
 
 def check_model_folder(folder: Path) -> None:
-    """Check that a folder holds regular files, and no tokenizer that makes text explode.
+    """Check that a folder holds only regular files, and no tokenizer that expands text without bounds.
 
     Raises
     ------
     InputError
-        With the file.
+        If it does not; the message names the file.
     """
     for parent, _, names in os.walk(folder):
         for name in sorted(names):
@@ -50,15 +50,15 @@ def check_model_folder(folder: Path) -> None:
                 try:
                     described = read_json(path.read_bytes())
                 except (OSError, ValueError):
-                    continue  # whoever loads it says what is wrong
+                    continue  # the loader reports it
                 check_tokenizer(str(path), described)
 
 
 @contextmanager
 def bounded_configs(name: str) -> Iterator[None]:
-    """Check each configuration of a model as transformers and sentence-transformers read it, before they act on it.
+    """Check each configuration of a model that transformers and sentence-transformers read, before they use it.
 
-    It is the way of a model's files on this disk as of those that are being downloaded.
+    This covers files on the disk and downloaded ones.
 
     Raises
     ------
@@ -90,19 +90,19 @@ def bounded_configs(name: str) -> Iterator[None]:
 
 
 def check_tokenizer(where: str, described: Any) -> None:
-    """Check that a tokenizer of the package tokenizers does not make text longer without measure.
+    """Check that a tokenizer of the package tokenizers does not expand text without bounds.
 
     Parameters
     ----------
     where
-        For the message.
+        Name of the tokenizer, for the message.
     described
-        What its JSON holds.
+        Content of its JSON.
 
     Raises
     ------
     InputError
-        If a character may become more than a hundred, or a sentence stand several times in its own tokens.
+        If a character may become more than a hundred, or a sentence occur several times in its own tokens.
     """
     if not isinstance(described, dict):
         return
@@ -128,7 +128,7 @@ def check_tokenizer(where: str, described: Any) -> None:
 
 
 def _growth(step: Any, depth: int = 0) -> float:
-    """How many times longer a normalizer may make a text; at least 1."""
+    """Return the maximum factor by which a normalizer lengthens a text; at least 1."""
     if not isinstance(step, dict) or depth > _DEEPEST:
         return 1.0
     product = 1.0
@@ -136,16 +136,16 @@ def _growth(step: Any, depth: int = 0) -> float:
         product *= _growth(inner, depth + 1)
     content, pattern = step.get("content"), step.get("pattern")
     if step.get("type") == "Replace" and isinstance(content, str) and isinstance(pattern, dict):
-        found = pattern.get("String")
-        # An expression may fit the nothing between two characters, which stay.
-        product *= max(1.0, len(content) / len(found)) if found else 1.0 + len(content)
+        literal = pattern.get("String")
+        # An expression may match the empty text between two characters, which stay.
+        product *= max(1.0, len(content) / len(literal)) if literal else 1.0 + len(content)
     if isinstance(charsmap := step.get("precompiled_charsmap"), str):
         product *= _growth_of_charsmap(charsmap)
     return product
 
 
 def _growth_of_charsmap(charsmap: str) -> float:
-    """Length in bytes of the longest that SentencePiece's table puts in place of characters."""
+    """Return the length in bytes of the longest replacement in SentencePiece's table."""
     try:
         table = base64.b64decode(charsmap)
     except (binascii.Error, ValueError):

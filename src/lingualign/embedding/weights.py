@@ -1,4 +1,4 @@
-"""Whether the weights of a model are those that its config asks for: what is missing would be made at random."""
+"""Check of a model's weights against its config: missing ones would be random."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
-# No public call of transformers tells what a file lacks before it is made up. A version without these is not checked.
+# No public call of transformers reports missing weights before it replaces them. Other versions are not checked.
 _HOOKS = (
     "_finalize_model_loading",
     "_adjust_missing_and_unexpected_keys",
@@ -26,18 +26,18 @@ _CURE = "take config.json and weights of one model"
 
 @contextmanager
 def fitting_weights(name: str) -> Iterator[set[str]]:
-    """Compare the weights that transformers finds with the architecture, before it makes up what is missing.
+    """Compare the weights that transformers finds with the architecture, before it replaces missing ones.
 
     Yields
     ------
     set of str
-        Filled with the weights of poolers that the files lack: most sentence embeddings do not need them, see
-        `check_poolers`. They are 0, since random ones would give every copy another fingerprint.
+        Set that gets the missing weights of poolers: most sentence embeddings do not need them, see `check_poolers`.
+        They are set to 0, since random ones would give every copy another fingerprint.
 
     Raises
     ------
     InputError
-        If weights are missing or of another shape, or layers of the file have no place in the model.
+        If weights are missing or have another shape, or layers of the file have no place in the model.
     """
     import torch
     from transformers import PreTrainedModel
@@ -72,7 +72,7 @@ def check_poolers(name: str, model: SentenceTransformer, missing: set[str]) -> N
 
 
 def _check_fit(name: str, model: Any, loading_info: Any) -> set[str]:
-    """Compare; returns the missing weights of poolers."""
+    """Raise InputError for misfits; return the missing weights of poolers."""
     model.mark_tied_weights_as_initialized(loading_info)
     rest = copy(loading_info)
     model._adjust_missing_and_unexpected_keys(rest)
@@ -91,7 +91,7 @@ def _check_fit(name: str, model: Any, loading_info: Any) -> set[str]:
 
 
 def _tied_to_others(model: Any, missing: set[str]) -> set[str]:
-    """Find weights that are copies of others in the file, whichever of them it holds."""
+    """Return the weights that are copies of others in the file, whichever of them it holds."""
     groups: dict[str, set[str]] = {}
     for copied, source in model.all_tied_weights_keys.items():
         groups.setdefault(source, {source}).add(copied)
@@ -99,7 +99,7 @@ def _tied_to_others(model: Any, missing: set[str]) -> set[str]:
 
 
 def _further_layers(model: Any, unexpected: Iterable[str], wanted: set[str]) -> list[str]:
-    """Find weights that are those of the model but for the number of their layer."""
+    """Return the weights that differ from the model's only in the number of their layer."""
     prefix = f"{model.base_model_prefix}."
     kinds = {_NUMBER.sub("*", key) for key in wanted}
     return sorted(

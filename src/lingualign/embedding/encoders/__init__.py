@@ -1,6 +1,6 @@
-"""Whatever turns sentences into vectors: models of several kinds, vectors made before, and services.
+"""Encoders of sentences: models of several kinds, files of vectors, and services.
 
-`open_encoder` finds the right one for a name. All of them are a `SentenceEncoder`; what uses one does not know which.
+`open_encoder` finds the encoder of a name. All of them are a `SentenceEncoder`; their users need not know the kind.
 """
 
 from __future__ import annotations

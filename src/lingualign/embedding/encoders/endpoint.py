@@ -39,16 +39,16 @@ BATCH_SENTENCES = 64
 BATCH_CHARACTERS = 64_000
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
-"""For which a server may send nothing."""
+"""Seconds for which a server may send nothing."""
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Seconds before each further attempt, where the server does not ask for another wait."""
+"""Seconds before each retry, unless the server asks for another wait."""
 LONGEST_WAIT = 120.0
 LONGEST_ANSWER = 600.0
 _VECTOR_BYTES = 1 << 20
-"""Bytes of an answer's text for each sentence: a vector of 16,384 numbers takes a third of it."""
+"""Maximum bytes of an answer for each sentence: a vector of 16,384 numbers takes a third of it."""
 _REASON_BYTES = 1 << 16
 _TRACE = 8
-"""Characters of the key in a row that are taken for a part of it."""
+"""Number of successive characters of the key that count as a part of it."""
 
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -57,23 +57,23 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
 class _PassingError(Exception):
     """A request that failed and may succeed later."""
 
-    def __init__(self, said: str, wait: float | None = None) -> None:
-        super().__init__(said)
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
         self.wait = wait
 
 
 @dataclass
 class Usage:
-    """What a service has been asked for so far.
+    """Use of a service so far.
 
     Attributes
     ----------
     requests
-        Answered ones.
+        Number of answered requests.
     tokens
-        As the server counts them; None if it does not tell.
+        Number of tokens by the server's count; None if it sends none.
     cost
-        In US dollars: what the server tells, or else the tokens at the price given; None if neither is known.
+        Cost in US dollars by the server, or else of the tokens at the given price; None if neither is known.
     """
 
     requests: int = 0
@@ -81,27 +81,27 @@ class Usage:
     cost: float | None = None
 
     def __str__(self) -> str:
-        told = [f"{self.requests:,} requests"]
+        parts = [f"{self.requests:,} requests"]
         if self.tokens is not None:
-            told.append(f"{self.tokens:,} tokens")
+            parts.append(f"{self.tokens:,} tokens")
         if self.cost is not None:
-            told.append(f"${self.cost:,.4f}")
-        return ", ".join(told)
+            parts.append(f"${self.cost:,.4f}")
+        return ", ".join(parts)
 
 
 class Endpoint:
     """A model behind an address, ``https://host/v1#model``.
 
-    Its settings come from the environment: ``LINGUALIGN_API_KEY``, sent as a bearer token;
-    ``LINGUALIGN_API_REQUESTS_PER_MINUTE``, a limit to keep; ``LINGUALIGN_API_PRICE``, US dollars for a million tokens,
-    where the server tells no cost itself.
+    Its settings come from the environment: ``LINGUALIGN_API_KEY`` is sent as a bearer token,
+    ``LINGUALIGN_API_REQUESTS_PER_MINUTE`` limits requests, and ``LINGUALIGN_API_PRICE`` is the price in US dollars of a
+    million tokens, for servers that send no cost.
 
     Parameters
     ----------
     address
         Base address of the service, and after ``#`` the model's name.
     options
-        Prompt; the other options are the service's own affair.
+        Options, of which only the prompt applies.
 
     Raises
     ------
@@ -132,20 +132,20 @@ class Endpoint:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of address and model: what lies behind them cannot be seen."""
+        """Digest of address and model: the weights behind them are unknown."""
         return hashlib.sha256(f"{self._url}\n{self._model}".encode()).hexdigest()
 
     @cached_property
     def dimensions(self) -> int:
-        """Found by a request."""
+        """Length of a vector, found by a request."""
         return self._width or next(iter(self.batches(["."])))[1].shape[1]
 
     def describe(self) -> dict[str, Any]:
-        """Return the kind and who decided on the prompt."""
+        """Return the kind and the origin of the prompt."""
         return {"kind": "endpoint", "prompt_from": self._prompt_from}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Encode by one request after the other; what was used is told in the log at the end."""
+        """Encode by one request after the other, and log the usage at the end."""
         import httpx2
 
         headers = {"User-Agent": f"lingualign/{__version__}"}
@@ -153,7 +153,7 @@ class Endpoint:
             headers["Authorization"] = f"Bearer {self._key}"
         timeout = httpx2.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS)
         try:
-            # A redirection is not followed, and a proxy of the environment is not for a server of this machine.
+            # Redirections are not followed; a proxy of the environment does not apply to a local server.
             with httpx2.Client(headers=headers, timeout=timeout, trust_env=not self._is_local) as client:
                 for rows in _cut(sentences):
                     texts = [self.prompt + sentences[row] for row in rows]
@@ -212,7 +212,7 @@ class Endpoint:
         return answer
 
     def _refused(self, response: httpx2.Response) -> None:
-        """Raise the error of a failure that may pass, or of one that will not."""
+        """Raise `_PassingError` for a failure that may pass, InputError for others."""
         said = f"the server answered {response.status_code} {self._told(response.reason_phrase)}".rstrip()
         if response.status_code in _PASSING:
             try:
@@ -228,12 +228,12 @@ class Endpoint:
         raise InputError(f"{self.name}: {said}{f' ({reason})' if reason else ''}{cure}")
 
     def _told(self, words: object) -> str:
-        """Prepare the server's words for a message: without the key, which many repeat."""
+        """Return the server's words for a message, without the key, which many servers repeat."""
         line = quoted(str(words), longest=_REASON_BYTES)
         return quoted(without_key(line, self._key) if self._key else line)
 
     def _read(self, answer: dict[str, Any], expected: int) -> NDArray[np.float32]:
-        """Take the vectors out of an answer, whose rows may stand in any order."""
+        """Return the vectors of an answer, whose rows may come in any order."""
         data = answer.get("data")
         if not isinstance(data, list) or len(data) != expected:
             found = f"{len(data)} vectors" if isinstance(data, list) else "no list 'data'"
@@ -278,7 +278,7 @@ class Endpoint:
 
 
 def without_key(text: str, key: str) -> str:
-    """Take a key out of a text: as it is, quoted for an address or a page, in base64, and any longer part of it."""
+    """Remove a key from a text: plain, quoted for an address or a page, in base64, and any longer part of it."""
     forms = [key, base64.b64encode(key.encode()).decode(), base64.b64encode(f":{key}".encode()).decode()]
     traces = [
         (form[start : start + _TRACE], min(len(form), _TRACE))
@@ -307,7 +307,7 @@ def _key() -> str | None:
 
 
 def _parse(address: str) -> tuple[str, str]:
-    """Take an address apart into where requests go and the model's name."""
+    """Split an address into the URL of requests and the model's name."""
     base, _, model = address.partition("#")
     try:
         parts = urlsplit(base)
@@ -315,7 +315,7 @@ def _parse(address: str) -> tuple[str, str]:
     except ValueError:
         raise InputError(f"model {address!r} is no service: expected https://host/v1#model") from None
     if "@" in parts.netloc or parts.query:
-        # The address stands in logs, scores and cards, where no secret may.
+        # The address appears in logs, scores and cards, which must hold no secret.
         shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}#{model}"
         raise InputError(
             f"model {shown!r} is no service with a user or a query (?...) in its address: expected "
@@ -327,20 +327,20 @@ def _parse(address: str) -> tuple[str, str]:
 
 
 def _setting(variable: str) -> float | None:
-    given = os.environ.get(variable)
-    if not given:
+    text = os.environ.get(variable)
+    if not text:
         return None
     try:
-        value = float(given)
+        value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise InputError(f"{variable} is {given!r}: it must be a number above 0")
+        raise InputError(f"{variable} is {text!r}: it must be a number above 0")
     return value
 
 
 def _cut(sentences: Sequence[str]) -> Iterator[list[int]]:
-    """Cut into requests of at most `BATCH_SENTENCES` sentences and `BATCH_CHARACTERS` characters."""
+    """Yield the rows of requests, at most `BATCH_SENTENCES` sentences and `BATCH_CHARACTERS` characters each."""
     rows: list[int] = []
     characters = 0
     for row, sentence in enumerate(sentences):
@@ -354,7 +354,6 @@ def _cut(sentences: Sequence[str]) -> Iterator[list[int]]:
 
 
 def _reason(content: bytes) -> str:
-    """Find what the server says of a failure."""
     try:
         answer = read_json(content)
         error = answer.get("error", answer) if isinstance(answer, dict) else answer

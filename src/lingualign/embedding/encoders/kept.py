@@ -1,10 +1,10 @@
-"""Vectors on disk: sentences that one evaluation has encoded, the next one reads.
+"""Cache of vectors on disk: an evaluation reads the vectors of sentences that an earlier one has encoded.
 
     ~/.cache/lingualign/vectors/
-      NAME/              a digest of all that decides the vectors: fingerprint, prompt, precision, device, versions
+      NAME/              digest of all that decides the vectors: fingerprint, prompt, precision, device, versions
         manifest.json, segment-*    vectors in single precision, as `lingualign.vectors` stores them
 
-The encoders used last stay, up to `_MOST_BYTES`; all of it may be deleted at any time.
+The encoders used last stay, up to `_MOST_BYTES`. The cache may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 _FLOAT32 = np.dtype(np.float32)
 _FORM = 3
-"""Of the files: another one has other names."""
+"""Version of the files' form; another version has other names."""
 _PLACE = re.compile(r"[0-9a-f]{40}")
 _MOST_BYTES = 4 << 30
 
@@ -54,22 +54,22 @@ _MOST_BYTES = 4 << 30
 def encode_kept(
     encoder: SentenceEncoder, sentences: Sequence[str], folder: Path | None, *, progress: bool = False
 ) -> NDArray[np.float32]:
-    """Give the vectors of distinct sentences, in the order given; only those are encoded that have not been before.
+    """Return the vectors of distinct sentences, in the order given, and encode only those that are not cached.
 
-    Vectors come back bit for bit. Where encoding breaks off, what has been encoded is kept. Processes that use the same
-    encoder take turns, so that none encodes what another does. Where nothing can be kept, all is encoded, with a
-    warning.
+    Cached vectors are equal bit for bit. Interrupted encoding caches the vectors so far. Processes with the same
+    encoder wait for its lock, so that none encodes twice. If the cache cannot be used, all sentences are encoded, with
+    a warning.
 
     Parameters
     ----------
     encoder
-        As `open_encoder` gives it. Vectors that are in a file already are not kept a second time.
+        Encoder of `open_encoder`; vectors of a file are not cached again.
     sentences
-        Distinct ones.
+        Distinct sentences.
     folder
-        Of all kept vectors; nothing is kept where there is none.
+        Folder of all cached vectors; None for no cache.
     progress
-        Whether to show a progress bar.
+        Show a progress bar.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def encode_kept(
 
 @contextmanager
 def _turn(place: Path, encoder: str) -> Iterator[None]:
-    """Take turns where that is possible: a folder that cannot be written to is warned of when it comes to writing."""
+    """Hold the lock of a folder if possible; a failure shows later as a warning, when vectors are written."""
     with ExitStack() as stack:
         with suppress(OSError):
             place.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def _encode(
 
 
 def _stored(place: Path) -> StoredVectors | None:
-    """Open what is stored; damaged segments are removed, with a warning."""
+    """Open the stored vectors; damaged segments are removed, with a warning."""
     try:
         manifest = VectorManifest.read(place)
         if manifest is None:
@@ -184,7 +184,7 @@ def _keep(
 
 
 def _name(encoder: SentenceEncoder) -> str:
-    """Name an encoder's vectors by all that may change a bit of them."""
+    """Return the digest of all that may change a bit of an encoder's vectors."""
     device = getattr(encoder, "device", None) or getattr(getattr(encoder, "model", None), "device", None)
     versions = {}
     for name in deciding_libraries():
@@ -204,15 +204,15 @@ def _name(encoder: SentenceEncoder) -> str:
 
 
 def _remove_oldest(folder: Path, used: Path) -> None:
-    """Keep the whole below its bound: the encoders used longest ago go first, the one in use last."""
+    """Remove the encoders used longest ago until the cache is below its bound, the one in use last."""
     sizes = {}
-    # Another process may be removing the same.
+    # Another process may remove the same folders.
     with suppress(OSError):
         for place in folder.iterdir():
             if not _PLACE.fullmatch(place.name) or place.is_symlink():  # of somebody else
                 continue
             with suppress(OSError):
-                # Whatever an earlier version has named its files.
+                # All files count, also those of an earlier version.
                 sizes[place] = (place.stat().st_mtime, sum(path.stat().st_size for path in place.iterdir()))
     total = sum(size for _, size in sizes.values())
     for place in sorted(sizes, key=lambda each: (each == used, sizes[each])):

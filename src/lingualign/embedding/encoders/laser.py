@@ -25,29 +25,29 @@ if TYPE_CHECKING:
     from lingualign.embedding.options import ModelOptions
 
 LASER = "laser:"
-"""What stands before the folder."""
+"""Prefix before the folder."""
 LASER_NAMES = {"laser", "laser2", "laser3"}
 START, PADDING, END, UNKNOWN = 0, 1, 2, 3
-"""Ids that LASER fixes, whatever its dictionary says."""
+"""Ids that LASER fixes, independent of its dictionary."""
 _SPECIAL = {"<s>": START, "<pad>": PADDING, "</s>": END, "<unk>": UNKNOWN}
 _SINGLE_QUOTES = ("‘", "‚", "’")
 _CHUNK = 8_192
 _BATCH_TOKENS = 12_000
-"""Tokens of a batch, padding included."""
+"""Tokens of a batch, including padding."""
 _CURE = "docs/evaluation.md says how to make it of LASER's published files"
 
 
 class LaserEncoder:
-    """Text as LASER prepares it, through the network that a folder holds.
+    """Encoder of LASER2 or LASER3, from a folder with text preparation and network.
 
     Parameters
     ----------
     name
-        ``laser:`` before a folder, which holds ``laser2.safetensors`` and ``laser2.spm``, or the same of ``laser3``:
-        the published weights under their names, in the file's metadata the dictionary as JSON under ``dictionary``,
-        and for LASER3 its settings under ``settings`` (see `Laser3`); and the published model of sentencepiece.
+        ``laser:`` before a folder with ``laser2.safetensors`` and ``laser2.spm``, or the same of ``laser3``. The first
+        holds the published weights under their names, and in its metadata the dictionary as JSON under ``dictionary``
+        and for LASER3 the settings under ``settings`` (see `Laser3`). The second is the published sentencepiece model.
     options
-        Prompt and device.
+        Options, of which the prompt and the device apply.
 
     Raises
     ------
@@ -88,11 +88,11 @@ class LaserEncoder:
         return hashlib.sha256("\n".join(map(sha256_of, self._files)).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Return the kind and who decided on the prompt."""
+        """Return the kind and the origin of the prompt."""
         return {"kind": "laser", "prompt_from": self._prompt_from}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Encode in batches of like length, the longest of some thousand sentences first."""
+        """Encode in batches of similar length, the longest of some thousand sentences first."""
         begin = [START] if self._network.prepends_start else []
         longest = self._network.longest
         for start in range(0, len(sentences), _CHUNK):
@@ -112,7 +112,7 @@ class LaserEncoder:
                 first += len(rows)
 
     def _forward(self, tokens: list[list[int]]) -> NDArray[np.float32]:
-        """Encode a batch, the longest sentence first."""
+        """Encode a batch that begins with its longest sentence."""
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
@@ -124,7 +124,7 @@ class LaserEncoder:
 
 
 def _files(folder: Path, model: str) -> tuple[Path, Path]:
-    """Find weights and pieces, of LASER2 or LASER3."""
+    """Return the files of weights and pieces, of LASER2 or LASER3."""
     held = [kind for kind in ("laser2", "laser3") if (folder / f"{kind}.safetensors").exists()]
     if len(held) > 1:
         raise InputError(f"model {model!r}: {folder} holds LASER2 and LASER3: give each a folder of its own")
@@ -137,7 +137,7 @@ def _files(folder: Path, model: str) -> tuple[Path, Path]:
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read the weights, and what the file tells beside them."""
+    """Read the weights and the metadata of a file."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -149,7 +149,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
 
 def _network(path: Path, weights: dict[str, torch.Tensor], told: dict[str, str]) -> Laser2 | Laser3:
-    """Make the network of the form that the weights have."""
+    """Return the network for the weights."""
     from lingualign.embedding.encoders.laser_networks import Laser2, Laser3
 
     kind = Laser3 if path.stem == "laser3" else Laser2
@@ -167,7 +167,7 @@ def _network(path: Path, weights: dict[str, torch.Tensor], told: dict[str, str])
 
 
 def _dictionary(path: Path, told: dict[str, str], embeddings: int) -> dict[str, int]:
-    """Read the id of each piece, which must have an embedding."""
+    """Read the id of each piece, and check that it has an embedding."""
     try:
         dictionary = read_json(told.get("dictionary", ""))
     except ValueError:
@@ -235,5 +235,5 @@ class LaserTokenizer:
     def _ids(self, text: str) -> list[int]:
         printed = "".join(" " if unicodedata.category(each)[0] == "C" else each for each in text)
         pieces = self._pieces.encode(self._normalizer.normalize(printed).lower(), out_type=str)
-        # Joined and split again, as LASER hands them on: a piece that is a space of another kind is gone.
+        # Joined and split again, as in LASER: this removes a piece that is a space of another kind.
         return [self._dictionary.get(piece, UNKNOWN) for piece in " ".join(pieces).split()]

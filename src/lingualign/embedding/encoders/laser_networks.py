@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FIRST = 2
-"""Position of a sentence's first token: those up to the number of the padding, 1, are left out."""
+"""Position of a sentence's first token: fairseq skips positions up to the id of the padding, 1."""
 _LEFT_OUT = {"version", "embed_positions._float_tensor", "embed_positions.weights"}
-"""What stands among published weights and is none."""
+"""Entries among published weights that are not weights."""
 _PARTS = {
     "self_attn_layer_norm": "norm1",
     "fc1": "linear1",
     "fc2": "linear2",
     "final_layer_norm": "norm2",
 }
-"""fairseq's names within a layer, and torch's where they are others."""
+"""fairseq's names within a layer, and torch's if they differ."""
 
 _ALLOWED: dict[str, Callable[[Any], bool]] = {
     "encoder_attention_heads": lambda heads: type(heads) is int and heads > 0,
@@ -33,7 +33,7 @@ _ALLOWED: dict[str, Callable[[Any], bool]] = {
 
 
 class Laser2(torch.nn.Module):
-    """Token embeddings, a bidirectional LSTM of several layers, and of each dimension the largest value.
+    """Token embeddings, a bidirectional LSTM of several layers, and the largest value of each dimension.
 
     Parameters
     ----------
@@ -85,21 +85,21 @@ class Laser2(torch.nn.Module):
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Encode (batch, tokens), padded behind, the longest first, to (batch, dimensions)."""
         packed = pack_padded_sequence(self.embed_tokens(ids), lengths, batch_first=True)
-        # What stands behind a sentence's end must never be the largest.
+        # Padding must never be the largest.
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, padding_value=float("-inf"))
         return states.amax(dim=1)
 
 
 class Laser3(torch.nn.Module):
-    """Token embeddings and sinusoids, layers of attention, and of each dimension the largest value, or the start's.
+    """Token embeddings and sinusoids, layers of attention, and the largest value of each dimension, or the start's.
 
     Parameters
     ----------
     weights
-        Of the encoder, under fairseq's names; layers and widths follow from them.
+        Weights of the encoder under fairseq's names; layers and widths follow from them.
     settings
-        Of the model's configuration in fairseq: ``encoder_attention_heads``, ``encoder_normalize_before``,
-        ``prepend_bos`` and ``sentemb_criterion``, which is ``maxpool`` or ``cls``.
+        Settings of fairseq's configuration: ``encoder_attention_heads``, ``encoder_normalize_before``, ``prepend_bos``
+        and ``sentemb_criterion``, which is ``maxpool`` or ``cls``.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class Laser3(torch.nn.Module):
 
     needs = "'embed_tokens.weight' and 'layers....' of an encoder, with its settings in the metadata"
     longest = 4_096
-    """Tokens of a sentence: attention takes memory by their square. It was trained on far fewer."""
+    """Maximum tokens of a sentence: attention takes memory by their square. The model was trained on far fewer."""
 
     def __init__(self, weights: dict[str, torch.Tensor], settings: dict[str, Any]) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class Laser3(torch.nn.Module):
                 )
                 for _ in range(layers)
             )
-            # It is there or not whatever the layers do: a task beside the distillation may have left one.
+            # Independent of the layers: a task beside the distillation may have left one.
             self.layer_norm = (
                 torch.nn.LayerNorm(self.dimensions) if "layer_norm.weight" in weights else torch.nn.Identity()
             )
@@ -174,7 +174,7 @@ def sinusoids(count: int, width: int) -> torch.Tensor:
 
 
 def _torch_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Name the weights as torch does, which has queries, keys and values in one."""
+    """Rename weights to torch's names, and join queries, keys and values."""
     named = {}
     for name, tensor in weights.items():
         within = re.fullmatch(r"(layers\.\d+\.)(.+)\.(weight|bias)", name)

@@ -1,4 +1,4 @@
-"""Models of the package model2vec, as it runs them: unknown words left out, long texts cut."""
+"""Models of the package model2vec, run by it: unknown words are skipped, long texts cut."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from lingualign.embedding.options import ModelOptions
 
 MODEL2VEC = "model2vec:"
-"""What stands before the folder or hub id."""
+"""Prefix before the folder or hub id."""
 _BATCH = 4_096
 
 
 class Model2VecEncoder:
-    """A model of model2vec: ``model2vec:`` before a folder or hub id. Options and errors as of `open_encoder`."""
+    """A model of model2vec: ``model2vec:`` before a folder or hub id. Options and errors: see `open_encoder`."""
 
     precision = "fp32"
 
@@ -40,13 +40,13 @@ class Model2VecEncoder:
         try:
             self._model = StaticModel.from_pretrained(model, force_download=False)
         except Exception as error:
-            # A stranger's files, read by several libraries: each raises its own kinds.
+            # Several libraries read the files, and each raises its own kinds of errors.
             reason = first_line(error)
             raise InputError(
                 f"model {self.name!r} cannot be loaded ({type(error).__name__}: {reason}): give a folder that "
                 "model2vec wrote, or a hub id, with a network"
             ) from error
-        # Its means are computed in the precision of the table.
+        # model2vec computes means in the precision of the table.
         self._saved = self._model.embedding
         if self._saved.dtype == np.float16:
             self._model.embedding = self._saved.astype(np.float32)
@@ -74,7 +74,7 @@ class Model2VecEncoder:
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Return the kind and who decided on the prompt."""
+        """Return the kind and the origin of the prompt."""
         return {"kind": "model2vec", "prompt_from": self._prompt_from}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

@@ -1,4 +1,4 @@
-"""The kinds of encoder, and which one a name stands for."""
+"""The kinds of encoder, and the choice of one by a name."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class EncoderKind:
     open
         Maker of the encoder, from the name and the options.
     libraries
-        Packages whose versions decide the vectors: kept vectors are not used with other versions.
+        Packages whose versions decide the vectors: cached vectors are not used with other versions.
     extra
-        Extra of this project that installs the packages that the kind needs.
+        Extra of this project that installs the packages of the kind.
     pools
-        Whether the pooling of the options applies to it.
+        True if the option ``pooling`` applies.
     keeps
-        Whether `encode_kept` keeps its vectors; those of a file are on disk already.
+        True if `encode_kept` caches its vectors; those of a file are on disk already.
     """
 
     form: str
@@ -102,7 +102,7 @@ ENCODERS = {
         keeps=False,
     ),
 }
-"""By what `SentenceEncoder.describe` calls it."""
+"""Kinds by the name in `SentenceEncoder.describe`."""
 
 
 def open_encoder(
@@ -113,7 +113,7 @@ def open_encoder(
     device: str | None = None,
     precision: Precision = ModelOptions.precision,
 ) -> SentenceEncoder:
-    """Find the encoder that a name stands for.
+    """Return the encoder that a name stands for.
 
     Parameters
     ----------
@@ -123,21 +123,20 @@ def open_encoder(
         - what `lingualign.embedding.load_model` loads: a hub id, a folder, ``minilm``; or a loaded model;
         - a file ``.parquet`` of vectors: columns ``sentence`` and ``vector``, as `lingualign encode` writes it;
         - an OpenAI-compatible service: ``https://host/v1#model``;
-        - ``model2vec:`` before a folder or hub id: the model in the hands of the package model2vec;
-        - ``laser:`` before a folder: LASER2 or LASER3, of weights in safetensors;
-        - an encoder, which is given back.
+        - ``model2vec:`` before a folder or hub id: a model run by the package model2vec;
+        - ``laser:`` before a folder: LASER2 or LASER3, with weights in safetensors;
+        - an encoder, which is returned.
     prompt
-        Put before every sentence. None takes the model's own default prompt, which most have not; ``""`` takes none.
+        Text put before every sentence. None takes the model's own default prompt, if it has one; ``""`` is no prompt.
     pooling
-        Of a transformer without sentence-transformers modules, how a sentence's vector comes from those of its tokens;
-        the mean where absent.
+        Pooling of token vectors in a transformer without sentence-transformers modules; mean by default.
     device, precision
-        Of a model that runs here.
+        Device and precision of a model that runs here.
 
     Raises
     ------
     InputError
-        If it cannot be opened, or ``prompt`` or ``pooling`` does not apply to it.
+        If the encoder cannot be opened, or ``prompt`` or ``pooling`` does not apply to it.
     """
     return find_encoder(model, ModelOptions(prompt, pooling, device, precision))
 
@@ -145,7 +144,7 @@ def open_encoder(
 def find_encoder(
     model: str | SentenceTransformer | SentenceEncoder, options: ModelOptions
 ) -> SentenceEncoder:
-    """Do what `open_encoder` does, with its options as one object."""
+    """Return the encoder of `open_encoder`, with the options as one object."""
     if not isinstance(model, str):
         from sentence_transformers import SentenceTransformer
 
@@ -175,5 +174,5 @@ def _kind_of(name: str) -> EncoderKind:
 
 
 def deciding_libraries() -> tuple[str, ...]:
-    """Name the packages whose versions decide the vectors of any kind."""
+    """Return the packages whose versions decide the vectors of any kind."""
     return tuple(dict.fromkeys(name for kind in ENCODERS.values() for name in kind.libraries))

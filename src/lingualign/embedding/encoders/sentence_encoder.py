@@ -1,4 +1,4 @@
-"""What an encoder is: whatever turns sentences into vectors."""
+"""The protocol of encoders, and what all of them share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PromptFrom = Literal["option", "model", "none"]
-"""Who decided on the prompt: the caller, the model's own configuration, or nobody."""
+"""Origin of the prompt: the caller, the model's own configuration, or none."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,15 +30,15 @@ class SentenceEncoder(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name for people."""
 
     @property
     def fingerprint(self) -> str:
-        """A digest that is equal for every copy, and differs where the vectors may."""
+        """Digest that is equal for every copy, and differs if the vectors may differ."""
 
     @property
     def prompt(self) -> str:
-        """Text that stands before every sentence."""
+        """Text before every sentence."""
 
     @property
     def precision(self) -> str:
@@ -50,13 +50,13 @@ class SentenceEncoder(Protocol):
 
     @property
     def tokenizer(self) -> Any | None:
-        """What cuts its sentences into tokens, where that can be looked at."""
+        """Tokenizer, if the encoder has an accessible one."""
 
     def describe(self) -> dict[str, Any]:
-        """Describe for JSON how vectors are made, beside name, fingerprint, dimensions and prompt."""
+        """Return the making of vectors as JSON types, beside name, fingerprint, dimensions and prompt."""
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Encode distinct sentences: positions, each once, with their vectors of length 1."""
+        """Encode distinct sentences; yields positions, each once, with their vectors of length 1."""
 
 
 def encode_with(
@@ -67,7 +67,7 @@ def encode_with(
     Returns
     -------
     ndarray of float32, shape (sentences, dimensions)
-        Of length 1.
+        Vectors of length 1.
 
     Raises
     ------
@@ -87,12 +87,12 @@ def encode_with(
 
 
 def check_batch(encoder: SentenceEncoder, batch: NDArray[np.float32], dimensions: int) -> None:
-    """Check that vectors have the width of those before and are finite.
+    """Check that vectors have the width of earlier ones and are finite.
 
     Raises
     ------
     InputError
-        With the model's name.
+        If they do not; the message names the model.
     """
     if batch.shape[1] != dimensions:
         raise InputError(
@@ -112,14 +112,14 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def hint_at_prompts(model: str, prompts: Mapping[str, str | None]) -> None:
-    """Log one line that names the prompts of a model, if it has any; once for each model.
+    """Log one line with the prompts of a model, if it has any; once for each model.
 
     Parameters
     ----------
     model
-        Name of the model, which is about to be used without a prompt that nobody has declined.
+        Name of the model, which is used without a prompt that nobody has declined.
     prompts
-        Text of each prompt by its name, as the model's configuration has them.
+        Text of each prompt by its name in the model's configuration.
     """
     named = [f"{name}: {_shortened(text)!r}" for name, text in prompts.items() if text]
     if named:

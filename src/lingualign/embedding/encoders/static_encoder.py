@@ -1,4 +1,4 @@
-"""Static models of sentence-transformers, run without it: importing it takes longer than encoding most texts.
+"""Static models of sentence-transformers, run without it: its import takes longer than encoding most texts.
 
 A sentence's vector is the mean of its tokens' rows in a table.
 """
@@ -39,17 +39,17 @@ class StaticEncoder:
     Parameters
     ----------
     name
-        What people call it.
+        Name for people.
     tokenizer, table
-        Of its folder; (tokens, d).
+        Tokenizer, and table of shape (tokens, d).
     modules
-        Its modules, described as `lingualign.embedding.fingerprint` does it.
+        Description of the modules as in `lingualign.embedding.fingerprint`.
     truncate_dim
-        Dimensions that its vectors keep; all of the table's where None.
+        Number of dimensions of a vector; all of the table's if None.
     own_prompt
-        What its configuration wants before every sentence.
+        Default prompt of the model's configuration.
     prompt
-        As of `open_encoder`.
+        Prompt: see `open_encoder`.
     """
 
     precision = "fp32"
@@ -73,7 +73,7 @@ class StaticEncoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """That of `lingualign.embedding.fingerprint` for the model as the library loads it."""
+        """Fingerprint of `lingualign.embedding.fingerprint` for the model that the library loads."""
         return digest_of(
             self._modules,
             self.tokenizer,
@@ -84,11 +84,11 @@ class StaticEncoder:
 
     @property
     def dimensions(self) -> int:
-        """Columns of the table, as many as are kept."""
+        """Length of a vector."""
         return int(self._table[:, : self._truncate_dim].shape[1])
 
     def describe(self) -> dict[str, Any]:
-        """Return the kind, which is that of the library's models, and who decided on the prompt."""
+        """Return the kind, which is that of the library's models, and the origin of the prompt."""
         return {"kind": "sentence-transformers", "prompt_from": self._prompt_from}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -121,7 +121,7 @@ class StaticEncoder:
 def open_static(name: str, *, prompt: str | None = None) -> StaticEncoder | None:
     """Open the model of a folder if it is a static one, saved by sentence-transformers in safetensors.
 
-    None for any other model, and for what cannot be read: the library then says what is wrong with it.
+    Returns None for any other model and for unreadable files, whose faults the library then reports.
     """
     import torch
     from safetensors import SafetensorError
@@ -154,7 +154,7 @@ def open_static(name: str, *, prompt: str | None = None) -> StaticEncoder | None
         return None
     try:
         tokenizer = Tokenizer.from_str(text)
-    except Exception:  # what tokenizers raises has no kind of its own
+    except Exception:  # tokenizers raises no kind of its own
         return None
     tokenizer.no_padding()
     if not known or len(tables) > 1 or table.ndim != 2 or table.dtype != torch.float32:
@@ -165,7 +165,7 @@ def open_static(name: str, *, prompt: str | None = None) -> StaticEncoder | None
 
 
 def _modules(folder: Path) -> list[dict[str, Any]] | None:
-    """Describe the modules of a folder; None if they are not a table and, at most, scaling to length 1."""
+    """Return the description of a folder's modules; None for others than a table and scaling to length 1."""
     described: list[dict[str, Any]] = []
     for module in _read(folder / "modules.json"):
         library, *_, kind = module["type"].split(".")

@@ -52,7 +52,7 @@ class TransformerEncoder:
         from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
         if isinstance(next(iter(self.model), None), StaticEmbedding):
-            # A table of embeddings gives the same vectors in either, and a model from a folder says so.
+            # A table of embeddings gives the same vectors in both precisions; `StaticEncoder` is fp32 too.
             self.precision = "fp32"
 
     @cached_property
@@ -62,16 +62,16 @@ class TransformerEncoder:
 
     @cached_property
     def dimensions(self) -> int:
-        """Found by encoding, since not every model tells."""
+        """Length of a vector, found by encoding, since not every model has it in its files."""
         return int(encode(self.model, ["."], prompt=self.prompt).shape[1])
 
     @property
     def tokenizer(self) -> Any:
-        """The model's."""
+        """Tokenizer of the model."""
         return self.model.tokenizer
 
     def describe(self) -> dict[str, Any]:
-        """Return the kind, who decided on the prompt and, if the model has one, the pooling."""
+        """Return the kind, the origin of the prompt and, if the model has one, the pooling."""
         described: dict[str, Any] = {"kind": "sentence-transformers", "prompt_from": self.prompt_from}
         names = {mode: name for name, mode in _POOLING_MODES.items()}
         for module in self.model:

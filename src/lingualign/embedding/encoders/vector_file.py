@@ -1,4 +1,4 @@
-"""Vectors made before, read from a file."""
+"""Vectors read from a file."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class VectorFile:
     Parameters
     ----------
     name
-        Path of the file. Its metadata may hold ``model``, ``fingerprint`` and ``prompt``, as `lingualign encode` writes
-        them.
+        Path of the file. Its metadata may hold ``model``, ``fingerprint`` and ``prompt``, as in files of `lingualign
+        encode`.
     options
-        A prompt must be that of the file: the sentences have been encoded already.
+        Options, whose prompt must be that of the file or absent.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged or of another form, holds NaN or infinite values, gives one sentence two
-        vectors, or a prompt is given.
+        If the file is missing, damaged or of another form, holds NaN or infinite values, has two vectors for one
+        sentence, or another prompt is given.
     """
 
     precision = "fp32"
@@ -79,12 +79,12 @@ class VectorFile:
         return {"kind": "vectors", "prompt_from": "model" if self.prompt else "none", **known}
 
     def batches(self, sentences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Look sentences up.
+        """Look up sentences.
 
         Raises
         ------
         InputError
-            If there are some without a vector.
+            If a sentence has no vector.
         """
         found = pc.index_in(pa.array(sentences, pa.large_string()), value_set=self._sentences)
         if found.null_count:

@@ -1,6 +1,6 @@
 """Filters that find pairs too poor to learn from: see `Filter`.
 
-Their criteria and about their thresholds are those of OpusFilter, Bicleaner's hard rules and the filters of NLLB
+Their criteria, and roughly their thresholds, are those of OpusFilter, Bicleaner's hard rules and the filters of NLLB
 (stopes); docs/pairs.md has the figures behind the defaults. `filters` holds the table of all and the short ones; the
 others have a file each.
 """
