@@ -150,7 +150,6 @@ def _kept(numbers: npt.NDArray[np.int64], gone: npt.NDArray[np.int64]) -> npt.ND
 def _mean_without(
     numbers: npt.NDArray[np.int64], cosine: npt.NDArray[np.float32], gone: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Return the mean cosine of a neighbourhood without one number."""
     kept = _kept(numbers, gone)
     return np.asarray(np.where(kept, cosine, 0).sum(axis=-1, dtype=np.float64) / kept.sum(axis=-1))
 

@@ -334,7 +334,6 @@ def unknown_tokens(suite: Suite, tokenizer: Any | None) -> list[str]:
 
 
 def _unknown_token(tokenizer: Any) -> int | None:
-    """Return the id of the unknown token of a tokenizer of transformers or of tokenizers."""
     if callable(tokenizer):
         return getattr(tokenizer, "unk_token_id", None)
     # A unigram model has the id itself, the others the token's text.

@@ -221,12 +221,12 @@ def _mining(table: pa.Table, path: Path, name: str, group: str, gold: Sequence[A
 
 
 def _is_true(value: Any, path: Path, row: int) -> bool:
-    found = {"1": True, "true": True, "0": False, "false": False, "": False, "none": False}.get(
+    truth = {"1": True, "true": True, "0": False, "false": False, "": False, "none": False}.get(
         str(value).lower()
     )
-    if found is None:
+    if truth is None:
         raise InputError(f"{path}, row {row + 1} (header aside): 'gold' is {value!r}, expected true or false")
-    return found
+    return truth
 
 
 def _kind(path: Path, columns: Sequence[str]) -> tuple[Kind, list[str]]:

@@ -105,22 +105,20 @@ def _figure_table(comparison: Comparison) -> str:
 def _test_table(comparison: Comparison) -> str:
     rows = []
     for figure in comparison["figures"]:
-        for difference in figure["comparisons"]:
-            if difference["difference"] is None or difference["ci95"] is None:
+        for each in figure["comparisons"]:
+            if each["difference"] is None or each["ci95"] is None:
                 shown, effects = ["undefined", "", "", "", ""], ""
             else:
-                effects = "<br>".join(
-                    _effect(difference, name, size) for name, size in difference["effect"].items()
-                )
+                effects = "<br>".join(_effect(each, name, size) for name, size in each["effect"].items())
                 shown = [
-                    f"{100 * difference['difference']:+.2f}",
-                    _interval(difference["ci95"]),
-                    escape(str(difference["test"])),
-                    f"{difference['p']:.2g}",
-                    f"{difference['q']:.2g}",
+                    f"{100 * each['difference']:+.2f}",
+                    _interval(each["ci95"]),
+                    escape(str(each["test"])),
+                    f"{each['p']:.2g}",
+                    f"{each['q']:.2g}",
                 ]
-            ahead = escape(difference["ahead"]) if difference["ahead"] else "–"
-            two = escape(f"{difference['a']} – {difference['b']}")
+            ahead = escape(each["ahead"]) if each["ahead"] else "–"
+            two = escape(f"{each['a']} – {each['b']}")
             rows.append([escape(row_name(figure)), two, ahead, *shown, effects])
     head = ["on", "models", "ahead", "difference", "95%", "test", "p", "q", "effect"]
     return _table(head, rows)
@@ -207,12 +205,12 @@ def _difference_plots(comparison: Comparison) -> str:
     """Plot the differences of each two models; the first is greater on the right of the line."""
     plots: dict[tuple[str, str], list[_Band]] = {}
     for figure in comparison["figures"]:
-        for difference in figure["comparisons"]:
-            bands = plots.setdefault((difference["a"], difference["b"]), [])
+        for each in figure["comparisons"]:
+            bands = plots.setdefault((each["a"], each["b"]), [])
             bands.append(
                 (
                     row_name(figure),
-                    [(difference["ahead"] or "", difference["difference"], difference["ci95"])],
+                    [(each["ahead"] or "", each["difference"], each["ci95"])],
                 )
             )
     labels = list(comparison["models"])
@@ -269,7 +267,6 @@ def _plot(title: str, bands: Sequence[_Band], labels: Sequence[str], *, zero: bo
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Choose about five round numbers between two."""
     step = next(
         size * 10.0**power
         for power in range(-6, 1)
