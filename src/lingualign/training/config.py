@@ -1,7 +1,7 @@
 """What a training run is made of: the configuration file, key by key.
 
 Each class is a section of the YAML file; its fields are the keys, its docstring is their help. Nothing here imports
-more than the standard library and PyYAML, so that a wrong key is told at once.
+more than the standard library and PyYAML, so that a wrong key is an error at once.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class TeacherConfig:
     revision
         Branch, tag or commit of a hub model.
     prompt
-        Text before every sentence, such as ``"query: "`` for E5; the model's own default prompt where absent.
+        Text before every sentence, such as ``"query: "`` for E5; by default the model's own default prompt.
     language
-        The one language that a teacher understands which is not multilingual: its side is the anchor.
+        Language of a teacher that is not multilingual; the sentence in it is the anchor of a pair.
     multilingual
-        Whether the teacher understands all the languages; the Average label needs it to.
+        True if the teacher understands all the languages; the Average label needs such a teacher.
     store
-        Folder for the teacher's vectors, shared by runs; the user's cache folder where absent.
+        Folder for the teacher's vectors, shared by runs; by default the user's cache folder.
     """
 
     model: str = "minilm"
@@ -61,15 +61,15 @@ class TeacherConfig:
 
 @dataclass
 class EarlyStoppingConfig:
-    """When to stop before the end.
+    """The rule to stop before the end.
 
     Parameters
     ----------
     metric
-        Accuracy that decides, a mean over language pairs: ``tatoeba``, of the held-out pairs of the corpus of that
-        name (of all corpora, where there is none); ``validation``, of all held-out pairs.
+        Accuracy that decides, a mean over language pairs: ``tatoeba`` scores the held-out pairs of the corpus of that
+        name (of all corpora, if no corpus has it), ``validation`` all held-out pairs.
     patience
-        Evaluations without a better score before training stops; ``null`` trains to the end.
+        Number of evaluations without a better score after which training stops; ``null`` trains to the end.
     """
 
     metric: Literal["tatoeba", "validation"] = "tatoeba"
@@ -83,13 +83,13 @@ class LoraConfig:
     Parameters
     ----------
     rank
-        Of the adapters; 0 trains the weights themselves. Needs ``pip install 'lingualign[lora]'``.
+        Rank of the adapters; 0 trains the weights themselves. Needs ``pip install 'lingualign[lora]'``.
     alpha
-        The adapters' part is scaled by alpha / rank.
+        Scale of the adapters: their part is multiplied by alpha / rank.
     dropout
-        On the adapters' input.
+        Dropout on the adapters' input.
     target
-        Names of the layers that get one, such as ``[query, value]``; all linear layers where empty.
+        Names of the layers that get an adapter, such as ``[query, value]``; by default all linear layers.
     """
 
     rank: int = limited(0, NOT_NEGATIVE)
@@ -100,46 +100,48 @@ class LoraConfig:
 
 @dataclass
 class TrainingConfig:
-    """How to train.
+    """The settings of training.
 
     Parameters
     ----------
     epochs
-        Passes over the pairs, at most; where absent 5 for an extended student, 30 for others.
+        Largest number of passes over the pairs; by default 5 for an extended student, 30 for others.
     max_steps
-        Batches, at most; in place of epochs where given.
+        Largest number of batches; it takes the place of epochs.
     batch_size
-        Pairs of a batch over all devices, all of one language pair; where absent 1,024 for a static student, 256 for
-        others.
+        Number of pairs in a batch over all devices, all of one language pair; by default 1,024 for a static student,
+        256 for others.
     n_way
-        Join the pairs of one sentence with several languages: a batch then holds each sentence once and is compared
-        over all their language pairs. Content in the same languages that fills no batch stays in pairs.
+        Batches over several languages: pairs that share a sentence are joined, so that a batch holds each sentence once
+        and is compared over all its language pairs. Content that fills no batch in the same languages stays in pairs.
     sampling_power
-        A language pair with n pairs gets batches in proportion to n to this power: 1 as they come, 0 all alike.
+        Exponent of sampling: a language pair with n pairs gets batches in proportion to n to this power; 1 samples in
+        proportion to the pairs, 0 all language pairs alike.
     learning_rate
-        Rate at which the linear decay begins; where absent 2e-2 for a static student, 2e-4 for an extended one, 3e-5
-        for an encoder.
+        Learning rate at which the linear decay begins; by default 2e-2 for a static student, 2e-4 for an extended one,
+        3e-5 for an encoder.
     warmup
         Share of the steps in which the learning rate rises from 0.
     weight_decay
-        Of AdamW.
+        Weight decay of AdamW.
     layer_decay
-        Of an encoder: each layer learns at the rate of the one above it times this; 1 all alike.
+        Factor between the learning rates of an encoder's layers: each layer learns at the rate of the layer above times
+        this; 1 gives all layers one rate.
     gradient_checkpointing
-        Of an encoder: keep less of each layer and compute it again for the gradient; the same gradients in less memory,
-        about a third slower.
+        Less memory for an encoder: its layers are computed again for the gradient. Gradients are the same, and a step
+        is about a third slower.
     lora
-        Train low-rank adapters of an encoder and not its weights.
+        Low-rank adapters of an encoder, which are trained in place of its weights.
     precision
-        ``auto``: bf16 where the processor is fast at it, else fp32.
+        Arithmetic of training: ``auto`` takes bf16 where the processor is fast at it, else fp32.
     evaluate_every
-        Steps between two evaluations, each with a checkpoint; an epoch where absent.
+        Number of steps between two evaluations, each with a checkpoint; by default an epoch.
     early_stopping
-        When to stop before the end; the best model is kept either way.
+        Rule to stop before the end; the best model is saved either way.
     report_to
-        Where else to log: ``tensorboard``, ``wandb``, ``trackio``.
+        Further places to log to: ``tensorboard``, ``wandb``, ``trackio``.
     seed
-        Of sampling, order, and new weights.
+        Seed of sampling, order, and new weights.
     """
 
     epochs: float = limited(_BY_STUDENT, ABOVE_0, Limit(f"above 0, and {MOST:,} at most", most=MOST))
@@ -171,17 +173,17 @@ class RunConfig:
     output
         Folder of the trained model and of everything about the run.
     pairs
-        Which translation pairs to train on.
+        Translation pairs to train on.
     decontaminate
-        Evaluation suites: a pair with a sentence of theirs is not trained on.
+        Evaluation suites whose sentences are not trained on.
     teacher
         The frozen teacher.
     student
         The model to train.
     loss
-        What is minimised.
+        The loss to minimise.
     training
-        How to train.
+        The settings of training.
     evaluate
         Suites to score the trained model on.
     """

@@ -19,33 +19,34 @@ if TYPE_CHECKING:
 
 @dataclass
 class LossConfig:
-    """What is minimised.
+    """The loss to minimise.
 
     Parameters
     ----------
     kind
         LOSSES
     label
-        Of ``soft``: ``priority`` (Eq. 4) or ``average`` (Eq. 5).
+        Label of ``soft``: ``priority`` (Eq. 4) or ``average`` (Eq. 5).
     temperature
-        tau of the student's softmax.
+        Temperature tau of the student's softmax.
     teacher_temperature
-        tau of the label; the same where absent.
+        Temperature tau of the label; by default the student's.
     tcm
-        Train the monolingual similarities as well (Eq. 6 and 7).
+        Monolingual similarities, which are trained as well (Eq. 6 and 7).
     cross_weight
-        lambda of Eq. 7.
+        Weight lambda of Eq. 7.
     anchor_weight
-        Of ``soft``: weight of a further term, the student's similarities to the teacher's own vectors. No part of the
-        paper; 0 leaves it out.
+        Weight of a further term of ``soft``, the student's similarities to the teacher's own vectors. The paper does
+        not have it; 0 leaves it out.
     monolingual_diagonal
-        Whether a sentence's similarity to itself stays in the monolingual matrices.
+        Diagonal of the monolingual matrices: false leaves out a sentence's similarity to itself.
     hard_negatives
-        Of ``ranking``: for each pair so many sentences that look like its translation to the teacher and are none;
-        mined once, before training. 0 leaves them out, and needs no teacher.
+        Number of hard negatives of ``ranking`` per pair, mined once with the teacher before training. 0 leaves them out
+        and needs no teacher.
     mini_batch_size
-        Sentences that an encoder embeds at a time, on each device, where a batch does not fit in memory: the same
-        gradients, about a third slower; the whole batch at once where absent. Not for ``mse``, nor a static student.
+        Number of sentences that an encoder embeds at a time, on each device, if a batch does not fit in memory.
+        Gradients are the same, and a step is about a third slower; by default the whole batch at once. Not for ``mse``,
+        nor for a static student.
     """
 
     kind: Literal[*LOSSES] = "soft"  # type: ignore[valid-type] # the names in the table, whenever it is asked
@@ -65,29 +66,29 @@ class LossKind:
     """A row of `LOSSES`."""
 
     help: str
-    """What it is, for the help of ``loss.kind``."""
+    """Description for the help of ``loss.kind``."""
     loss: str
     """Module and class of the loss, which takes the student first."""
     settings: Sequence[str]
     """Names of the settings in `LossConfig` that the class takes."""
     card: Callable[[LossConfig], str]
-    """Describes it in the model card, after "the loss"."""
+    """Description for the model card, after "the loss"."""
     labels: Callable[[LossConfig], Sequence[str]] = lambda loss: ()
     """Names the columns whose teacher vectors it takes as labels; none for a loss that needs no teacher."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of the class, which are always the same."""
     soft_labels: bool = False
-    """Whether its labels are softmaxes of the teacher's similarities, whose entropy is worth a look before training."""
+    """True if the labels are softmaxes of the teacher's similarities, whose entropy is checked before training."""
     hard_negatives: bool = False
-    """Whether further columns of a batch are hard negatives, ``loss.hard_negatives`` of them."""
+    """True if further columns of a batch are hard negatives, ``loss.hard_negatives`` of them."""
     one_dimension: bool = False
-    """Whether student and teacher must have vectors of one dimension."""
+    """True if student and teacher must have vectors of one dimension."""
     refuses: Mapping[str, str] = field(default_factory=dict)
-    """Settings that it cannot work with, and the message to whoever gives one a ``{value}``."""
+    """Settings that it cannot work with, and the error for one with a ``{value}``."""
     alone: Mapping[str, str] = field(default_factory=dict)
-    """Settings that no other kind takes, and the message to whoever gives one beside another ``{kind}``."""
+    """Settings that no other kind takes, and the error for one beside another ``{kind}``."""
     check: Callable[[LossConfig], str | None] = lambda loss: None
-    """Says what is wrong with settings of the loss that cannot work together."""
+    """Returns an error for settings of the loss that cannot work together."""
 
 
 def teacher_views(loss: LossConfig) -> Sequence[str]:
@@ -96,7 +97,7 @@ def teacher_views(loss: LossConfig) -> Sequence[str]:
 
 
 def takes_hard_negatives(loss: LossConfig) -> bool:
-    """Tell whether the loss has hard negatives."""
+    """Return True if the loss has hard negatives."""
     return LOSSES[loss.kind].hard_negatives and loss.hard_negatives > 0
 
 
@@ -176,16 +177,16 @@ class StudentConfig:
     revision
         Branch, tag or commit of a hub model.
     prompt
-        Text before every sentence, in training, in scores and in the saved model; the model's own default prompt where
-        absent, none where ``""``.
+        Text before every sentence, in training, in scores and in the saved model; by default the model's own default
+        prompt; ``""`` is no prompt.
     vocabulary
-        For ``static`` and ``extended``: pieces to add for each language beside the teacher's own vocabulary, or the
-        encoder's, which are those of ``teacher.language``.
+        Number of pieces to add for each language (``static`` and ``extended``), beside the vocabulary of the teacher or
+        of the encoder, which has those of ``teacher.language``.
     embeddings_first
-        For ``extended``: share of the steps in which the token embeddings learn alone, before the layers do.
+        Share of the steps in which the token embeddings of ``extended`` learn alone, before the layers do.
     trim
-        For ``encoder``: whether to remove from a large vocabulary the tokens in scripts that the languages of the pairs
-        are not written in.
+        Smaller vocabulary for ``encoder``: tokens in scripts that the languages of the pairs are not written in are
+        removed.
     """
 
     kind: Literal[*STUDENTS] = "static"  # type: ignore[valid-type] # as in LossConfig
@@ -202,21 +203,21 @@ class StudentKind:
     """A row of `STUDENTS`."""
 
     help: str
-    """What it is, for the help of ``student.kind``."""
+    """Description for the help of ``student.kind``."""
     make: str
     """Module and function that make the student from `lingualign.training.build.Materials`."""
     card: Callable[[StudentConfig], str]
-    """Describes it in the model card, after "The student is"."""
+    """Description for the model card, after "The student is"."""
     training: Mapping[str, Any]
     """Defaults of `TrainingConfig`: new token vectors learn at rates that would ruin an encoder's layers."""
     takes_teacher: bool = False
-    """Whether it is made from the teacher itself, whatever the loss needs of it."""
+    """True for a student that is made from the teacher itself, whatever the loss needs of it."""
     takes_encoder: bool = True
-    """Whether it is made from an existing model."""
+    """True for a student that is made from an existing model."""
     takes_long: bool = False
-    """Whether a run keeps what it begins with, so as not to make it again when it is resumed."""
+    """True for a student that takes long to make: the run saves it, and a resumed run loads it."""
     idle_weights: bool = True
-    """Whether some weights may have no part in the loss, such as those of a pooler."""
+    """True if some weights may have no part in the loss, such as those of a pooler."""
     refuses: Mapping[str, str] = field(default_factory=dict)
     """The same as in `LossKind`."""
     alone: Mapping[str, str] = field(default_factory=dict)
@@ -288,7 +289,7 @@ STUDENTS: dict[str, StudentKind] = {
 
 
 def needs_teacher(loss: LossConfig, student: StudentConfig) -> bool:
-    """Tell whether a run takes labels or hard negatives from its teacher, or makes its student of it."""
+    """Return True if a run takes labels or hard negatives from its teacher, or makes its student of it."""
     return bool(teacher_views(loss)) or STUDENTS[student.kind].takes_teacher
 
 
