@@ -1,4 +1,4 @@
-"""Files as text: compression is undone, and an error says where text is not in its encoding.
+"""Files as text: decompression, and errors that name the place where text is not in its encoding.
 
 A zip archive is a folder that is read and never unpacked: a member has the path ``ARCHIVE.zip/NAME``.
 """
@@ -32,7 +32,7 @@ _DAMAGED = (
     EOFError,
     IndexError,
     OverflowError,
-    RuntimeError,  # also a method of compression that zipfile does not know
+    RuntimeError,  # also for a compression method that zipfile does not know
     ValueError,
     struct.error,
 )
@@ -40,12 +40,12 @@ _LEAVES_THE_FOLDER = re.compile(r"/|[A-Za-z]:|.*\\|(.*/)?\.\.(/|$)", re.DOTALL)
 
 
 def leaves_the_folder(name: str) -> bool:
-    """Whether a member's name would lead out of the folder that an archive is unpacked in, on any system."""
+    """Return whether a member's name leads out of the folder of unpacking, on any system."""
     return _LEAVES_THE_FOLDER.match(name) is not None
 
 
 def archive_of(path: Path) -> Path | None:
-    """Name the archive that a path leads into, or is."""
+    """Return the archive that a path leads into, or is; None for other paths."""
     if path.suffix.lower() == ARCHIVE and path.is_file():
         return path
     return next(
@@ -59,7 +59,7 @@ def members(archive: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If it is damaged, encrypted, names a file twice, or one whose path would leave the folder it is unpacked in.
+        If it is damaged or encrypted, or names a file twice or one outside of the folder of unpacking.
     """
     with _opened(archive) as opened:
         return [archive / name for name in _names(archive, opened)]
@@ -67,12 +67,12 @@ def members(archive: Path) -> list[Path]:
 
 @contextmanager
 def open_member(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file in an archive; of a path to the archive itself, the only file in it.
+    """Open a file in an archive; a path to the archive itself means its only file.
 
     Raises
     ------
     InputError
-        As `members` does; or if there is not exactly one file in an archive that is to be one.
+        As in `members`; or if an archive that stands for a file does not hold exactly one.
     """
     archive = archive_of(path)
     if archive is None:
@@ -124,11 +124,11 @@ def _names(archive: Path, opened: zipfile.ZipFile) -> list[str]:
 _BLOCK_BYTES = 1 << 20
 _TEXT_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 1 << 26
-_SLICE_BYTES = 1 << 12  # what is compressed a thousandfold is undone a little at a time
+_SLICE_BYTES = 1 << 12  # small, since content may be compressed a thousandfold
 _LARGEST_WINDOW_BYTES = 1 << 28
 
 EXPANSION = 200
-"""Text is never compressed by more than this factor; what is, is made to fill a machine."""
+"""Maximum factor by which text is compressed; a larger one is made to fill a machine."""
 FREE_EXPANSION_BYTES = 1 << 28
 
 
@@ -139,9 +139,9 @@ class Compression:
     Parameters
     ----------
     compress
-        Function from content and the name that it has uncompressed to the same bytes at any time.
+        Function from content and its uncompressed name to bytes that do not depend on the time.
     new_frame
-        Maker of what undoes one frame; None for an archive, whose members are read.
+        Maker of the decompressor of one frame; None for an archive, whose members are read.
     """
 
     compress: Callable[[bytes, str], bytes]
@@ -183,7 +183,7 @@ COMPRESSIONS = {
 
 
 def compressed(content: bytes, output: Path) -> bytes:
-    """Compress by the ending of a file's name, to equal bytes at any time; other endings leave the content as it is."""
+    """Compress by the ending of a file's name, independent of the time; other endings change nothing."""
     ending = output.suffix.lower()
     return (
         COMPRESSIONS[ending].compress(content, without_compression(output.name))
@@ -193,7 +193,7 @@ def compressed(content: bytes, output: Path) -> bytes:
 
 
 def without_compression(name: str) -> str:
-    """``x.en-fr.tsv.gz`` to ``x.en-fr.tsv``; other names unchanged."""
+    """Return ``x.en-fr.tsv`` for ``x.en-fr.tsv.gz``; other names unchanged."""
     ending = next((ending for ending in COMPRESSIONS if name.lower().endswith(ending)), "")
     return name[: len(name) - len(ending)]
 
@@ -204,14 +204,14 @@ def ending_of(path: Path) -> str:
 
 
 def read_text(path: Path, encoding: str | None = None) -> bytes:
-    r"""Read a file whole: undo its compression, turn it into UTF-8, take off a byte order mark.
+    r"""Read a whole file: decompress it, turn it into UTF-8, remove a byte order mark.
 
     Parameters
     ----------
     path
         The file.
     encoding
-        What it is in, if it has no byte order mark and is not UTF-8.
+        Encoding of a file that has no byte order mark and is not UTF-8.
 
     Returns
     -------
@@ -221,8 +221,8 @@ def read_text(path: Path, encoding: str | None = None) -> bytes:
     Raises
     ------
     InputError
-        If the file cannot be read, is damaged or cut off, expands beyond measure, or is not in its encoding (names the
-        line, and what it looks like).
+        If the file cannot be read, is damaged or cut off, expands too much, or is not in its encoding (the message
+        names the line, and the likely encoding).
     """
     return b"".join(text_blocks(path, encoding))
 
@@ -230,7 +230,7 @@ def read_text(path: Path, encoding: str | None = None) -> bytes:
 def text_blocks(
     path: Path, encoding: str | None = None, declaration: re.Pattern[bytes] | None = None
 ) -> Iterator[bytes]:
-    """Read what `read_text` gives in blocks of whole lines, some megabytes each; raises what it raises.
+    """Yield the content of `read_text` in blocks of whole lines, some megabytes each; raises the same errors.
 
     Parameters
     ----------
@@ -245,15 +245,15 @@ def utf8_file(
 ) -> Iterator[bytes]:
     """Read a text file as valid UTF-8 in blocks cut anywhere.
 
-    The encoding is that of its byte order mark, else what it declares, else UTF-8 if all of it is valid, else the one
-    given. Where one is given the file is read twice.
+    The encoding is that of the byte order mark, else the declared one, else UTF-8 if all of it is valid, else the given
+    one. A file with a given encoding is read twice.
 
     Parameters
     ----------
     path
         The file, compressed or not.
     encoding
-        Encoding of a file that says none and is not UTF-8.
+        Encoding of a file that declares none and is not UTF-8.
     declaration
         See `utf8_blocks`.
     """
@@ -263,7 +263,7 @@ def utf8_file(
 
 
 def whole_lines(blocks: Iterable[bytes], path: Path) -> Iterator[bytes]:
-    """Give what `text_blocks` gives of blocks cut anywhere; the path is for messages."""
+    """Yield the blocks of `text_blocks` from blocks cut anywhere; the path is for messages."""
     return _whole_lines(utf8_blocks(blocks, path), path)
 
 
@@ -290,13 +290,13 @@ def _whole_lines(decoded: Iterable[bytes], path: Path) -> Iterator[bytes]:
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:
-    """Read a file block by block, its compression undone; the path may lead into an archive.
+    """Read a file block by block, decompressed; the path may lead into an archive.
 
     Raises
     ------
     InputError
-        If the file cannot be read, is damaged or cut off, or expands more than `EXPANSION` times (what stays under
-        256 MiB is never too much).
+        If the file cannot be read, is damaged or cut off, or expands more than `EXPANSION` times and to more than
+        256 MiB.
     """
     ending = path.suffix.lower()
     try:
@@ -320,7 +320,7 @@ def read_blocks(path: Path) -> Iterator[bytes]:
 
 
 def _bounded(blocks: Iterable[bytes], path: Path, size: int) -> Iterator[bytes]:
-    """Join what is unpacked bit by bit to blocks of a megabyte, until it is too much."""
+    """Join small decompressed blocks to blocks of a megabyte, up to the limit."""
     limit = max(size * EXPANSION, FREE_EXPANSION_BYTES)
     given = 0
     held: list[bytes] = []
@@ -342,7 +342,7 @@ def _bounded(blocks: Iterable[bytes], path: Path, size: int) -> Iterator[bytes]:
 
 
 def _decompress(blocks: Iterator[bytes], new_frame: Callable[[], Any]) -> Iterator[bytes]:
-    """Undo all frames one after another; the libraries' own readers take a frame that is cut off for a short one."""
+    """Decompress all frames in turn; the libraries' own readers accept a frame that is cut off."""
     frame: Any = None
     empty = True
     for block in _slices(blocks):

@@ -1,4 +1,4 @@
-"""Text in any encoding, given on as UTF-8; an error names the line, and the encoding that the text may be in."""
+"""Text in any encoding, turned into UTF-8; an error names the line, and the likely encoding."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _NEVER_IN_ASCII = re.compile(r"(utf|ucs)[-_]?(16|32|2|4)", re.IGNORECASE)
 
 
 def check_encoding(encoding: str | None) -> None:
-    """Refuse the name of an encoding that text cannot be read in.
+    """Check that text can be read in an encoding.
 
     Raises
     ------
     InputError
-        With the parameter and the name.
+        If not; the message has the parameter and the name.
     """
     if encoding is None:
         return
@@ -63,20 +63,19 @@ def utf8_blocks(
     Parameters
     ----------
     blocks
-        The content of the file, cut anywhere.
+        Content of the file, cut anywhere.
     path
-        Its name, for messages and for the languages that it names.
+        Path of the file, for messages and for the languages in its name.
     encoding
-        Encoding of content that has no byte order mark and declares none; UTF-8 by default. `is_utf8` finds content
-        that needs none.
+        Encoding of content that has no byte order mark and declares none; UTF-8 by default. Content that passes
+        `is_utf8` needs none.
     declaration
-        Matches the file's own word on its encoding, group 1, within its first bytes.
+        Pattern whose group 1 is the declared encoding, within the first bytes.
 
     Raises
     ------
     InputError
-        If the content is not in that encoding. The message names the line, and how it reads in the encodings that it
-        may be in.
+        If the content is not in that encoding. The message names the line, and shows it in the likely encodings.
     """
     head, rest = _head(iter(blocks))
     name, source = _encoding(head, path, encoding, declaration)
@@ -96,12 +95,12 @@ def utf8_blocks(
 
 
 def is_utf8(blocks: Iterable[bytes], declaration: re.Pattern[bytes] | None = None) -> bool:
-    """Whether the content of a file says its encoding itself or is UTF-8, be it with a few damaged lines.
+    """Return whether the content of a file declares its encoding or is UTF-8, also with a few damaged lines.
 
     Parameters
     ----------
     blocks, declaration
-        As `utf8_blocks` takes them.
+        See `utf8_blocks`.
     """
     head, rest = _head(iter(blocks))
     if _marked(head) or _declared(head, declaration):
@@ -131,7 +130,7 @@ def _head(blocks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def _each(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Give the blocks, and an empty one only at the end."""
+    """Yield the blocks, and an empty one only at the end."""
     if head:
         yield head
     yield from filter(None, rest)
@@ -141,11 +140,11 @@ def _each(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _encoding(
     head: bytes, path: Path, encoding: str | None, declaration: re.Pattern[bytes] | None
 ) -> tuple[str, str]:
-    """Give the encoding of content, and who names it: a mark, the file, the user or nobody."""
+    """Return the encoding of content and its source: ``mark``, ``file``, ``user`` or none."""
     if marked := _marked(head):
         return marked, "mark"
     if declared := _declared(head, declaration):
-        # What can be read as ASCII is not in UTF-16, whatever it says: such files were converted by other tools.
+        # Readable as ASCII, so not UTF-16 as declared: another tool has converted the file.
         if _NEVER_IN_ASCII.match(declared):
             return "utf-8", "file"
         try:
@@ -215,14 +214,14 @@ def _explanation(path: Path, name: str, source: str, lines: int, valid: int, err
 
 
 def _mostly_utf8(content: bytes, valid: int) -> bool:
-    """Whether more characters are valid UTF-8 beyond ASCII than bytes are not, ``valid`` of them before the content."""
+    """Return whether more characters beyond ASCII are valid UTF-8 (``valid`` before the content) than bytes are not."""
     text = content.decode("utf-8", "surrogateescape")
     wrong = sum(map(len, _NOT_UTF8.findall(text)))
     return valid + sum(map(len, _BESIDE_ASCII.findall(text))) > 2 * wrong
 
 
 def _lines_around(content: bytes, start: int) -> bytes:
-    """Take whole lines from the one with the first wrong byte on."""
+    """Return whole lines from the first wrong byte's line on."""
     begin = content.rfind(b"\n", 0, start) + 1
     limit = max(begin, start) + _GUESSED_BYTES
     return content[begin : content.rfind(b"\n", start, limit) + 1 or limit]

@@ -1,4 +1,4 @@
-"""Which legacy encoding text is in: every code page reads it, and the letters of its languages decide."""
+"""Guess of the legacy encoding of a text: every code page reads it, and the letters of its languages decide."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
 
-# In this order where two read alike: the widest of those in use first, those of DOS and the Macintosh last.
+# The order decides if two read alike: the most used first, those of DOS and the Macintosh last.
 _ENCODINGS = (
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "cp932",
     "gb18030", "cp949", "cp950", "euc_jp", "big5hkscs", "koi8_r", "koi8_u", "iso8859_2", "iso8859_15",
@@ -45,7 +45,7 @@ _HOME = {
     "kz1048": "kk",
     "koi8_t": "tg",
 }
-"""Encodings by the languages that are written in them first."""
+"""Usual encodings of languages."""
 
 _WESTERN = "áàâäãåæçéèêëíìîïñóòôöõøœúùûüýÿß"
 _CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
@@ -80,7 +80,7 @@ _LETTERS = {
     "进把法這來國個說們為時會過對裡後麼沒於還發當開無經頭動兩長樣現將與進美新市政全第部力被最者議法比、。，：；？！（）《》「」",
     "th": "กขคฆงจฉชซฌญฎฏฐฑฒณดตถทธนบปผฝพฟภมยรลวศษสหฬอฮฯะัาำิีึืุูเแโใไๅๆ็่้๊๋์ํ",
 }  # fmt: skip
-"""What languages write beside ASCII; of Chinese, Japanese and Korean what is most common."""
+"""Characters of languages beyond ASCII; for Chinese, Japanese and Korean the most common ones."""
 
 _PUNCTUATION = frozenset("“”‘’„‚«»‹›–—…\u00a0°£€")
 _SIGNS = frozenset("•·©®™§½¼¾²³¹ªº´×¿¡\u2002\u2003\u2009\u202f№−′″")
@@ -90,7 +90,7 @@ _OPENING = frozenset("¿¡")
 _SCRIPTS = {"Jpan": "HIRAGANA KATAKANA CJK", "Kore": "HANGUL CJK", "Hans": "CJK", "Hant": "CJK", "Latn": "LATIN",
             "Cyrl": "CYRILLIC", "Grek": "GREEK", "Hebr": "HEBREW", "Arab": "ARABIC", "Thai": "THAI"}  # fmt: skip
 _SPACED = frozenset(("LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC"))
-"""Scripts whose words hold letters of no other."""
+"""Scripts that do not mix with others within a word."""
 
 _SAMPLE_BYTES = 4_096
 _SHOWN = 60
@@ -99,7 +99,7 @@ _AT_MOST = 4
 _RARE, _RARE_AT_MOST = 0.02, 0.4
 _ISO_2022 = {b"$)C": "iso2022_kr", b"$(D": "iso2022_jp_1", b"$(C": "iso2022_jp_2", b"$A": "iso2022_jp_2"}
 ESCAPED = re.compile(rb"\x1b(\$[@AB]|\$\([CD]|\$\)C|\([IJ])")
-"""What announces a character set of ISO 2022 (ISO-2022-JP, ISO-2022-KR) within seven bits."""
+"""Escape sequences of ISO 2022 (ISO-2022-JP, ISO-2022-KR), within seven bits."""
 
 _AROUND = re.compile(r"(?s)(?=(.)([^\x00-\x7f])(.))")
 _LETTER_AFTER = re.compile(r"(?=([^\x00-\x7f])([A-Za-z]))")
@@ -108,11 +108,11 @@ _CELL = re.compile(rb'(?:^|[\t,;"])([A-Za-z]{2,3}(?:[-_][A-Za-z]{2,8})?)(?=[\t,;
 
 @dataclass(frozen=True)
 class Reading:
-    """What content reads as in an encoding."""
+    """Content read in an encoding."""
 
     encoding: str
     cost: float
-    """Sum over the characters beside ASCII: 0 if all are letters or signs that the languages use."""
+    """Sum over the characters beyond ASCII: 0 if all are letters or signs of the languages."""
     text: str
 
     @property
@@ -126,14 +126,14 @@ class Reading:
 
 
 def candidates(content: bytes, languages: Collection[str]) -> list[Reading]:
-    """List what content may be in, the likeliest first; one alone if nothing else comes near.
+    """Return the likely encodings of content, the likeliest first; only one if no other comes near.
 
     Parameters
     ----------
     content
         Whole lines that are not valid UTF-8.
     languages
-        Codes of the languages that it may be in; none if they are not known.
+        Codes of its possible languages; none if they are not known.
     """
     readings = ranked(content, languages)
     if not readings:
@@ -144,7 +144,7 @@ def candidates(content: bytes, languages: Collection[str]) -> list[Reading]:
 
 
 def ranked(content: bytes, languages: Collection[str]) -> list[Reading]:
-    """Read content in each encoding that can hold it, the likeliest first; of encodings that read alike one."""
+    """Return content read in each possible encoding, the likeliest first, and one of encodings that read alike."""
     if found := ESCAPED.search(content):
         name = _ISO_2022.get(found[1], "iso2022_jp")
         return [Reading(name, 0.0, content.decode(name, "replace"))]
@@ -166,23 +166,23 @@ def ranked(content: bytes, languages: Collection[str]) -> list[Reading]:
 
 
 def _apart(one: str, other: str) -> int:
-    """Count the characters that two readings of the same bytes do not have in common."""
+    """Return the number of characters that differ between two readings of the same bytes."""
     if len(one) == len(other):
         return sum(a != b for a, b in zip(one, other, strict=True))
     return max((Counter(one) - Counter(other)).total(), (Counter(other) - Counter(one)).total())
 
 
 def languages_of(path: Path, content: bytes) -> set[str]:
-    """Find the languages of a file: those that its name tells, else those in its cells, else those of its folder."""
+    """Return the languages of a file: those in its name, else those in its cells, else those of its folders."""
     lines = content[:_SAMPLE_BYTES].splitlines()
     cells = Counter(cell.decode() for line in lines for cell in {*_CELL.findall(line)})
-    told = [cell for cell, count in cells.items() if 2 * count >= len(lines) - 1]
+    frequent = [cell for cell, count in cells.items() if 2 * count >= len(lines) - 1]
     folders = [path.parent.parent.name, path.parent.name]
-    return _named(path.name.split(".")) or _named(told) or _named(folders)
+    return _named(path.name.split(".")) or _named(frequent) or _named(folders)
 
 
 def _named(parts: Iterable[str]) -> set[str]:
-    """Give the languages among parts of a name: ``es``, ``pt-BR``, or two with a hyphen, ``en-es``."""
+    """Return the languages among parts of a name: ``es``, ``pt-BR``, or two with a hyphen, ``en-es``."""
     return {
         language_code(tag)
         for part in parts
@@ -193,7 +193,7 @@ def _named(parts: Iterable[str]) -> set[str]:
 
 
 def _sample(content: bytes) -> bytes:
-    """Take lines that are not ASCII: the first ones, and those with a byte that no earlier line has."""
+    """Return lines that are not ASCII: the first ones, and those with a byte that no earlier line has."""
     lines: list[bytes] = []
     seen: set[int] = set()
     size = 0
@@ -207,13 +207,13 @@ def _sample(content: bytes) -> bytes:
 
 
 def _in_order(languages: Collection[str]) -> list[str]:
-    """Put the encodings of the languages first."""
+    """Return all encodings, those of the languages first."""
     first = [encoding for encoding in _HOME if _at_home(encoding, languages)]
     return list(dict.fromkeys([*first, *_ENCODINGS]))
 
 
 def _usual(encoding: str, languages: Collection[str]) -> bool:
-    """Whether text in these languages is mostly in this encoding where it is not UTF-8."""
+    """Return whether text in these languages is mostly in this encoding if it is not UTF-8."""
     homeless = not all(any(_at_home(each, [code]) for each in _HOME) for code in languages)
     return _at_home(encoding, languages) or (homeless and encoding in _WESTERN_ENCODINGS)
 
@@ -223,7 +223,7 @@ def _at_home(encoding: str, languages: Collection[str]) -> bool:
 
 
 def _groups(languages: Collection[str]) -> Iterable[tuple[str, ...]]:
-    """Languages that may stand in a text together: those given, else each that is known, with English."""
+    """Return the languages that may occur together: the given ones, else each known one with English."""
     import langcodes
 
     known = [langcodes.Language.get(code).maximize().script in _SCRIPTS for code in languages]
@@ -231,7 +231,7 @@ def _groups(languages: Collection[str]) -> Iterable[tuple[str, ...]]:
 
 
 def _cost(text: str, languages: tuple[str, ...]) -> float:
-    """Sum what is unlikely in a text: letters of other languages, rare signs, and either where it does not belong."""
+    """Return the sum of penalties in a text, for letters of other languages, rare signs, and wrong places of either."""
     expected, scripts = _expected(languages)
     total = 0.0
     for (before, char, after), count in Counter(_AROUND.findall(f"\n{text}\n")).items():
@@ -243,7 +243,7 @@ def _cost(text: str, languages: tuple[str, ...]) -> float:
 
 @lru_cache(maxsize=256)
 def _expected(languages: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
-    """Give the characters that languages use, and the scripts that they are written in."""
+    """Return the characters and the scripts of languages."""
     import langcodes
 
     letters = "".join(_LETTERS.get(code, "") for code in languages)
@@ -279,9 +279,9 @@ def _misplaced(before: str, char: str, after: str) -> float:
 
 
 def _ill_joined(before: str, char: str) -> float:
-    """Say how unlikely two letters are to stand side by side in a word."""
+    """Return the penalty of two adjacent letters in a word."""
     scripts = {script_of_letter(before), script_of_letter(char)}
     if len(scripts) == 2 and scripts <= _SPACED:
         return 0.7
-    # A capital within a word: what is small in cp1251 is a capital in koi8-r.
+    # A capital within a word: small letters of cp1251 are capitals in koi8-r.
     return (0.5 if before.islower() else 0.3) if char.isupper() else 0.0

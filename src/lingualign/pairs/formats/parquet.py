@@ -1,4 +1,4 @@
-"""Parquet read within bounds: a page, or a sentence that a dictionary repeats, may stand for more than memory holds."""
+"""Reading of parquet within bounds: a page, or a repeated sentence of a dictionary, may expand beyond the memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BATCH_BYTES = 1 << 28
 _CODED_BYTES = 8
 _FEWEST_ROW_BYTES = 4
 _PLACE_BYTES = 8
-"""Of a value in an Arrow table, beside its text."""
+"""Bytes of a value in an Arrow table, beside its text."""
 
 
 @contextmanager
@@ -32,14 +32,14 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a file so that `batches` can read it.
 
     Text in dictionary pages stays a dictionary with a number for each row, so that its size is known before it is
-    written out; not where the pages have `_CODED_BYTES` a row or more, as those of sentences that differ have: their
+    written out. Pages with `_CODED_BYTES` a row or more are the exception, such as those of distinct sentences: their
     dictionary would grow to all sentences of a row group.
     """
     check_regular(path)
     metadata = pq.read_metadata(path)
     coded: set[str] = set()
     plain: set[str] = set()
-    # For some damaged files pyarrow aborts the process when their columns are looked at: only a suspicious file's are.
+    # pyarrow aborts the process at the column metadata of some damaged files: only suspicious files are inspected.
     for group in range(metadata.num_row_groups if _is_suspicious(metadata, path) else 0):
         for place in range(metadata.num_columns):
             column = metadata.row_group(group).column(place)
@@ -50,7 +50,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
             (coded if is_coded else plain).add(column.path_in_schema)
     # In a damaged file a row group may name a column that the schema does not have.
     known = {metadata.schema.column(place).path for place in range(metadata.num_columns)}
-    # Without the buffer a row group is read bit by bit, however large it is.
+    # Without the buffer a row group is read in small parts, however large it is.
     with pq.ParquetFile(
         path,
         metadata=metadata,
@@ -62,13 +62,13 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def batches(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Read columns batch by batch, each of 256 MiB at most when its dictionaries are written out.
+    """Yield columns batch by batch, each at most 256 MiB with its dictionaries written out.
 
     Raises
     ------
     InputError
-        If the columns expand to more than 200 times the file, and to more than 256 MiB: by what the file says of its
-        pages before they are read, by what they hold afterwards.
+        If the columns expand to more than 200 times the file and to more than 256 MiB: by the file's metadata before
+        the pages are read, by their content afterwards.
     """
     limit = _limit(path)
     rows = _BATCH_ROWS
@@ -86,24 +86,24 @@ def batches(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> Iterato
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Read columns of a file whole, dictionaries as dictionaries; raises what `batches` raises."""
+    """Read whole columns of a file, dictionaries as dictionaries; raises the errors of `batches`."""
     with open_parquet(path) as file:
         none = file.schema_arrow.empty_table().select(list(columns))
         return pa.Table.from_batches(batches(file, path, columns), none.schema)
 
 
 def written_out(column: pa.Array) -> pa.Array:
-    """Put text in the place of a dictionary, of the type that the file says."""
+    """Return a dictionary column as text, in the file's type; other columns unchanged."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _limit(path: Path) -> int:
-    """Bytes that a file may expand to."""
+    """Return the number of bytes that a file may expand to."""
     return max(path.stat().st_size * EXPANSION, FREE_EXPANSION_BYTES)
 
 
 def _is_suspicious(metadata: pq.FileMetaData, path: Path) -> bool:
-    """Whether a file says that it has hardly any bytes a row, or that it expands beyond measure."""
+    """Return whether a file claims hardly any bytes per row, or an expansion beyond the limit."""
     claimed = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     return bool(metadata.num_rows * _FEWEST_ROW_BYTES > path.stat().st_size or claimed > _limit(path))
 
@@ -122,7 +122,7 @@ def _chunks(metadata: pq.FileMetaData, columns: Sequence[str]) -> Iterator[pq.Co
 
 
 def _claimed(metadata: pq.FileMetaData, columns: Sequence[str]) -> int:
-    """Bytes of the columns by what the file says: of text its pages, of numbers all values."""
+    """Return the bytes of columns by the file's metadata: the pages of text, all values of numbers."""
     return sum(
         max(
             column.total_uncompressed_size,
@@ -133,7 +133,7 @@ def _claimed(metadata: pq.FileMetaData, columns: Sequence[str]) -> int:
 
 
 def _size_of(batch: pa.RecordBatch) -> int:
-    """Bytes of a batch once every row has its own text."""
+    """Return the bytes of a batch with the text of every row written out."""
     return sum(map(_size, batch.columns))
 
 

@@ -1,4 +1,4 @@
-"""Message catalogues of gettext: PO, with its plural formulas."""
+"""Message catalogues of gettext (PO), with their plural formulas."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _OPERATORS: tuple[dict[str, Callable[[int, int], int]], ...] = (
     {"+": operator.add, "-": operator.sub},
     {"*": operator.mul, "/": operator.floordiv, "%": operator.mod},
 )
-"""From the loosest to the tightest, as in C; all are left-associative."""
+"""Operators from the loosest to the tightest, as in C; all are left-associative."""
 
 
 def forms_for_one_and_many(header: str) -> tuple[int, int] | None:
@@ -65,9 +65,9 @@ def forms_for_one_and_many(header: str) -> tuple[int, int] | None:
 
 
 class _Formula:
-    """Evaluates a formula for one number while it is read; nothing is compiled.
+    """Evaluates a formula for one number while parsing it; nothing is compiled.
 
-    A value is None where C would divide by zero, which matters only if that part is the one that counts.
+    A value is None where C would divide by zero, which matters only if that part decides.
     """
 
     def __init__(self, formula: str, n: int) -> None:
@@ -186,27 +186,27 @@ def stream_po(
 ) -> Iterator[pa.Table]:
     """Read the pairs of a PO file: each ``msgid`` with its ``msgstr``.
 
-    Of a message with plural forms the singular goes with the form for 1, and the plural with that for 100, by the
+    In a message with plural forms the singular is paired with the form for 1, and the plural with that for 100, by the
     header's ``Plural-Forms``; without a valid one, with the first and the last. The language of the translations is the
-    header's ``Language``, else the name's; that of the messages the header's ``X-Source-Language``, else the name's,
+    header's ``Language``, else the name's. That of the messages is the header's ``X-Source-Language``, else the name's,
     else English.
 
-    What ``msgfmt`` of gettext reads is read, and beyond it what other tools write: a byte order mark, messages that are
-    defined twice, comments within a message. An escape that is none of C's stays as it is written.
+    The reader accepts what ``msgfmt`` of gettext accepts, and forms of other tools: a byte order mark, messages that
+    are defined twice, comments within a message. An escape that C does not have stays unchanged.
 
     Parameters
     ----------
     path
         The file, also compressed.
     corpus
-        What pairs are said to come from.
+        Corpus of the pairs.
     languages
-        Languages of messages and translations, where the header does not name them; None for one that is not known.
+        Languages of messages and translations, if the header does not name them; None for an unknown one.
     encoding
-        Of the text, if not the one that the header declares.
+        Encoding of the text, if not the declared one.
     left_out
-        Counts messages that give no pair, by reason: fuzzy, obsolete, not translated; and plural forms that are missing
-        or were chosen without a formula.
+        Counter of messages without a pair, by reason: fuzzy, obsolete, not translated; and of plural forms that are
+        missing or chosen without a formula.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def _pairs(
 
 @dataclass(slots=True)
 class _Message:
-    """A message as it is written: the strings of each keyword, and of each plural form under its number."""
+    """A message as written: the strings of each keyword, and of each plural form under its number."""
 
     texts: dict[str | int, list[str]] = field(default_factory=dict)
     fuzzy: bool = False
@@ -262,7 +262,7 @@ class _Message:
     def pairs(
         self, charset: str, forms: tuple[int, int] | None, left_out: Counter[str]
     ) -> list[tuple[str, str]]:
-        """Return what of it is a pair, and count what is not."""
+        """Return the pairs of the message, and count the rest."""
         if self.obsolete or self.fuzzy:
             left_out["obsolete messages" if self.obsolete else "fuzzy messages"] += 1
             return []
@@ -291,11 +291,11 @@ class _Message:
 
 
 class _DamageError(ValueError):
-    """What makes a token wrong where it stands."""
+    """Reason why a token is wrong at its place."""
 
 
 class _Catalogue:
-    """Goes through the messages of one file, token by token."""
+    """Parser of the messages of one file, token by token."""
 
     def __init__(self, path: Path, encoding: str | None) -> None:
         self._path = path
@@ -307,7 +307,7 @@ class _Catalogue:
         self._size = 0
 
     def messages(self) -> Iterator[_Message]:
-        """Return the messages in the order of the file; of obsolete ones no text is kept."""
+        """Yield the messages in the order of the file, obsolete ones without text."""
         lines = 1
         for text in self._texts():
             for token in _TOKEN.finditer(text):
@@ -339,7 +339,7 @@ class _Catalogue:
             yield self._message
 
     def _texts(self) -> Iterator[str]:
-        """Read the file in blocks of whole lines; one that a backslash joins to the next stays with it."""
+        """Yield the file in blocks of whole lines; a line that a backslash continues stays with the next."""
         held = b""
         for lines in text_blocks(self._path, self._encoding, _DECLARATION):
             block = held + lines
@@ -356,7 +356,7 @@ class _Catalogue:
         yield held.decode("utf-8")
 
     def _begin(self, keyword: str, index: str | None) -> _Message | None:
-        """Note a keyword; return the message that it ends."""
+        """Begin a keyword; return the message that it ends."""
         name = keyword if index is None else f"{keyword}[]"
         if keyword not in _FOLLOWS:
             raise _DamageError(f"unknown keyword {keyword[:40]!r}")
@@ -391,7 +391,7 @@ class _Catalogue:
             )
 
     def _is_obsolete(self, comment: str) -> bool:
-        """Whether the comment begins an obsolete message; flags are noted for the message that follows them."""
+        """Return whether a comment begins an obsolete message; flags are stored for the next message."""
         if _FLAGS.match(comment):
             self._fuzzy |= "fuzzy" in re.split(r"[\s,]+", comment[2:])
         elif _OBSOLETE.match(comment):
@@ -404,7 +404,7 @@ class _Catalogue:
 
 
 def _unescape(string: str, charset: str) -> str:
-    """Undo the escapes of C; numbers are bytes of the header's charset. What is no escape stays as it is written."""
+    """Replace the escapes of C; numbers are bytes of the header's charset. Other backslashes stay."""
 
     def replacement(escape: re.Match[str]) -> str:
         if escape[2]:
@@ -421,7 +421,7 @@ def _unescape(string: str, charset: str) -> str:
 
 
 def _fields(header: _Message) -> dict[str, str]:
-    """Read the lines of a header; names in lower case."""
+    """Return the fields of a header, with names in lower case."""
     text = "".join(_unescape(string, "utf-8") for string in header.texts["msgstr"])
     lines = (line.partition(":") for line in text.split("\n"))
     return {name.strip().lower(): value.strip() for name, _, value in lines}

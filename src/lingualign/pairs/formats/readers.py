@@ -1,4 +1,4 @@
-"""Readers of files, by the endings of their names: a table that every station reads files with.
+"""Readers of files by the endings of their names: the table that every station reads files with.
 
 Files with named columns (`ColumnsReader`) serve pairs, evaluation suites and texts alike; files of translation units
 (`UnitsReader`) give pairs.
@@ -34,9 +34,9 @@ class ColumnsReader:
     stream
         Function from path, choice of columns, encoding and whether there is a header line to tables of text columns.
     compressed
-        Whether files are also read in a compression.
+        True if files may be compressed.
     positions
-        Whether columns of a file without a header line are named by their positions.
+        True if columns of a file without a header line are named by their positions.
     """
 
     stream: Callable[[Path, Choice, str | None, bool], Iterator[pa.Table]]
@@ -54,7 +54,7 @@ class UnitsReader:
         Function from path, ``corpus``, ``encoding``, ``left_out`` and, unless each file names its languages,
         ``languages`` to tables of pairs.
     names_languages
-        Whether each file names its languages, so that its own name need not.
+        True if each file names its languages in its content.
     """
 
     stream: Callable[..., Iterator[pa.Table]]
@@ -71,17 +71,17 @@ READERS: dict[str, ColumnsReader | UnitsReader] = {
     ".xliff": UnitsReader(stream_xliff),
     ".po": UnitsReader(stream_po),
 }
-"""Readers by the ending of a file's name, that of a compression taken off."""
+"""Readers by the ending of a file's name, without that of a compression."""
 
 
 def is_tabular(path: Path) -> bool:
-    """Whether `read_table` knows the file by its name."""
+    """Return whether `read_table` reads a file of this name."""
     reader = READERS.get(ending_of(path))
     return isinstance(reader, ColumnsReader) and (reader.compressed or ending_of(path) == path.suffix.lower())
 
 
 def is_unit_file(path: Path) -> bool:
-    """Whether `stream_units` knows the file by its name."""
+    """Return whether `stream_units` reads a file of this name."""
     return isinstance(READERS.get(ending_of(path)), UnitsReader)
 
 
@@ -103,7 +103,7 @@ def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Ta
     path
         The file.
     choose
-        Gets the names of all columns, gives those to read.
+        Function from the names of all columns to those to read.
     encoding
         Encoding of a text kind that declares none and is not UTF-8.
 
@@ -115,8 +115,8 @@ def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Ta
     Raises
     ------
     InputError
-        If the file is damaged, is not in its encoding, a row does not fit the header, a chosen column is there twice or
-        is not text, or ``choose`` raises it.
+        If the file is damaged or not in its encoding, a row does not fit the header, a chosen column occurs twice or is
+        not text, or ``choose`` raises it.
     """
     return pa.concat_tables(stream_table(path, choose, encoding))
 
@@ -124,9 +124,9 @@ def read_table(path: Path, choose: Choice, encoding: str | None = None) -> pa.Ta
 def stream_table(
     path: Path, choose: Choice, encoding: str | None = None, *, header: bool = True
 ) -> Iterator[pa.Table]:
-    """Read what `read_table` gives as tables of some ten thousand rows, at least one; raises what it raises.
+    """Yield the table of `read_table` in tables of some ten thousand rows, at least one; raises the same errors.
 
-    Without a header line, in CSV and TSV, the names of the columns are their positions: ``1``, ``2``.
+    Columns of CSV and TSV without a header line are named by their positions: ``1``, ``2``.
     """
     reader = READERS[ending_of(path)]
     assert isinstance(reader, ColumnsReader)
@@ -152,11 +152,11 @@ def stream_units(
     path
         The file.
     named
-        Corpus and languages by the file's name, where it says them.
+        Corpus and languages by the file's name; None if it has none.
     encoding
-        Encoding of the text, if not what the file declares.
+        Encoding of the text, if not the declared one.
     left_out
-        Counts units that give no pair, by reason.
+        Counter of units without a pair, by reason.
     """
     reader = READERS[ending_of(path)]
     assert isinstance(reader, UnitsReader)
@@ -176,7 +176,7 @@ def _language_of_name(path: Path) -> str | None:
 
 
 def _stem(path: Path) -> str:
-    """Take the endings off a name, and the language of ``django.fr.po`` and ``fr.po``."""
+    """Return a name without its endings, and without the language in ``django.fr.po`` and ``fr.po``."""
     stem = Path(without_compression(path.name)).stem
     rest, _, last = stem.rpartition(".")
     return rest if looks_like_language(last) else stem

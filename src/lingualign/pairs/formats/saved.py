@@ -1,4 +1,4 @@
-"""Data sets saved by the library `datasets`: a folder of Arrow files with what they are beside them."""
+"""Data sets saved by the library `datasets`: a folder of Arrow files with a description."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _FILE_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 def is_saved_dataset(folder: Path) -> bool:
-    """Whether ``save_to_disk`` of a data set, or of a dictionary of them, wrote the folder."""
+    """Return whether ``save_to_disk`` of a data set, or of a dictionary of them, wrote a folder."""
     return (folder / _SPLITS).is_file() or all(
         (folder / name).is_file() for name in (_STATE, "dataset_info.json")
     )
 
 
 def stream_saved(folder: Path, choose: Choice) -> Iterator[pa.Table]:
-    """Read the chosen columns, of the split ``train`` where there are several; at least one table.
+    """Yield the chosen columns, of the split ``train`` if there are several, in at least one table.
 
-    The Arrow files are read as they are: a folder may come from anywhere, and what it says of files outside of it is
+    Only Arrow files of the folder are read: it may come from anywhere, and its references to files outside of it are
     not followed. The fields of a nested column are columns of their own: ``translation.en``.
 
     Raises

@@ -1,4 +1,4 @@
-"""Translation memory exchange: TMX 1.4 and what came before it."""
+"""Translation memory exchange: TMX 1.4 and earlier versions."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def stream_tmx(
     """Read the pairs of a TMX file.
 
     Each two variants of a unit in different languages are a pair, the one in the source language first
-    (``srclang`` of the unit, else of the header), else in the order of the file. Variants of a language are that
-    language (``en-US`` is ``en``), in ``xml:lang`` or in the older ``lang``. Of what stands within a segment, text and
-    highlights (``hi``) are taken; native code (``bpt``, ``ept``, ``it``, ``ph``, ``ut``) and what is in it are
-    left out, or one blank if it stands for a line break.
+    (``srclang`` of the unit, else of the header), else in the order of the file. Regional variants count as their
+    language (``en-US`` is ``en``), in ``xml:lang`` or in the older ``lang``. Text and highlights (``hi``) of a segment
+    are read. Native code (``bpt``, ``ept``, ``it``, ``ph``, ``ut``) and its content are skipped, or read as one blank
+    if it stands for a line break.
 
     Parameters
     ----------
     path
         The file, also compressed.
     corpus
-        What pairs are said to come from, where their unit has no property ``corpus``.
+        Corpus of pairs whose unit has no property ``corpus``.
     encoding
-        Of the text, if not the one that the file declares.
+        Encoding of the text, if not the declared one.
     left_out
-        Counts units that give no pair, by reason.
+        Counter of units without a pair, by reason.
 
     Returns
     -------
@@ -85,7 +85,7 @@ class _TmxReader(UnitReader):
             self._has_segment = False
 
     def take(self, name: str, text: str, parts: Mapping[str, str]) -> None:
-        # A file may put a variant where there is no unit; without a unit there is no pair.
+        # A file may have a variant outside of a unit.
         if "tu" not in self._open:
             self.refuse("a segment outside of a translation unit (tu)")
         if name == "prop":
@@ -118,7 +118,7 @@ class _TmxReader(UnitReader):
 
 @lru_cache
 def _source_language(tag: str) -> str | None:
-    """Give the code of a ``srclang``; None where it names no language, as ``*all*`` does not."""
+    """Return the code of a ``srclang``; None if it names no language, such as ``*all*``."""
     try:
         return language_code(tag)
     except InputError:

@@ -22,7 +22,7 @@ _PASS_ON_TRANSLATE = ("file", "group", "unit", "trans-unit")
 _MOST_BLANK_DATA = 1 << 16
 
 _WAITING = frozenset({"initial", "needs-l10n", "needs-translation", "new", "not-translated", "untranslated"})
-"""States of a target that is not a translation yet: of XLIFF 2, of 1.2, and what tools write for them."""
+"""States of a target that is not a translation yet: of XLIFF 2, of 1.2, and of tools."""
 
 
 def stream_xliff(
@@ -35,25 +35,24 @@ def stream_xliff(
 ) -> Iterator[pa.Table]:
     """Read the pairs of an XLIFF file: the source and target of each ``trans-unit`` (1.2) or ``segment`` (2.x).
 
-    Languages are those that the side itself, its file or the document names. Of what stands within a side, text and
-    what spans it (``g``, ``pc``, ``mrk``) are taken; placeholders hold none (``x``, ``bx``, ``ex``, ``sc``, ``ec``,
-    ``cp``), and native code (``bpt``, ``ept``, ``it``, ``ph``) and what is in it are left out, or one blank if they
-    stand for a line break. Where both sides of a ``trans-unit`` are cut into segments (``mrk`` of the type ``seg``),
-    each is a pair with that of its ``mid``. Proposals (``alt-trans``, ``match``), notes, and what lies between segments
-    (``ignorable``) are not read.
+    Languages are those of the side itself, its file or the document. Text of a side and its spans (``g``, ``pc``,
+    ``mrk``) are read. Placeholders (``x``, ``bx``, ``ex``, ``sc``, ``ec``, ``cp``), native code (``bpt``, ``ept``,
+    ``it``, ``ph``) and its content are skipped, or read as one blank if they stand for a line break. If both sides of a
+    ``trans-unit`` are cut into segments (``mrk`` of the type ``seg``), segments with equal ``mid`` are pairs. Proposals
+    (``alt-trans``, ``match``), notes, and text between segments (``ignorable``) are not read.
 
     Parameters
     ----------
     path
         The file, also compressed.
     corpus
-        What pairs are said to come from.
+        Corpus of the pairs.
     languages
-        Languages of source and target, where the file does not name them; None for one that is not known.
+        Languages of source and target, if the file does not name them; None for an unknown one.
     encoding
-        Of the text, if not the one that the file declares.
+        Encoding of the text, if not the declared one.
     left_out
-        Counts units that give no pair, by reason: without a side, not to be translated, or with a state such as
+        Counter of units without a pair, by reason: without a side, not to be translated, or with a state such as
         ``initial`` (2.x), ``new`` or ``needs-translation``.
 
     Returns
@@ -136,7 +135,7 @@ class _XliffReader(UnitReader):
             self._translate.pop()
 
     def _reason(self) -> str:
-        """Return why the unit gives no pair; empty if it does."""
+        """Return the reason why the unit is not a pair; empty if it is one."""
         if self._translate[-1] == "no":
             return "units that are not to be translated"
         for side in _SIDES:
@@ -186,7 +185,7 @@ class _XliffReader(UnitReader):
 
 
 def _is_waiting(attributes: Mapping[str, str]) -> bool:
-    """Whether the state of a unit, a segment or a target says that it is not translated yet."""
+    """Return whether the state of a unit, a segment or a target means that it is not translated yet."""
     state = attributes.get("state")
     return state is not None and (_waits(state) or _waits(attributes.get("subState", "")))
 

@@ -1,8 +1,8 @@
 """Translation units in XML, read as a stream by expat and never held as a tree.
 
-Expat is the parser of Python itself, fetches nothing, and is told here to refuse every entity that a file declares:
-what remains of XML cannot grow, nor point anywhere. Inline elements that stand for a line break or other white space
-are known by their attributes and their native code.
+Expat is Python's own parser and fetches nothing. Every entity that a file declares is an error here, so that the
+content can neither grow nor refer to other files. Inline elements that stand for a line break or other white space are
+recognised by their attributes and their native code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lingualign.pairs.table import Row
 
 LONGEST_CODE = 200
-"""Characters. Longer code holds more than a line break."""
+"""Maximum number of characters of code for white space; longer code holds more."""
 
 # Elements of HTML, of office documents and of InDesign that a reader sees as a gap between words.
 _TAGS = (
@@ -39,7 +39,7 @@ _CODE = re.compile(
     r"|\{?\\(?:[nrtvf~]|line|par|page|tab|cell|row)(?![a-z])(?:\s*\})?)+",
     re.IGNORECASE,
 )
-# As Angular names what its messages hold; a number may follow.
+# Angular's names of placeholders in messages; a number may follow.
 _NAME = re.compile(
     r"(?:LINE_BREAK|HORIZONTAL_RULE|(?:START|CLOSE)_(?:PARAGRAPH|LIST_ITEM|(?:UN)?ORDERED_LIST|HEADING_LEVEL[1-6]|"
     r"TABLE\w*|TAG_(?:DIV|TABLE|LI|P|SECTION|ARTICLE|HEADER|FOOTER)))(?:_\d+)?"
@@ -56,7 +56,7 @@ _TELLING = _KINDS | _CODES | _REFERENCES | {"hex"}
 
 @lru_cache(maxsize=1 << 12)
 def is_blank_code(code: str) -> bool:
-    r"""Whether native code is white space, line breaks or block tags alone: ``<br/>``, ``&nbsp;``, ``{\line}``."""
+    r"""Return whether code is only white space, line breaks or block tags: ``<br/>``, ``&nbsp;``, ``{\line}``."""
     return len(code) <= LONGEST_CODE and bool(_CODE.fullmatch(html.unescape(code)))
 
 
@@ -72,7 +72,7 @@ def _is_blank_value(key: str, value: str) -> bool:
 
 
 def is_blank(name: str, attributes: Mapping[str, str], blank_data: Collection[str] = ()) -> bool:
-    """Whether an inline element says of itself that it stands for white space.
+    """Return whether an inline element declares that it stands for white space.
 
     Parameters
     ----------
@@ -129,18 +129,18 @@ _ANY_REFERENCE = re.compile(rb"&#[0-9a-zA-Z]{0,40};?")
 class UnitReader(ABC):
     """Gathers pairs while expat goes through one file.
 
-    A subclass says which elements hold text (`holds_text`), and is told of each element that begins outside of such
-    text (`begin`), of each text (`take`), and of each element that ends (`finish`); it appends to `rows`. A name comes
-    without the prefix that the root has; one of another vocabulary keeps its own, and is none that is known.
+    A subclass decides which elements hold text (`holds_text`), handles each element that begins outside of such text
+    (`begin`), each text (`take`), and each element that ends (`finish`), and appends to `rows`. Names come without the
+    root's prefix; names of other vocabularies keep theirs, and so match no known name.
 
     Parameters
     ----------
     path
         The file.
     corpus
-        What pairs are said to come from.
+        Corpus of the pairs.
     left_out
-        Where units that give no pair are counted, by reason.
+        Counter of units without a pair, by reason.
     """
 
     root: str
@@ -175,39 +175,39 @@ class UnitReader(ABC):
 
     @abstractmethod
     def holds_text(self, name: str, parent: str, attributes: dict[str, str]) -> bool:
-        """Whether the element that begins holds text to be taken."""
+        """Return whether the element that begins holds text."""
 
     @abstractmethod
     def begin(self, name: str, attributes: dict[str, str]) -> None:
-        """Note an element that begins."""
+        """Handle an element that begins."""
 
     @abstractmethod
     def take(self, name: str, text: str, parts: Mapping[str, str]) -> None:
-        """Note the text of an element that `holds_text`, and that of its parts by `part`."""
+        """Handle the text of an element that `holds_text`, and that of its parts by name."""
 
     @abstractmethod
     def finish(self, name: str) -> None:
-        """Note an element that ends, outside of text."""
+        """Handle an element that ends, outside of text."""
 
     def part_of_text(self, name: str, attributes: dict[str, str]) -> str:
-        """Return the name of the part of a text that an element within it is; empty if it is no part of its own."""
+        """Return the name of the part of a text that an element forms; empty if it forms none."""
         return ""
 
     def holds_code(self, name: str, parent: str) -> bool:
-        """Whether the element that begins, outside of text, holds native code."""
+        """Return whether the element that begins, outside of text, holds native code."""
         return False
 
     def take_code(self, blank: bool) -> None:  # noqa: B027, since only some formats keep code apart
-        """Note whether the native code of an element that `holds_code` stands for white space."""
+        """Handle the native code of an element that `holds_code`: whether it stands for white space."""
 
     def stream(self, encoding: str | None) -> Iterator[Row]:
-        """Go through the file, pair by pair.
+        """Yield the pairs of the file.
 
         Raises
         ------
         InputError
-            If it is no such file, is not well formed, is not in its encoding, declares or uses an entity, or holds a
-            text that is no sentence.
+            If the file is of another kind, not well formed or not in its encoding, declares or uses an entity, or holds
+            a text that is not a sentence.
         """
         parser = self._parser
         parser.buffer_text = True
@@ -235,24 +235,24 @@ class UnitReader(ABC):
         yield from self.rows
 
     def begin_unit(self) -> None:
-        """Forget what spoilt the unit before."""
+        """Begin a unit without forbidden characters."""
         self._holds_forbidden = False
 
     def is_spoilt(self) -> bool:
-        """Whether a text of the unit holds a character that XML forbids; counts the unit if so."""
+        """Return whether a text of the unit holds a character that XML forbids, and count the unit if so."""
         if self._holds_forbidden:
             self.left_out[self._first_forbidden] += 1
         return self._holds_forbidden
 
     def language(self, tag: str) -> str:
-        """Reduce a tag to its code; `InputError` names the line of one that is no language."""
+        """Return the code of a tag; raise InputError with the line for an unknown language."""
         try:
             return language_code(tag)
         except InputError as error:
             self.refuse(str(error))
 
     def refuse(self, reason: str) -> NoReturn:
-        """Raise `InputError` that names the file and the line."""
+        """Raise InputError with the file and the line."""
         raise InputError(f"{self.path}, line {self._parser.CurrentLineNumber}: {reason}")
 
     def _begin(self, qualified: str, attributes: dict[str, str]) -> None:
@@ -353,7 +353,7 @@ class UnitReader(ABC):
             )
 
     def _forbidden(self, data: str) -> str:
-        """Find what `_marked` has marked; in CDATA a reference is text."""
+        """Record the marks of `_marked` in a text; in CDATA a reference is text."""
         if self._literal:
             data = data.replace(f"{_OF_REFERENCE}#", "&#")
         if found := _MARKED.search(data):
