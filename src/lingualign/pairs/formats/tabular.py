@@ -1,7 +1,7 @@
 """Files with named columns: parquet, CSV, TSV and JSON Lines, read to Arrow tables of text columns.
 
-Each is read by a function that gets the path, a choice of columns, the encoding of text that declares none, and whether
-there is a header line; see `lingualign.pairs.formats.readers`.
+Each reader takes the path, a choice of columns, the encoding of text that declares none, and whether there is a header
+line: see `lingualign.pairs.formats.readers`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHUNK_ROWS = 1 << 16
-"""Rows of a file with columns that are held at a time."""
+"""Rows of a table read at a time."""
 
 _MINED = ("score", "source", "target")
 _FRACTION = re.compile(r"-?\d+\.\d+(e[-+]?\d+)?")
@@ -44,16 +44,16 @@ _SEPARATOR = re.compile(r"sep=(.)\r?\n?")
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 
 DAMAGED = (pa.ArrowException, EOFError, UnicodeDecodeError)
-"""What Arrow raises at a file that is damaged; names of columns are decoded without a word of its own."""
+"""Errors of Arrow for a damaged file, including those of decoding names of columns."""
 
 Choice = Callable[[Sequence[str]], Sequence[str]]
-"""From the names of the columns found to those wanted; raises `InputError` where they do not serve."""
+"""Function from the names of a file's columns to those to read; raises `InputError` if they do not suffice."""
 
 
 def text_columns(table: pa.Table, names: Sequence[str], origin: object, before: int = 0) -> pa.Table:
-    """Take columns of a table as ``large_string``; `InputError` names those that are not (valid) text.
+    """Return columns of a table as ``large_string``; raise InputError for one that is not (valid) text.
 
-    ``before`` is the number of rows that stand before the table's in its origin.
+    ``before`` is the number of the origin's rows before the table.
     """
     columns = []
     for name in names:
@@ -73,7 +73,7 @@ def text_columns(table: pa.Table, names: Sequence[str], origin: object, before: 
 
 
 def flat_columns(table: pa.Table) -> pa.Table:
-    """Make the fields of nested columns columns of their own: ``translation.en``."""
+    """Turn the fields of nested columns into columns of their own: ``translation.en``."""
     while any(pa.types.is_struct(kind) for kind in table.schema.types):
         table = table.flatten()
     return table
@@ -115,7 +115,7 @@ def stream_parquet(path: Path, choose: Choice, _encoding: str | None, _header: b
 
 
 def text_lines(content: bytes) -> pa.LargeStringArray:
-    r"""Lines of UTF-8 text, divided by ``\n`` alone (not by U+2028 and its like)."""
+    r"""Return the lines of UTF-8 text, divided only by ``\n`` (not by U+2028 and the like)."""
     if not content:
         return pa.array([], pa.large_string())
     content = content.removesuffix(b"\n")
@@ -126,7 +126,7 @@ def text_lines(content: bytes) -> pa.LargeStringArray:
 
 
 def stream_tsv(path: Path, choose: Choice, encoding: str | None, header: bool) -> Iterator[pa.Table]:
-    """Read the chosen columns of TSV: of plain fields, or with quoting where another program has written it so."""
+    """Read the chosen columns of TSV, with plain fields or with the quoting of other programs."""
     if is_quoted(text_blocks(path, encoding), path):
         yield from stream_csv(path, choose, encoding, header)
         return
@@ -158,7 +158,7 @@ def stream_tsv(path: Path, choose: Choice, encoding: str | None, header: bool) -
 
 
 def _names(first: list[str], header: bool) -> tuple[list[str], bool]:
-    """Name the columns by the first line; and say whether that is a header, or a row already."""
+    """Return the names of the columns by the first line, and whether this line is a header."""
     if not header:
         return [str(place) for place in range(1, len(first) + 1)], False
     return (list(_MINED), False) if _is_mined(first) else (first, True)
@@ -169,7 +169,7 @@ def _is_mined(first: list[str]) -> bool:
 
 
 def is_quoted(blocks: Iterable[bytes], origin: object = None) -> bool:
-    """Whether a TSV, in blocks of whole lines, was written with quoting, as pandas, R and spreadsheets do.
+    """Return whether a TSV, in blocks of whole lines, has the quoting of pandas, R and spreadsheets.
 
     It was if each field that holds a quote begins and ends with one and has those within doubled, and one of them
     shows that this is no accident: a doubled quote around words, a tab or line break within where the lines as they
@@ -203,7 +203,7 @@ def is_quoted(blocks: Iterable[bytes], origin: object = None) -> bool:
                 return False
             evidence |= not width and not _is_mined(parts[0].split("\t"))
             width = width or bare.count("\t") + 1
-            # Lines that all have their fields may be plain: a tab or line break between two quotes then shows nothing.
+            # Complete lines may be plain: a tab or line break between two quotes then shows nothing.
             plain = all(part.count("\t") + 1 == width or not part.strip(" \r") for part in parts)
             whole = [field for field in fields if not (plain and re.search("[\t\n]", field))]
             evidence |= any(_IN_QUOTES_ALONE.search(field) for field in whole)
@@ -248,20 +248,20 @@ def stream_csv(path: Path, choose: Choice, encoding: str | None, header: bool) -
 
 
 def _delimiter(first: str) -> str:
-    """Give what stands between the names of a header line."""
+    """Return the delimiter of a header line."""
     bare = _IN_QUOTES.sub("", first)
     return "," if "," in bare else max(";\t|", key=bare.count) if re.search("[;\t|]", bare) else ","
 
 
 def _csv_rows(path: Path, lines: Iterator[str], delimiter: str, before: int) -> Iterator[list[str]]:
-    """Give the rows of a CSV, the first one being the header, after ``before`` lines; blank lines are passed over.
+    """Yield the rows of a CSV, the header first, after ``before`` lines; blank lines are skipped.
 
     Raises
     ------
     InputError
-        With the line that a row begins in, or the one with a quote that is not closed.
+        If it is not valid; the message names the first line of the row, or the line of an unclosed quote.
     """
-    # The limit is the interpreter's own for all readers; it is only ever raised.
+    # The limit holds for all readers of the interpreter, so it is never lowered.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_SENTENCE))
     read: list[str] = []
 
@@ -301,7 +301,7 @@ def _csv_rows(path: Path, lines: Iterator[str], delimiter: str, before: int) -> 
 
 
 def _unclosed(row: str, delimiter: str) -> int | None:
-    """Give the number of line breaks of a row before the quote that opens a field and is not closed, if one is."""
+    """Return the number of line breaks of a row before an unclosed quote; None if all are closed."""
     field = re.compile(
         rf'(?:"[^"]*(?:""[^"]*)*"|(?!")[^{re.escape(delimiter)}\r\n]*)(?:{re.escape(delimiter)}|\r?\n|\r|$)'
     )
@@ -314,7 +314,7 @@ def _unclosed(row: str, delimiter: str) -> int | None:
 
 def stream_jsonl(path: Path, choose: Choice, encoding: str | None, _header: bool) -> Iterator[pa.Table]:
     """Read the chosen columns of JSON Lines, in two passes."""
-    # Twice, for the last line may be the first to have a key.
+    # Two passes: the last line may be the first with a key.
     found: dict[str, None] = {}
     for _, row in _json_objects(path, encoding):
         if not row.keys() <= found.keys():
@@ -328,7 +328,7 @@ def stream_jsonl(path: Path, choose: Choice, encoding: str | None, _header: bool
 
 
 def _json_objects(path: Path, encoding: str | None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Give the objects of a JSONL file with the numbers of their lines."""
+    """Yield the objects of a JSONL file with their line numbers."""
     before = 0
     for block in text_blocks(path, encoding):
         lines = block.decode("utf-8").removesuffix("\n").split("\n")
@@ -346,7 +346,7 @@ def _json_objects(path: Path, encoding: str | None) -> Iterator[tuple[int, dict[
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Make the fields of nested objects fields of their own: ``translation.en``."""
+    """Turn the fields of nested objects into fields of their own: ``translation.en``."""
     while any(isinstance(value, dict) and value for value in row.values()):
         row = {
             f"{name}.{key}" if nested else name: field
@@ -378,7 +378,7 @@ def _json_text(path: Path, number: int, row: dict[str, Any], name: str) -> str |
 
 
 def _chosen(path: Path, found: Sequence[str], choose: Choice) -> list[str]:
-    """Choose among the names of the columns; `InputError` names one that is wanted and there more than once."""
+    """Return the chosen columns; raise InputError for one that occurs more than once."""
     twice = {name for name in found if list(found).count(name) > 1}
     try:
         names = list(choose(found))

@@ -1,4 +1,4 @@
-"""Formats of files of pairs, that the project's own readers take and other tools too: one table, and its writers."""
+"""Formats of files of pairs, for the project's own readers and other tools: one table, and its writers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ESCAPES = {"\r": "&#13;"}
 
 
 def write_parquet(table: pa.Table | Iterable[pa.Table], path: Path) -> tuple[int, str]:
-    """Write a table, or pieces of one, compressed; gives the file's size in bytes and its SHA-256 in hexadecimal."""
+    """Write a table, or pieces of one, compressed; returns the file's size in bytes and its SHA-256 in hexadecimal."""
     pieces = iter([table] if isinstance(table, pa.Table) else table)
     first = next(pieces)
     sink = pa.BufferOutputStream()
@@ -44,9 +44,9 @@ def write_parquet(table: pa.Table | Iterable[pa.Table], path: Path) -> tuple[int
 
 
 def write_tsv(table: pa.Table, output: Path, *, header: bool = True) -> None:
-    """Write a table as lines of cells with tabs between; numbers with a fraction have six digits of it.
+    """Write a table as lines of cells with tabs between; fractions have six digits.
 
-    Cells are plain, except where a reader would take quotes that are text for quoting: then all are quoted.
+    Cells are plain. If a reader would take their quotes for quoting, all cells are quoted.
     """
     cells = [_cells(column) for column in table.columns]
 
@@ -62,13 +62,13 @@ def write_tsv(table: pa.Table, output: Path, *, header: bool = True) -> None:
 
 
 def write_jsonl(table: pa.Table, output: Path) -> None:
-    """Write an object a row."""
+    """Write one object per row."""
     rows = (json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
     _write_text("".join(rows), output)
 
 
 def write_tmx(table: pa.Table, output: Path) -> None:
-    """Write pairs as a TMX document; of a table without languages, in those that the file's name tells."""
+    """Write pairs as a TMX document; a table without languages takes those of the file's name."""
     if (languages := languages_of(output)) and "lang1" not in table.column_names:
         for column, language in zip(("lang1", "lang2"), languages, strict=True):
             table = table.append_column(column, pa.array([language] * table.num_rows, pa.string()))
@@ -83,18 +83,18 @@ def write_tmx(table: pa.Table, output: Path) -> None:
 
 
 def write_moses(table: pa.Table, output: Path) -> None:
-    """Write the two sides to a file each, a sentence a line; ``OUTPUT.en-fr`` names ``OUTPUT.en-fr.en`` and ``.fr``."""
+    """Write each side to a file, a sentence per line: ``OUTPUT.en-fr.en`` and ``OUTPUT.en-fr.fr``."""
     for file, (side, _) in zip(moses_files(output), _SIDES, strict=True):
         _write_text("".join(f"{line}\n" for line in one_line(table[side]).to_pylist()), file)
 
 
 def moses_files(output: Path) -> list[Path]:
-    """Name the two files of Moses text."""
+    """Return the two files of Moses text."""
     return [output.with_name(f"{output.name}.{language}") for language in languages_of(output) or ()]
 
 
 def languages_of(output: Path) -> list[str] | None:
-    """Read two languages off a file's name, such as ``mined.en-fr.tmx`` and ``mined.en-fr``; None without them."""
+    """Return the languages in a file's name, such as ``mined.en-fr.tmx`` or ``mined.en-fr``; None without them."""
     name = Path(without_compression(output.name))
     languages = (name.stem if name.suffix.lower() == ".tmx" else name.name).rpartition(".")[2].split("-")
     return languages if len(languages) == 2 and are_languages(languages) else None
@@ -117,20 +117,20 @@ class OutputFormat:
     recognises
         Test of the file's name.
     write
-        Writer of a table: whole or not at all.
+        Writer of a table, whole or not at all.
     form
-        Form of the file's name where all columns of a table are written, in messages and help. None for a format that
-        holds none beside the sentences.
+        Form of the file's name in messages and help, for tables with all columns. None for a format that holds only
+        sentences.
     mined
-        The same where mined pairs are written; None for a format that they are not written in.
+        Form of the file's name for mined pairs; None for a format without them.
     by_name
-        Whether the file's name must tell the languages that a table lacks.
+        True if the file's name must have the languages that a table lacks.
     write_mined
-        Writer of mined pairs, where it is another.
+        Writer of mined pairs, if it differs.
     files
-        Names of the files that are written.
+        Names of the written files.
     typed
-        Whether columns keep their types, also lists: mined pairs then come with all that is known of them, in pieces.
+        True if columns keep their types, also lists: mined pairs are then written with all columns, in pieces.
     """
 
     recognises: Callable[[Path], bool]
@@ -166,7 +166,7 @@ OUTPUTS = {
         files=moses_files,
     ),
 }
-"""Text is compressed by the ending of the file's name, ``.gz``, ``.xz``, ``.bz2``, ``.zst`` or ``.zip``."""
+"""Formats by name; text is compressed by the file's ending, ``.gz``, ``.xz``, ``.bz2``, ``.zst`` or ``.zip``."""
 
 
 def check_output(output: Path, *, overwrite: bool, languages: bool = True) -> None:
@@ -175,11 +175,11 @@ def check_output(output: Path, *, overwrite: bool, languages: bool = True) -> No
     Parameters
     ----------
     output
-        The file. An unknown ending is an error, a folder that does not exist, and a file that does.
+        File; an unknown ending, a missing folder and an existing file are errors.
     overwrite
-        Whether the file may exist.
+        True if the file may exist.
     languages
-        Whether the table tells its languages; if not, the name of a TMX file must tell them.
+        True if the table has its languages; otherwise the name of a TMX file must have them.
     """
     found = format_of(output)
     if found is None or found.form is None:
@@ -191,12 +191,12 @@ def check_output(output: Path, *, overwrite: bool, languages: bool = True) -> No
 
 
 def format_of(output: Path) -> OutputFormat | None:
-    """Find the format that a file's name asks for."""
+    """Return the format of a file by its name; None if there is none."""
     return next((each for each in OUTPUTS.values() if each.recognises(output)), None)
 
 
 def check_place(*files: Path, overwrite: bool) -> None:
-    """Refuse to write files that exist, unless they are to be replaced, or whose folder does not."""
+    """Raise InputError for files that exist, unless ``overwrite``, or whose folder does not."""
     for path in files:
         if path.is_dir() or (path.exists() and not overwrite):
             raise InputError(f"output {str(path)!r} exists; give another name, or --overwrite it")
@@ -232,7 +232,7 @@ def write_pairs(table: pa.Table, output: Path) -> None:
 
 
 def one_line(sentences: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Put a blank for each tab and line break."""
+    """Replace each tab and line break by a blank."""
     return pc.replace_substring_regex(sentences, r"[\t\r\n]", " ")
 
 
