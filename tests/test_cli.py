@@ -68,7 +68,7 @@ def test_help_of_train_has_every_option_of_the_configuration_with_its_text(
         section = dataclasses.is_dataclass(_type(key))
         assert (f"  --{key} " in options) != section, key
     flat = " ".join(options.split())
-    assert "Hub id, folder, or minilm. (default: minilm)" in flat
+    assert "Hub id, folder, minilm or me5. (default: minilm)" in flat
     assert "tau of the student's softmax. (default: 0.1)" in flat
     for noise in ("``", "Literal", "Optional", "null |", "type:", "CONFIG", "shtab"):
         assert noise not in told, noise

@@ -76,12 +76,13 @@ def test_without_a_network_a_mistyped_name_is_found_at_once(tmp_path: Path, argu
     assert len(connections) <= 2  # the client tries a connection that was closed a second time
 
 
-def test_a_hub_that_does_not_have_it_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "meant"), [("minilmm", "minilm"), ("ME-5", "me5")])
+def test_a_hub_that_does_not_have_it_says_so(tmp_path: Path, name: str, meant: str) -> None:
     (tmp_path / "text.txt").write_text("hello\n")
     with serving({}) as hub:
-        message = _run(tmp_path, hub.address, "encode", "minilmm", "text.txt", "encoded")
+        message = _run(tmp_path, hub.address, "encode", name, "text.txt", "encoded")
     assert message.startswith(
-        "lingualign: error: model 'minilmm': no such file or folder (did you mean 'minilm'?)"
+        f"lingualign: error: model {name!r}: no such file or folder (did you mean {meant!r}?)"
     )
     assert "the hub has no model of this name" in message
 

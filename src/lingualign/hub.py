@@ -16,9 +16,9 @@ _SECONDS = 10
 _KINDS = {"model": "model", "dataset": "data set"}
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """Ask whether the most similar of the known words was meant; empty where none is similar."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    close = get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -85,7 +85,9 @@ def is_on_hub(
         RevisionNotFoundError,
     )
 
-    missing = f"{where}: no such file or folder{nearest(hub_id, known) or nearest_path(hub_id)}"
+    # Lower case, since capitals are no mistake in a short name; above 0.5, since "model" is no way to write "me5".
+    meant = nearest(hub_id.lower(), known, 0.6) or nearest_path(hub_id)
+    missing = f"{where}: no such file or folder{meant}"
     api = HfApi()
     try:
         (api.model_info if kind == "model" else api.dataset_info)(hub_id, revision=revision, timeout=_SECONDS)

@@ -33,7 +33,7 @@ def evaluate(
     Parameters
     ----------
     model
-        Hub id, folder, minilm, model2vec:FOLDER, laser:FOLDER, vectors.parquet (columns sentence, vector), or an
+        Hub id, folder, minilm, me5, model2vec:FOLDER, laser:FOLDER, vectors.parquet (columns sentence, vector), or an
         OpenAI-compatible service, https://host/v1#model, its key in LINGUALIGN_API_KEY.
     suite
         Folders (read recursively) or files: parquet, TSV, CSV or JSON lines. Columns sentence1, sentence2 are

@@ -33,7 +33,7 @@ def encode(
     Parameters
     ----------
     model
-        Hub id, folder, or minilm.
+        Hub id, folder, minilm or me5.
     input
         Text, one sentence a line (also compressed), - for standard input, or parquet, CSV, TSV, JSON lines, or the id
         of a hub data set, whose train split is streamed.
@@ -97,7 +97,7 @@ def mine(
     Parameters
     ----------
     model
-        Hub id, folder, or minilm.
+        Hub id, folder, minilm or me5.
     source
         Text, one sentence a line, or a folder made by lingualign encode.
     target
@@ -177,7 +177,7 @@ def filter_(
     Parameters
     ----------
     model
-        Hub id, folder, or minilm.
+        Hub id, folder, minilm or me5.
     pairs
         Folder, file or hub data set of pairs, as train takes them.
     output
@@ -240,7 +240,7 @@ def align(
     Parameters
     ----------
     model
-        Hub id, folder, or minilm.
+        Hub id, folder, minilm or me5.
     source
         Text, one sentence a line, or a folder of texts.
     target

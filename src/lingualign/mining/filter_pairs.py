@@ -93,7 +93,7 @@ def filter_pairs(
     Parameters
     ----------
     model
-        A hub id, a folder, ``minilm``, or a loaded model.
+        A hub id, a folder, ``minilm``, ``me5``, or a loaded model.
     pairs
         A folder, a file or a hub data set id: see `lingualign.pairs.read_source`.
     output

@@ -108,7 +108,7 @@ def mine_pairs(
     Parameters
     ----------
     model
-        A hub id, a folder, ``minilm``, or a loaded model.
+        A hub id, a folder, ``minilm``, ``me5``, or a loaded model.
     source, target
         A text (see `lingualign.mining.sentences.read_sentences`), or a folder that `encode_text` wrote. A sentence
         on several lines is searched once; blank lines are never matched.

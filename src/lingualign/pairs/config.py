@@ -83,7 +83,7 @@ class CleaningConfig:
     near_duplicates
         Jaccard similarity at which a pair counts as a copy of an earlier one, such as 0.8.
     model
-        Model for the cosine of a pair's sides: hub id, folder, or minilm.
+        Model for the cosine of a pair's sides: hub id, folder, minilm or me5.
     cosine
         Minimum cosine of a pair's sides.
     """

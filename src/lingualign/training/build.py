@@ -39,7 +39,7 @@ _MAX_STEPS = 640
 def load_models(config: RunConfig) -> tuple[SentenceTransformer | None, SentenceTransformer | None]:
     """Load the teacher, where the run needs it, and the student, where it exists; refuse two that do not fit."""
     from lingualign.embedding import load_model
-    from lingualign.embedding.models import MINILM
+    from lingualign.embedding.named_models import MINILM
     from lingualign.student import encoder_student
 
     teacher = None

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingualign.constraints import check_limits
+from lingualign.embedding.named_models import named_model
 from lingualign.errors import InputError
 from lingualign.hub import nearest_path
 from lingualign.languages import language_code
@@ -18,7 +19,7 @@ from lingualign.training.distributed import process_count
 from lingualign.training.kinds import LOSSES, STUDENTS, needs_teacher, takes_hard_negatives, teacher_views
 
 if TYPE_CHECKING:
-    from lingualign.training.config import RunConfig
+    from lingualign.training.config import RunConfig, TeacherConfig
 
 _TRACKERS = ("tensorboard", "wandb", "trackio")
 
@@ -54,7 +55,7 @@ def check_settings(config: RunConfig) -> None:
             raise InputError(
                 f"training.report_to: {tracker} is not installed; pip install 'lingualign[{tracker}]' brings it"
             )
-    if len(teacher_views(loss)) > 1 and not config.teacher.multilingual:
+    if len(teacher_views(loss)) > 1 and not _is_multilingual(config.teacher):
         raise InputError(
             "loss.label: average (Eq. 5) compares the teacher's vectors of both languages, which means something only "
             f"with a multilingual teacher. Set teacher.multilingual to true if {config.teacher.model!r} is one, or use "
@@ -111,10 +112,10 @@ def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
     Raises
     ------
     InputError
-        If the loss takes labels or hard negatives of a teacher not declared multilingual and the anchor side of a
-        language pair is in another language than the teacher's.
+        If the loss takes labels or hard negatives of a teacher neither declared nor known to be multilingual and the
+        anchor side of a language pair is in another language than the teacher's.
     """
-    if not teacher_views(config.loss) or config.teacher.multilingual:
+    if not teacher_views(config.loss) or _is_multilingual(config.teacher):
         return
     language = language_code(config.teacher.language)
     anchors = pc.cast(pairs["lang1"], pa.string())
@@ -128,3 +129,8 @@ def check_anchors(config: RunConfig, pairs: pa.Table) -> None:
             "if the teacher understands all of them"
             + (", or loss.hard_negatives to 0" if takes_hard_negatives(config.loss) else "")
         )
+
+
+def _is_multilingual(teacher: TeacherConfig) -> bool:
+    named = named_model(teacher.model)
+    return teacher.multilingual or (named is not None and named.multilingual)

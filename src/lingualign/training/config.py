@@ -38,7 +38,7 @@ class TeacherConfig:
     Parameters
     ----------
     model
-        Hub id, folder, or ``minilm``.
+        Hub id, folder, ``minilm`` or ``me5``.
     revision
         Branch, tag or commit of a hub model.
     prompt
@@ -46,7 +46,7 @@ class TeacherConfig:
     language
         Language of a teacher that is not multilingual; the sentence in it is the anchor of a pair.
     multilingual
-        True if the teacher understands all the languages; the Average label needs such a teacher.
+        True if the teacher understands all the languages; the Average label needs such a teacher. Known of ``me5``.
     store
         Folder for the teacher's vectors, shared by runs; by default the user's cache folder.
     """

@@ -173,7 +173,7 @@ class StudentConfig:
     kind
         STUDENTS
     model
-        For ``encoder``: hub id or folder. For ``extended`` as well; ``minilm`` where absent.
+        For ``encoder``: hub id, folder, or ``me5``. For ``extended``: hub id or folder; ``minilm`` where absent.
     revision
         Branch, tag or commit of a hub model.
     prompt
@@ -227,7 +227,7 @@ class StudentKind:
 
 
 def _extended_card(student: StudentConfig) -> str:
-    from lingualign.embedding.models import MINILM
+    from lingualign.embedding.named_models import MINILM
 
     return f"`{student.model or MINILM}`, extended by pieces of the other languages"
 

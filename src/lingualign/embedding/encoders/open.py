@@ -70,7 +70,7 @@ MODEL = "sentence-transformers"
 
 ENCODERS = {
     MODEL: EncoderKind(
-        "hub id, folder, minilm",
+        "hub id, folder, minilm, me5",
         recognises=lambda _: False,
         open=_open_model,
         libraries=("torch", "transformers", "sentence-transformers", "tokenizers"),
@@ -120,7 +120,7 @@ def open_encoder(
     model
         One of
 
-        - what `lingualign.embedding.load_model` loads: a hub id, a folder, ``minilm``; or a loaded model;
+        - what `lingualign.embedding.load_model` loads: a hub id, a folder, ``minilm``, ``me5``; or a loaded model;
         - a file ``.parquet`` of vectors: columns ``sentence`` and ``vector``, as `lingualign encode` writes it;
         - an OpenAI-compatible service: ``https://host/v1#model``;
         - ``model2vec:`` before a folder or hub id: a model run by the package model2vec;

@@ -197,7 +197,7 @@ def align_documents(
     Parameters
     ----------
     model
-        A hub id, a folder, ``minilm``, or a loaded model.
+        A hub id, a folder, ``minilm``, ``me5``, or a loaded model.
     source, target
         Two files, or two folders of files with the same names: see
         `lingualign.mining.alignment.align_documents.read_documents`. Blank lines are counted, but not linked.
