@@ -41,7 +41,7 @@ def fetch(
     per_corpus
         Pairs to sample of each corpus and language pair; all where absent.
     seed
-        Of the sample.
+        Seed of the sample.
     dry_run
         List the archives and their sizes, and stop.
     """
@@ -61,7 +61,7 @@ def fetch_suites(folder: str, languages: list[str] | None = None) -> None:
     folder
         Where to; its .manifest.json names the commits, and what is there already is not fetched again.
     languages
-        Of en, fr, ja, ko and ru, those to fetch; all by default.
+        Languages to fetch, among en, fr, ja, ko and ru; all by default.
     """
     from lingualign.evaluation.paper import fetch_suites
 

@@ -104,7 +104,7 @@ def compare(
     output: list[str] | None = None,
     device: str | None = None,
 ) -> None:
-    """Tell models apart on the same suites: differences with intervals, tests, and verdicts in words.
+    """Compare models on the same suites: differences with intervals, tests, and verdicts in words.
 
     Parameters
     ----------
@@ -112,10 +112,10 @@ def compare(
         Two or more: what evaluate takes, or what evaluate --outcomes has kept (a folder or .parquet file).
         NAME=MODEL gives a name, NAME=MODEL,MODEL,MODEL several seeds of one way of training.
     suite
-        As of evaluate; may be absent where every model is given by its outcomes, which are narrowed to these
-        suites otherwise.
+        Suites, as in evaluate; outcomes are narrowed to them. They may be absent where every model is given by its
+        outcomes.
     languages
-        As of evaluate, for models; outcomes stay as they were measured.
+        Languages, as in evaluate, for models; outcomes stay as they were measured.
     output
         Files to keep the comparison in, by ending: .json (everything), .md, .tex (booktabs, graphicx), .html (plots).
     device

@@ -40,7 +40,7 @@ def encode(
     output
         A folder for shards with a manifest; or a file, .npy, .parquet or .faiss (an index of FAISS).
     column
-        Of an input with columns, the one to encode; sentence, text or the only one by default.
+        Column to encode, of an input with columns; sentence, text or the only one by default.
     encoding
         How the model encodes.
     where
@@ -108,13 +108,13 @@ def mine(
     search
         How neighbours are searched.
     options
-        Which of them become pairs.
+        Candidates that become pairs.
     column
-        Of an input with columns, the one to take; sentence, text or the only one by default.
+        Column to read, of an input with columns; sentence, text or the only one by default.
     encoding
         How the model encodes.
     precision
-        Of the arithmetic; auto is bf16 where the processor has instructions for it.
+        Precision of the arithmetic; auto is bf16 where the processor has instructions for it.
     memory
     approximate
     where
@@ -196,7 +196,7 @@ def filter_(
     encoding
         How the model encodes.
     precision
-        Of the arithmetic; auto is bf16 where the processor has instructions for it.
+        Precision of the arithmetic; auto is bf16 where the processor has instructions for it.
     memory
         What the search may take, beside sentences and vectors.
     overwrite
@@ -253,7 +253,7 @@ def align(
         How much more leaving out two sentences costs than linking them typically does, where linking random ones
         costs 1; lower leaves out more.
     column
-        Of an input with columns, the one to take; sentence, text or the only one by default.
+        Column to read, of an input with columns; sentence, text or the only one by default.
     encoding
         How the model encodes.
     overwrite

@@ -38,9 +38,9 @@ class Option:
     help
         Text for the help; the title, for a section.
     by_place
-        Whether the value has no name on the command line.
+        Value has no name on the command line.
     configured
-        Whether it belongs to a configuration.
+        Value belongs to a configuration.
     """
 
     key: str

@@ -39,7 +39,7 @@ class Lifelines:
     Parameters
     ----------
     rank, processes
-        Of this process, and how many there are.
+        Rank of this process, and number of processes.
     exchange
         Gives every process the values of all, in rank order; all processes make their lines at the same time.
 

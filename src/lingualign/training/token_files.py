@@ -77,15 +77,15 @@ def tokens_name(model: SentenceTransformer, sentences: Sequence[str], prompt: st
 
 
 def kept(folder: Path, name: str, count: int, make: Callable[[], Tokens]) -> Tokens:
-    """Read token ids that lie on disk; where there are none, make them and write them.
+    """Read token ids from disk, or make and write them where the files are absent.
 
-    Processes that want the same ones take turns, so that one of them makes them. Where nothing can be written they
-    stay in memory, with a warning.
+    A process waits for the lock of the ids, so that only one makes them. Where nothing can be written they stay in
+    memory, with a warning.
 
     Parameters
     ----------
     folder
-        Of all token ids.
+        Folder of all token ids.
     name
         From `tokens_name`.
     count
