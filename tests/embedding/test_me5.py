@@ -147,7 +147,7 @@ def test_untrained_it_finds_translations(me5: SentenceTransformer, data: Path) -
         one, two = (encode(me5, pairs[side].to_pylist()) for side in ("sentence1", "sentence2"))
         near = one @ two.T
         found += [(near.argmax(axis) == np.arange(len(near))).mean() for axis in (0, 1)]
-    assert np.mean(found) > 0.9  # BOUND
+    assert np.mean(found) > 0.9
 
 
 def test_it_teaches_and_learns_on_pairs_without_english(me5: SentenceTransformer, tmp_path: Path) -> None:
