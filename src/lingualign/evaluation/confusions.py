@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from lingualign.errors import InputError
-from lingualign.store import write_atomically
+from lingualign.store import write_atomically, writing_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -168,14 +167,9 @@ def save_errors(outcomes: Outcomes, suites: Iterable[Suite], folder: str | Path)
         }
         for place, figures in hubs(outcomes, suites).items()
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with writing_result("errors", folder, folder=True):
         write_atomically(folder / CONFUSIONS, table.getvalue())
         write_atomically(folder / SUMMARY, json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"errors cannot be written to {folder}: {error.strerror}; give another folder"
-        ) from error
     return folder
 
 

@@ -30,7 +30,7 @@ from lingualign.errors import InputError
 from lingualign.evaluation.outcomes import Mined, Outcomes, Retrieved, SuiteOutcomes, Way
 from lingualign.evaluation.suites import Kind
 from lingualign.neighbours import Margin
-from lingualign.store import read_json, write_atomically
+from lingualign.store import read_json, write_atomically, writing_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,13 +93,8 @@ def save_outcomes(outcomes: Outcomes, path: str | Path) -> Path:
     table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_result("outcomes", path):
         write_atomically(path, memoryview(sink.getvalue()))
-    except OSError as error:
-        raise InputError(
-            f"outcomes cannot be written to {path}: {error.strerror}; give another file"
-        ) from error
     return path
 
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lingualign.errors import InputError
 from lingualign.evaluation.measure import measure
 from lingualign.evaluation.metrics import METRICS, Evidence, Figure, metrics_of
 from lingualign.evaluation.statistics import combine_sets
-from lingualign.store import write_atomically
+from lingualign.store import write_atomically, writing_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -210,10 +209,5 @@ def save_scores(scores: dict[str, Any], path: str | Path) -> None:
     """
     path = Path(path)
     text = json.dumps(scores, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_result("scores", path):
         write_atomically(path, text)
-    except OSError as error:
-        raise InputError(
-            f"scores cannot be written to {path}: {error.strerror}; give another file"
-        ) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lingualign.errors import InputError
 from lingualign.evaluation.comparison import LEVEL_MARK, cell, row_name
 from lingualign.report.pages import comparison_page
-from lingualign.store import write_atomically
+from lingualign.store import write_atomically, writing_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,13 +94,8 @@ def save_comparison(comparison: Comparison, path: str | Path) -> None:
     check_comparison_file(path)
     path = Path(path)
     text = _WRITERS[path.suffix.lower()](comparison)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_result("the comparison", path):
         write_atomically(path, text)
-    except OSError as error:
-        raise InputError(
-            f"the comparison cannot be written to {path}: {error.strerror}; give another file"
-        ) from error
 
 
 def check_comparison_file(path: str | Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from lingualign.errors import InputError
 from lingualign.evaluation.suites import name_languages
 from lingualign.languages import is_language, language_code
-from lingualign.store import write_atomically
+from lingualign.store import write_atomically, writing_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,13 +138,8 @@ def save_heatmaps(
         figure.set_layout_engine("none")
         _label(panels, anchors, others)
         figure.savefig(drawn, format="svg", metadata={"Date": None})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_result("heatmaps", path):
         write_atomically(path, drawn.getvalue())
-    except OSError as error:
-        raise InputError(
-            f"heatmaps cannot be written to {path}: {error.strerror}; give another file"
-        ) from error
     return path
 
 

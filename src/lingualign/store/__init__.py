@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         sha256_of,
         whole_file,
         write_atomically,
+        writing_result,
     )
     from lingualign.store.folders import (
         UNFINISHED,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         follow_umask,
         remove_folder,
         replaced_folder,
-        unfinished_name,
         whole_folder,
     )
     from lingualign.store.locks import alone, taking_turns
@@ -68,12 +68,12 @@ __all__ = [
     "replaced_folder",
     "sha256_of",
     "taking_turns",
-    "unfinished_name",
     "whole_file",
     "whole_folder",
     "write_atomically",
     "write_checked",
     "write_record",
+    "writing_result",
 ]
 
 lazy_face(__name__)

@@ -217,3 +217,31 @@ def write_atomically(
             digest.update(encoded)
             size += file.write(encoded)
     return size, digest.hexdigest()
+
+
+@contextmanager
+def writing_result(what: str, place: Path, *, folder: bool = False) -> Iterator[None]:
+    """Make the folder that a result is written to in the block, and explain what cannot be written.
+
+    Parameters
+    ----------
+    what
+        Name of the result, for the message.
+    place
+        File of the result, or its folder.
+    folder
+        True if ``place`` is a folder.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made, or the block raises OSError.
+    """
+    try:
+        (place if folder else place.parent).mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        another = "folder" if folder else "file"
+        raise InputError(
+            f"{what} cannot be written to {place}: {error.strerror}; give another {another}"
+        ) from error

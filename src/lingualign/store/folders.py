@@ -31,7 +31,7 @@ def folder_damage(folder: Path) -> str | None:
     return None
 
 
-def unfinished_name(folder: Path) -> Path:
+def _unfinished_name(folder: Path) -> Path:
     """Name the folder in which a folder is written, and in which it is removed."""
     return folder.with_name(f"{UNFINISHED}{folder.name}")
 
@@ -42,7 +42,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
     A manifest beside its files has their sizes and checksums: see `folder_damage`.
     """
-    unfinished = unfinished_name(folder)
+    unfinished = _unfinished_name(folder)
     _clear(unfinished)
     unfinished.mkdir(parents=True)
     try:
@@ -62,7 +62,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder, out of its name first: half of a removed one must not look like a whole one."""
-    unfinished = unfinished_name(folder)
+    unfinished = _unfinished_name(folder)
     _clear(unfinished)
     folder.rename(unfinished)
     _clear(unfinished)
