@@ -9,12 +9,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from lingualign.constraints import ABOVE_0, AT_LEAST_1, AT_MOST, NOT_NEGATIVE, SHARE, UP_TO_1, limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind(Generic[Section]):
+    """What the rows of both tables have; a section is that of the configuration which names the kind."""
+
+    help: str
+    """Description for the help of ``kind``."""
+    card: Callable[[Section], str]
+    """Returns the description for the model card."""
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    """Settings that it cannot work with, and the error for one with a ``{value}``."""
+    alone: Mapping[str, str] = field(default_factory=dict)
+    """Settings that no other kind takes, and the error for one beside another ``{kind}``."""
+    check: Callable[[Section], str | None] = lambda section: None
+    """Returns an error for settings of the section that cannot work together."""
 
 
 @dataclass
@@ -61,18 +79,14 @@ class LossConfig:
     mini_batch_size: int | None = limited(None, AT_LEAST_1)
 
 
-@dataclass(frozen=True)
-class LossKind:
-    """A row of `LOSSES`."""
+@dataclass(frozen=True, kw_only=True)
+class LossKind(_Kind[LossConfig]):
+    """A row of `LOSSES`; its card follows "the loss"."""
 
-    help: str
-    """Description for the help of ``loss.kind``."""
     loss: str
     """Module and class of the loss, which takes the student first."""
     settings: Sequence[str]
     """Names of the settings in `LossConfig` that the class takes."""
-    card: Callable[[LossConfig], str]
-    """Description for the model card, after "the loss"."""
     labels: Callable[[LossConfig], Sequence[str]] = lambda loss: ()
     """Names the columns whose teacher vectors it takes as labels; none for a loss that needs no teacher."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -83,12 +97,6 @@ class LossKind:
     """True if further columns of a batch are hard negatives, ``loss.hard_negatives`` of them."""
     one_dimension: bool = False
     """True if student and teacher must have vectors of one dimension."""
-    refuses: Mapping[str, str] = field(default_factory=dict)
-    """Settings that it cannot work with, and the error for one with a ``{value}``."""
-    alone: Mapping[str, str] = field(default_factory=dict)
-    """Settings that no other kind takes, and the error for one beside another ``{kind}``."""
-    check: Callable[[LossConfig], str | None] = lambda loss: None
-    """Returns an error for settings of the loss that cannot work together."""
 
 
 def teacher_views(loss: LossConfig) -> Sequence[str]:
@@ -198,16 +206,12 @@ class StudentConfig:
     trim: bool = False
 
 
-@dataclass(frozen=True)
-class StudentKind:
-    """A row of `STUDENTS`."""
+@dataclass(frozen=True, kw_only=True)
+class StudentKind(_Kind[StudentConfig]):
+    """A row of `STUDENTS`; its card follows "The student is"."""
 
-    help: str
-    """Description for the help of ``student.kind``."""
     make: str
     """Module and function that make the student from `lingualign.training.build.Materials`."""
-    card: Callable[[StudentConfig], str]
-    """Description for the model card, after "The student is"."""
     training: Mapping[str, Any]
     """Defaults of `TrainingConfig`: new token vectors learn at rates that would ruin an encoder's layers."""
     takes_teacher: bool = False
@@ -218,12 +222,6 @@ class StudentKind:
     """True for a student that takes long to make: the run saves it, and a resumed run loads it."""
     idle_weights: bool = True
     """True if some weights may have no part in the loss, such as those of a pooler."""
-    refuses: Mapping[str, str] = field(default_factory=dict)
-    """The same as in `LossKind`."""
-    alone: Mapping[str, str] = field(default_factory=dict)
-    """The same as in `LossKind`."""
-    check: Callable[[StudentConfig], str | None] = lambda student: None
-    """The same as in `LossKind`."""
 
 
 def _extended_card(student: StudentConfig) -> str:

@@ -87,7 +87,7 @@ def train(
     overwrite
         Replace another run in ``config.output``.
     progress
-        Progress: whether to print what happens.
+        Print what happens.
 
     Raises
     ------
